@@ -173,9 +173,12 @@ impl Mutation for ParticipantCorrection<'_> {
         if refuses(&problems) {
             return Ok(Done::refused(problems).concerning(vec![id]));
         }
-        let correction = Correction { reason: self.wanted.reason.clone(), changes };
+        let correction = Correction { reason: Some(self.wanted.reason.clone()), changes };
         self.write(conn, (&held, &wanted), &kept, &correction).await?;
-        let after = Person { province_id: wanted.province, ..before.clone() };
+        let mut after = before.clone();
+        if wanted.province != held.province {
+            after.residence = wanted.province.into();
+        }
         let change = Change { participant: id, before: Some(before), after };
         changing::write_consequences(conn, &self.reference.rules, &[change]).await?;
         Ok(Done::did(Corrected { participant: id }, problems).concerning(vec![id]))
@@ -240,7 +243,7 @@ impl ParticipantCorrection<'_> {
             name_key: known.name_key.clone(),
             birth_date: known.birth_date,
             sex: known.sex,
-            province: person.province_id,
+            province: person.residence.current(),
             national_id: number.map(|(number, _)| number),
         })
     }

@@ -76,13 +76,7 @@ fn judge_rights(actor: &Actor, row: &EnrollmentRow, reason: EndReason) -> Vec<Pr
     if actor.role != Role::Partner {
         return Vec::new();
     }
-    let mut problems = Vec::new();
-    let (employer, association) = (actor.scope.employer, actor.scope.association);
-    let is_own = (employer.is_some() && employer == row.employer_id)
-        || (association.is_some() && association == row.association_id);
-    if !is_own {
-        problems.push(out_of_scope("enrollmentId", "the enrollments with its own employer or association"));
-    }
+    let mut problems: Vec<Problem> = ending::of_another_payer(actor, row).into_iter().collect();
     if reason == EndReason::Deceased {
         let problem = out_of_scope("reason", "ends of an employment, but not deaths");
         problems.push(problem.hint("Tell the agency: it records deaths."));

@@ -6,11 +6,12 @@ use chrono::NaiveDate;
 use sqlx::PgConnection;
 
 use super::changing::History;
+use super::terms::out_of_scope;
 use crate::store::enrollment::{EnrollmentEnd, EnrollmentRow};
 use crate::store::event::NewEvent;
 use crate::store::participant::{self, Person};
 use crate::store::{Database, StoreError, enrollment};
-use domain::actor::Actor;
+use domain::actor::{Actor, Role};
 use domain::enrollment::EndReason;
 use domain::event::EventKind;
 use domain::problem::{Problem, ProblemCode};
@@ -26,6 +27,15 @@ pub(super) async fn find_enrollment(
     Ok(found.ok_or_else(|| not_found("enrollmentId", "No enrollment that you may see has this id.")))
 }
 
+/// Returns the problem of a partner that would change an enrollment with another employer or association than its own.
+pub(super) fn of_another_payer(actor: &Actor, row: &EnrollmentRow) -> Option<Problem> {
+    let (employer, association) = (actor.scope.employer, actor.scope.association);
+    let is_own = (employer.is_some() && employer == row.employer_id)
+        || (association.is_some() && association == row.association_id);
+    (actor.role == Role::Partner && !is_own)
+        .then(|| out_of_scope("enrollmentId", "the enrollments with its own employer or association"))
+}
+
 /// Returns the problem of an id without a record that the actor may see.
 pub(super) fn not_found(field: &str, message: &str) -> Problem {
     Problem::error(ProblemCode::NotFound, field, message)
@@ -39,7 +49,7 @@ pub(super) async fn lock_one(
 ) -> Result<Option<Person>, StoreError> {
     let provinces = &actor.scope.provinces;
     let person = participant::lock(conn, &[id]).await?.remove(&id);
-    Ok(person.filter(|person| provinces.is_empty() || provinces.contains(&person.province_id)))
+    Ok(person.filter(|person| provinces.is_empty() || provinces.contains(&person.residence.current())))
 }
 
 /// An enrollment to be ended.

@@ -209,7 +209,7 @@ async fn write_consequences(
         let mut after = before.clone().unwrap_or_else(|| Person {
             known: None,
             deceased_on: None,
-            province_id: new.province,
+            residence: new.province.into(),
             channel_id: new.channel,
             enrollments: BTreeMap::new(),
         });
@@ -225,8 +225,12 @@ pub(super) fn newcomer(new: &NewEnrollment, context: &EnrollContext<'_>) -> Newc
     let service_number = new.civil_servant.as_ref().and_then(|c| c.service_number.as_ref());
     let index = |kind, number: &str| context.keys.index(kind, number);
     let held = new.held();
-    let counted =
-        Counted { province: new.province, channel: new.channel, deceased_on: None, held: vec![&held] };
+    let counted = Counted {
+        residence: new.province.into(),
+        channel: new.channel,
+        deceased_on: None,
+        held: vec![&held],
+    };
     let mut deltas = Deltas::new();
     count::add(&mut deltas, &counted, 1, context.rules);
     Newcomer {

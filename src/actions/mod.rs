@@ -23,6 +23,7 @@
 pub mod approve_onboarding;
 pub mod cancel_onboarding;
 pub mod change_client;
+pub mod change_wage;
 mod changing;
 pub mod clear_licence;
 mod client_scope;
@@ -36,7 +37,8 @@ pub mod enroll_participant;
 mod enrolling;
 mod idempotency;
 pub mod lapse;
-pub mod onboard_civil_servants;
+pub mod move_participant;
+pub mod onboard_participants;
 pub mod onboarding;
 pub mod open_channel;
 pub mod quota;
@@ -85,18 +87,27 @@ pub struct Submission<'a> {
     /// Problems of malformed fields. The input has defaults in their place, so the action never writes: it reports these
     /// problems beside all others, except for those that it finds at the same paths.
     pub malformed: &'a [Problem],
+    /// Is the input only checked? The action judges it like any other, writes nothing, and uses up no key.
+    pub validates_only: bool,
+}
+
+impl Submission<'_> {
+    /// Only checks the input if `is_set`.
+    pub fn validating(self, is_set: bool) -> Self {
+        Self { validates_only: is_set, ..self }
+    }
 }
 
 impl<'a> From<Option<&'a str>> for Submission<'a> {
     fn from(key: Option<&'a str>) -> Self {
-        Self { key, malformed: &[] }
+        Self { key, ..Self::default() }
     }
 }
 
 /// The result of an action.
 #[derive(Clone, Debug)]
 pub struct Done<T> {
-    /// What was done; `None` if and only if a problem refuses the input.
+    /// What was done; `None` if a problem refuses the input, or if it was only checked.
     pub value: Option<T>,
     /// All problems of the input, including warnings.
     pub problems: Vec<Problem>,
@@ -118,6 +129,12 @@ impl<T> Done<T> {
     pub fn refused(problems: Vec<Problem>) -> Self {
         debug_assert!(refuses(&problems), "a refusal has a reason");
         Self { value: None, problems, subjects: Vec::new(), again: false }
+    }
+
+    /// The input was only checked. It has these warnings.
+    fn validated(warnings: Vec<Problem>) -> Self {
+        debug_assert!(!refuses(&warnings), "an input that could be written has no refusing problem");
+        Self { value: None, problems: warnings, subjects: Vec::new(), again: false }
     }
 
     /// Adds the people whom the result concerns.

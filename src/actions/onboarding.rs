@@ -9,6 +9,7 @@ mod planning;
 pub mod receive;
 pub mod retention;
 mod step;
+mod terms;
 pub mod worker;
 mod write_ahead;
 
@@ -18,60 +19,19 @@ use chrono::NaiveDate;
 use sqlx::PgConnection;
 
 use super::enrolling::EnrollOutcome;
-use super::terms::{self, Found, Named};
 use crate::store::onboarding::lease::LeasedBatch;
 use crate::store::onboarding::writing::{self, NewRow};
 use crate::store::reference::Reference;
 use crate::store::{Database, StoreError};
 use domain::actor::{Actor, Right};
 use domain::client::Client;
-use domain::enrollment::{
-    CivilServantCategory, Lookup, NewEnrollment, Programme, Segment, Terms, employer_closed, ended_since,
-    judge_terms,
-};
+use domain::enrollment::{NewEnrollment, employer_closed, ended_since};
 use domain::onboarding::{Counts, JudgedRow, RowOutcome};
 use domain::problem::{Problem, ProblemCode, Severity, refuses};
 use domain::rule::Rulebook;
 
-/// The valid common terms of the rows of an onboarding.
-#[derive(Clone, Debug)]
-pub(super) struct SharedTerms {
-    pub programmes: Vec<Programme>,
-    pub category: CivilServantCategory,
-    pub starts_on: NaiveDate,
-    pub first_contribution_paid: bool,
-    pub found: Found,
-}
-
-impl SharedTerms {
-    /// Returns the terms by which rows are judged.
-    pub(super) fn terms(&self) -> Terms<'_> {
-        Terms {
-            segment: Segment::WageEarner,
-            programmes: &self.programmes,
-            channel: Lookup::Found(&self.found.channel),
-            employer: self.found.employer.into(),
-            association: Lookup::NotNamed,
-            province: Lookup::Found(self.found.province),
-            starts_on: self.starts_on,
-            first_contribution_paid: self.first_contribution_paid,
-            civil_servants: Some(self.category),
-        }
-    }
-
-    /// Returns the problems of the terms as of today.
-    pub(super) fn problems(&self, rules: &Rulebook, today: NaiveDate) -> Vec<Problem> {
-        judge_terms(&self.terms(), rules, today)
-    }
-
-    /// Returns the monthly contributions for one of the people.
-    fn contributions(&self, rules: &Rulebook, new: &NewEnrollment) -> i64 {
-        let risk_class = self.found.employer.map_or(1, |employer| employer.risk_class);
-        let wage = new.monthly_wage.unwrap_or_default();
-        let due = rules.contributions(&new.programmes, new.segment, risk_class, wage, new.timeline.starts_on);
-        due.iter().map(|due| due.employer + due.worker).sum()
-    }
-}
+pub use terms::RosterTerms;
+pub(super) use terms::SharedTerms;
 
 /// The place of a row in its file.
 #[derive(Clone, Debug)]
@@ -214,25 +174,22 @@ pub(super) async fn authority(
     let (Some(province), Some(channel)) = (province, channel) else {
         return Err(StoreError::Fault("a batch names what is not there".into()));
     };
-    let named = Named {
-        province_code: &province.code,
-        channel_code: &channel.code,
-        employer: Some(held.employer_id),
-        association: None,
-    };
-    let found = match terms::look_up(&database.control, reference, &actor, today, named).await?.complete() {
-        Ok(found) => found,
-        Err(problems) => return Ok(Err(problems)),
-    };
-    let agreed = SharedTerms {
+    let terms = RosterTerms {
+        employer: held.employer_id,
+        channel_code: channel.code.clone(),
+        province_code: province.code.clone(),
         programmes: held.programmes.clone(),
         category: held.category,
         starts_on: held.starts_on,
         first_contribution_paid: held.first_contribution_paid,
-        found,
+        association: held.association_id,
+        segment: Some(held.segment),
     };
-    let problems = agreed.problems(&reference.rules, today);
-    Ok(if refuses(&problems) { Err(problems) } else { Ok(Authority { actor, agreed }) })
+    let (agreed, problems) = terms.judge_in(&database.control, reference, (&actor, today)).await?;
+    Ok(match agreed {
+        Some(agreed) if !refuses(&problems) => Ok(Authority { actor, agreed }),
+        _ => Err(problems),
+    })
 }
 
 /// Returns the problem of another batch for a client that has reached its limit of open batches. Each batch keeps its

@@ -16,9 +16,9 @@ use crate::store::audit::Trail;
 use crate::store::idempotency::{self, KeyOf};
 use crate::store::keys::Keys;
 use crate::store::session::Session;
-use crate::store::{Database, StoreError};
+use crate::store::{Database, StoreError, participant};
 use domain::actor::{Actor, Right};
-use domain::problem::Problem;
+use domain::problem::{Problem, refuses};
 
 /// Maximum number of attempts of a transaction with serialization conflicts.
 const ATTEMPTS: u32 = 4;
@@ -107,6 +107,9 @@ impl<'a, I: Serialize> Request<'a, I> {
         if !self.submission.malformed.is_empty() {
             return Ok(Done::refused(self.with_malformed(problems)));
         }
+        if self.submission.validates_only {
+            return Ok(Done::refused(problems));
+        }
         let (Some(key), None) = (self.stored_key(), judge_key(self.submission.key)) else {
             return Ok(Done::refused(problems));
         };
@@ -121,7 +124,8 @@ impl<'a, I: Serialize> Request<'a, I> {
     /// Runs the mutation in one transaction, once for each key. The same key returns the first outcome again for the
     /// same input, and a problem for another input. Retries serialization conflicts.
     ///
-    /// With malformed fields it writes nothing. It runs all the same, to find the problems that show only in the transaction.
+    /// With malformed fields, or if the input is only checked, it writes nothing. It runs all the same, to find the problems
+    /// that show only in the transaction.
     pub(super) async fn run<M: Mutation>(self, mutation: M) -> Result<Done<M::Output>, ActionError> {
         let malformed = self.submission.malformed;
         if !(malformed.is_empty() || self.is_tried) {
@@ -158,8 +162,9 @@ impl<'a, I: Serialize> Request<'a, I> {
         mutation: &M,
     ) -> Result<Done<M::Output>, StoreError> {
         let is_malformed = !self.submission.malformed.is_empty();
-        // This commits by itself: not with malformed fields, which are tried and rolled back.
-        if let Some(trail) = self.trail.filter(|_| !is_malformed) {
+        let writes = !is_malformed && !self.submission.validates_only;
+        // This commits by itself: not what is only tried and rolled back.
+        if let Some(trail) = self.trail.filter(|_| writes) {
             let record = Record { key: key.map(|key| (key, fingerprint)), trail };
             if let Some(done) = mutation.run_whole(&record).await? {
                 trail.mark_recorded(&done.subjects);
@@ -167,7 +172,7 @@ impl<'a, I: Serialize> Request<'a, I> {
             }
         }
         let mut transaction = self.session.begin().await?;
-        if let Some(key) = key.filter(|_| !is_malformed)
+        if let Some(key) = key.filter(|_| writes)
             && let Some(used) = idempotency::claim(&mut transaction, key, fingerprint).await?
         {
             transaction.rollback().await?;
@@ -177,12 +182,20 @@ impl<'a, I: Serialize> Request<'a, I> {
         if is_malformed {
             done = Done::refused(self.with_malformed(done.problems)).concerning(done.subjects);
         }
+        if done.value.is_some() && !writes {
+            done = Done::validated(done.problems).concerning(done.subjects);
+        }
         if self.trail.is_none() && !done.subjects.is_empty() {
             return Err(StoreError::Fault("people would be written without a trail".into()));
         }
         let Some(value) = &done.value else {
             transaction.rollback().await?;
-            self.trail.inspect(|trail| trail.saw(done.subjects.iter().copied()));
+            // What was only tried may have made people who do not exist.
+            let seen = match refuses(&done.problems) {
+                true => done.subjects.clone(),
+                false => participant::existing(self.session, &done.subjects).await?,
+            };
+            self.trail.inspect(|trail| trail.saw(seen));
             return Ok(done);
         };
         if let Some(key) = key {

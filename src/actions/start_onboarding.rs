@@ -4,14 +4,12 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
-use super::onboarding::{SharedTerms, too_many_open};
+use super::onboarding::{RosterTerms, SharedTerms, too_many_open};
 use super::request::{Mutation, Request};
-use super::terms::{self, Asked, Named};
 use super::{ActionError, Done, Submission, keep};
 use crate::store::onboarding::writing::{self, NewBatch};
 use crate::store::{Database, StoreError};
 use domain::actor::{Actor, Right};
-use domain::enrollment::{CivilServantCategory, Programme, Segment, judge_terms};
 use domain::onboarding::OnboardingState;
 use domain::problem::{Problem, ProblemCode, refuses};
 use domain::text;
@@ -19,20 +17,9 @@ use domain::text;
 /// What is asked for.
 #[derive(Clone, Debug, Serialize)]
 pub struct Input {
-    /// Their employer, by internal id: a government body.
-    pub employer: i64,
-    /// Channel.
-    pub channel_code: String,
-    /// Province of residence.
-    pub province_code: String,
-    /// Programmes.
-    pub programmes: Vec<Programme>,
-    /// What kind of civil servants.
-    pub category: CivilServantCategory,
-    /// First day, where a row has none of its own.
-    pub starts_on: NaiveDate,
-    /// Was the first contribution taken with the forms?
-    pub first_contribution_paid: bool,
+    /// The terms that all rows share.
+    #[serde(flatten)]
+    pub terms: RosterTerms,
     /// Name of the file that will come.
     pub file_name: String,
     /// Its SHA-256, in hexadecimal digits.
@@ -80,15 +67,7 @@ async fn judge<'a>(
     input: &'a Input,
 ) -> Result<Result<OnboardingStart<'a>, Vec<Problem>>, ActionError> {
     let reference = database.reference();
-    let named = Named {
-        province_code: &input.province_code,
-        channel_code: &input.channel_code,
-        employer: Some(input.employer),
-        association: None,
-    };
-    let looked_up = terms::look_up(&database.writer, &reference, actor, today, named).await?;
-    let mut problems = looked_up.problems.clone();
-    problems.extend(judge_terms(&looked_up.terms(asked(input)), &reference.rules, today));
+    let (agreed, mut problems) = input.terms.judge(database, &reference, (actor, today)).await?;
     let file_name = keep(text::required(&input.file_name, 255, "fileName"), &mut problems);
     let sha256 = keep(input.sha256.as_deref().map(parse_sha256).transpose(), &mut problems).flatten();
     if !input.plan_only && !actor.may(Right::OnboardUnapproved) {
@@ -96,27 +75,11 @@ async fn judge<'a>(
         let problem = Problem::error(ProblemCode::OutOfScope, "planOnly", message);
         problems.push(problem.hint("Leave planOnly true; an approver then looks at the plan."));
     }
-    let (Ok(found), Some(file_name), false) = (looked_up.complete(), file_name, refuses(&problems)) else {
-        return Ok(Err(problems));
-    };
-    let agreed = SharedTerms {
-        programmes: input.programmes.clone(),
-        category: input.category,
-        starts_on: input.starts_on,
-        first_contribution_paid: input.first_contribution_paid,
-        found,
-    };
-    Ok(Ok(OnboardingStart { database, actor, input, agreed, file_name, sha256 }))
-}
-
-/// What the onboarding asks for besides the records that it names.
-fn asked(input: &Input) -> Asked<'_> {
-    Asked {
-        segment: Segment::WageEarner,
-        programmes: &input.programmes,
-        starts_on: input.starts_on,
-        first_contribution_paid: input.first_contribution_paid,
-        civil_servants: Some(input.category),
+    match (agreed, file_name) {
+        (Some(agreed), Some(file_name)) if !refuses(&problems) => {
+            Ok(Ok(OnboardingStart { database, actor, input, agreed, file_name, sha256 }))
+        }
+        _ => Ok(Err(problems)),
     }
 }
 
@@ -145,13 +108,7 @@ impl Mutation for OnboardingStart<'_> {
             return Ok(Done::refused(vec![problem]));
         }
         let new = NewBatch {
-            employer_id: self.input.employer,
-            channel_id: self.agreed.found.channel.id,
-            province_id: self.agreed.found.province,
-            programmes: &self.input.programmes,
-            category: self.input.category,
-            starts_on: self.input.starts_on,
-            first_contribution_paid: self.input.first_contribution_paid,
+            terms: self.agreed.of_batch(),
             all_or_nothing: self.input.all_or_nothing,
             file_name: Some(&self.file_name),
             digest: None,

@@ -30,6 +30,7 @@ pub(super) struct Found {
     pub province: i16,
     pub channel: Arc<Channel>,
     pub employer: Option<Payer>,
+    pub association: Option<i64>,
 }
 
 /// The results of the look-ups of a request. A failed look-up hides no problem that can be found without it.
@@ -54,6 +55,11 @@ pub(super) struct Asked<'a> {
 }
 
 impl LookedUp {
+    /// Returns the employer, if it was found.
+    pub(super) fn employer(&self) -> Option<Payer> {
+        self.employer.found()
+    }
+
     /// Returns the terms by which people are judged.
     pub(super) fn terms<'a>(&'a self, asked: Asked<'a>) -> Terms<'a> {
         let channel = match &self.channel {
@@ -77,9 +83,12 @@ impl LookedUp {
     /// Returns the records, or the problems.
     pub(super) fn complete(self) -> Result<Found, Vec<Problem>> {
         match (self.province, self.channel) {
-            (Lookup::Found(province), Lookup::Found(channel)) if self.problems.is_empty() => {
-                Ok(Found { province, channel, employer: self.employer.found() })
-            }
+            (Lookup::Found(province), Lookup::Found(channel)) if self.problems.is_empty() => Ok(Found {
+                province,
+                channel,
+                employer: self.employer.found(),
+                association: self.association.found(),
+            }),
             _ => Err(self.problems),
         }
     }
@@ -127,16 +136,31 @@ pub(super) fn find_province(
     today: NaiveDate,
     code: &str,
 ) -> Result<i16, Problem> {
-    let province = reference.province_by_code(code).filter(|province| province.exists_on(today));
+    let exists_today = |&id: &i16| reference.province(id).is_some_and(|province| province.exists_on(today));
+    let found = find_province_of_any_day(reference, actor, today, code)?;
+    Some(found).filter(exists_today).ok_or_else(no_province)
+}
+
+/// Returns the province with a code, if it is within the actor's scope. It may exist on other days than today.
+pub(super) fn find_province_of_any_day(
+    reference: &Reference,
+    actor: &Actor,
+    today: NaiveDate,
+    code: &str,
+) -> Result<i16, Problem> {
     let scope = &actor.scope.provinces;
-    match province {
-        None => Err(Problem::error(ProblemCode::NotFound, "provinceCode", "No province has this code.")
-            .hint("Two digits, as the Ministry of Home Affairs numbers them: provinces { code name }.")),
+    match reference.province_by_code(code) {
+        None => Err(no_province()),
         Some(province) if !scope.is_empty() && !scope.contains(&province.id) => {
             Err(out_of_scope("provinceCode", &province_scope(reference, actor, today)))
         }
         Some(province) => Ok(province.id),
     }
+}
+
+fn no_province() -> Problem {
+    Problem::error(ProblemCode::NotFound, "provinceCode", "No province has this code.")
+        .hint("Two digits, as the Ministry of Home Affairs numbers them: provinces { code name }.")
 }
 
 /// Returns the channel with a code, if it is within the actor's scope.

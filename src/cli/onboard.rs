@@ -13,14 +13,14 @@ use anyhow::Context as _;
 use chrono::NaiveDate;
 
 use crate::actions::ActionError;
-use crate::actions::onboard_civil_servants::{Input, onboard_civil_servants, plan};
+use crate::actions::onboard_participants::{Input, RosterMutation, onboard_participants, plan};
 use crate::actions::onboarding::RowOutcomes;
 use crate::config::{Problems, RosterLimits};
 use crate::store::audit::Trail;
 use crate::store::onboarding;
 use crate::store::{Database, StoreError};
 use domain::actor::Actor;
-use domain::onboarding::Counts;
+use domain::onboarding::{Counts, RosterKind};
 use domain::problem::Problem;
 use domain::text;
 use roster::Limits;
@@ -61,7 +61,8 @@ pub async fn run(
     today: NaiveDate,
 ) -> anyhow::Result<ExitCode> {
     // The parser accepts a command without a request only with a template.
-    let Onboard { request: Some(request), limits, .. } = args else { return Ok(ExitCode::SUCCESS) };
+    let Onboard { request: Some(request), kind, limits, .. } = args else { return Ok(ExitCode::SUCCESS) };
+    let request = Request { kind, ..request };
     let size = match Size::of(&limits) {
         Ok(size) => size,
         Err(error) => {
@@ -133,14 +134,15 @@ async fn onboard(
     actor: &Actor,
     today: NaiveDate,
 ) -> Result<Summary, Failure> {
-    let loaded = LoadedRoster::read(&args.file, args.category, &size.limits).await?;
+    let kind = args.terms().kind(database, actor).await?;
+    let loaded = LoadedRoster::read(&args.file, kind, &size.limits).await?;
     // The file is created first, so that a report that cannot be written stops the command before it enrolls anybody.
     let report = args.report.as_deref().map(|path| ReportFile::create(path, &args.file)).transpose()?;
     let Some(mut roster) = loaded else {
         return batch::onboard(args, size, database, actor, today, report).await;
     };
-    let input = input_of(args, &mut roster);
-    let trail = Trail::for_command(database, actor, "onboardCivilServants");
+    let input = input_of(args, kind, &mut roster);
+    let trail = Trail::for_command(database, actor, input.mutation.into());
     let outcome = match args.plan {
         true => plan_rows(args, database, actor, today, &input, &trail).await,
         false => enroll(args, database, actor, today, &input, &trail).await,
@@ -165,21 +167,19 @@ async fn onboard(
 }
 
 /// Moves the rows out of the roster: a report needs only its original cells.
-fn input_of(args: &Request, roster: &mut LoadedRoster) -> Input {
+fn input_of(args: &Request, kind: RosterKind, roster: &mut LoadedRoster) -> Input {
     let file_name = args.file.file_name().map(|name| name.to_string_lossy());
     Input {
-        employer: args.employer,
-        channel_code: args.channel.clone(),
-        province_code: args.province.clone(),
-        programmes: args.programmes.clone(),
-        category: args.category,
-        starts_on: args.starts_on,
-        first_contribution_paid: args.first_contribution_paid,
+        terms: args.terms(),
         rows: Arc::new(std::mem::take(&mut roster.rows)),
         lines: Arc::new(std::mem::take(&mut roster.lines)),
         file_name: text::label(file_name.as_deref(), 255, "file").ok().flatten(),
         all_or_nothing: args.all_or_nothing,
         plan_only: false,
+        mutation: match kind.is_of_government() {
+            true => RosterMutation::OnboardCivilServants,
+            false => RosterMutation::OnboardParticipants,
+        },
     }
 }
 
@@ -225,7 +225,7 @@ async fn enroll(
     let what =
         format!("Checking {} rows, then enrolling the valid ones in one transaction", input.rows.len());
     let done =
-        step(what, onboard_civil_servants(database, actor, today, Some(key.as_str()).into(), input, trail))
+        step(what, onboard_participants(database, actor, today, Some(key.as_str()).into(), input, trail))
             .await?;
     let again = done.again;
     let id = done.value.ok_or(Failure::Refused(done.problems))?.batch;

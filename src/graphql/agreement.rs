@@ -242,6 +242,10 @@ pub struct RecordAgreementInput {
     /// Idempotency key: makes retries safe. 16 to 255 characters; use a new key for each call and the same key for its
     /// retries.
     idempotency_key: Option<String>,
+    /// Only checks the input: the errors are those of a real call, but nothing is written, no idempotency key is used up, and
+    /// the payload has no record.
+    #[graphql(default)]
+    validate_only: bool,
     /// Reference number of the agreement. For a known number a new state is added; the newest state is in effect.
     number: String,
     /// Code of the province, two digits.
@@ -285,9 +289,10 @@ impl AgreementMutation {
         #[graphql(desc = "Input of the mutation.")] input: RecordAgreementInput,
     ) -> Result<RecordAgreementPayload, FieldError> {
         let caller = caller(ctx);
-        let (key, mut reader) = (input.idempotency_key.clone(), InputReader::default());
+        let (key, validates) = (input.idempotency_key.clone(), input.validate_only);
+        let mut reader = InputReader::default();
         let input = read(input, &mut reader);
-        let submission = reader.submission(key.as_deref());
+        let submission = reader.submission(key.as_deref()).validating(validates);
         let done =
             record_agreement(&caller.database, &caller.actor, caller.today(), submission, &input).await?;
         let reference = caller.database.reference();

@@ -12,7 +12,7 @@ use super::declarations::Declarations;
 use super::error::FieldError;
 use super::loaders::{TotalOf, load, load_page};
 use super::node_id::{NodeId, association_id};
-use super::participant::{ParticipantConnection, ParticipantFilter, people_of};
+use super::participant::{ParticipantConnection, ParticipantFilter, ParticipantOrder, people_of};
 use super::problem::{UserError, user_errors};
 use super::province::Province;
 use super::scalar::DateTime;
@@ -71,7 +71,8 @@ impl Association {
         Province::find(caller(ctx), self.0.province_id)
     }
 
-    /// People with an enrollment through this association, open or ended, in the order of their first enrollment.
+    /// People with an enrollment through this association, open or ended, by default in the order of their first enrollment.
+    #[allow(clippy::too_many_arguments, reason = "they are the arguments of the API's field")]
     async fn participants(
         &self,
         ctx: &Context<'_>,
@@ -80,9 +81,10 @@ impl Association {
         #[graphql(desc = "Returns the last n items (maximum 100).")] last: Option<i32>,
         #[graphql(desc = "Returns items before this cursor.")] before: Option<String>,
         #[graphql(desc = "Returns only items that match this filter.")] filter_by: Option<ParticipantFilter>,
+        #[graphql(desc = "Order of the items.")] order_by: Option<ParticipantOrder>,
     ) -> Option<Result<ParticipantConnection, FieldError>> {
         let arguments = PageArguments { first, after, last, before };
-        Some(people_of(ctx, PeopleOf::Association, self.0.id, arguments, filter_by).await)
+        Some(people_of(ctx, PeopleOf::Association, self.0.id, arguments, (filter_by, order_by)).await)
     }
 
     /// Number of its people by status. Each person counts once, with the best status of their enrollments here.
@@ -223,6 +225,10 @@ pub struct RegisterAssociationInput {
     /// Idempotency key: makes retries safe. 16 to 255 characters; use a new key for each call and the same key for its
     /// retries.
     idempotency_key: Option<String>,
+    /// Only checks the input: the errors are those of a real call, but nothing is written, no idempotency key is used up, and
+    /// the payload has no record.
+    #[graphql(default)]
+    validate_only: bool,
     /// Name, at most 200 characters. Unique within a province.
     name: String,
     /// Occupation of its members.
@@ -254,7 +260,7 @@ impl AssociationMutation {
     ) -> Result<RegisterAssociationPayload, FieldError> {
         let caller = caller(ctx);
         let key = input.idempotency_key;
-        let submission = Submission::from(key.as_deref());
+        let submission = Submission::from(key.as_deref()).validating(input.validate_only);
         let input =
             action::Input { name: input.name, trade: input.trade, province_code: input.province_code };
         let done =

@@ -70,4 +70,16 @@ impl Caller {
             false => Err(FieldError::Forbidden { role, right, field: None }),
         }
     }
+
+    /// Checks that a list may be ordered by counters, which are those of the whole country.
+    ///
+    /// # Errors
+    /// `FORBIDDEN` or `BAD_FILTER`.
+    pub fn require_figures_of_the_country(&self) -> Result<(), FieldError> {
+        self.require(Right::ReadCoverage)?;
+        match self.actor.scope.is_everything() {
+            true => Ok(()),
+            false => Err(FieldError::Filter("Only clients for the whole country can order by counts.")),
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! Channels. They and their lists are answered from memory.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
@@ -22,7 +23,7 @@ use super::scalar::Date;
 use crate::actions::close_channel::{self as closing, close_channel};
 use crate::actions::open_channel::{self as action, open_channel};
 use crate::store::StoreError;
-use crate::store::count::CountsBy;
+use crate::store::count::{CountsBy, StatusCounts};
 use domain::access::Right;
 use domain::channel as model;
 use domain::page::{Order, Position};
@@ -203,6 +204,9 @@ pub enum ChannelOrderField {
     Name,
     /// First day of operation; channels without one come first.
     OpenedOn,
+    /// Number of active people first enrolled through the channel or a channel below it. Needs the right to read coverage,
+    /// and the whole country as scope.
+    Active,
 }
 
 impl From<ChannelOrderField> for Order {
@@ -211,6 +215,7 @@ impl From<ChannelOrderField> for Order {
             ChannelOrderField::Code => Self::Key,
             ChannelOrderField::Name => Self::Name,
             ChannelOrderField::OpenedOn => Self::Day,
+            ChannelOrderField::Active => Self::People,
         }
     }
 }
@@ -251,26 +256,51 @@ pub async fn channels_page(
             && filter.open.is_none_or(|open| channel.is_open_on(today) == open)
             && has_words(&channel.name_key, &words)
     };
-    let key = |channel: &model::Channel| match field {
-        ChannelOrderField::Code => channel.code.clone(),
-        ChannelOrderField::Name => channel.name_key.clone(),
-        ChannelOrderField::OpenedOn => channel.opened_on.map(|day| day.to_string()).unwrap_or_default(),
-    };
     let mut channels: Vec<_> = caller.reference.channels().filter(|channel| kept(channel)).collect();
     if let Some(since) = filter.dormant_since {
         let since = since.argument("filterBy.dormantSince")?;
         keep_dormant(ctx, &mut channels, since).await?;
     }
+    let active = match field {
+        ChannelOrderField::Active => active_people(ctx, &channels).await?,
+        _ => HashMap::new(),
+    };
+    let position = |channel: &model::Channel| {
+        let of_text = |key| Position { key, id: channel.id };
+        match field {
+            ChannelOrderField::Code => of_text(channel.code.clone()),
+            ChannelOrderField::Name => of_text(channel.name_key.clone()),
+            ChannelOrderField::OpenedOn => {
+                of_text(channel.opened_on.map(|day| day.to_string()).unwrap_or_default())
+            }
+            ChannelOrderField::Active => {
+                Position::of_figure(active.get(&channel.id).copied().unwrap_or_default(), channel.id)
+            }
+        }
+    };
     let mut list: Vec<(Position, (Position, Channel))> = channels
         .into_iter()
         .map(|channel| {
-            let position = Position { key: key(channel), id: channel.id };
+            let position = position(channel);
             (position.clone(), (position, Channel(Arc::clone(channel))))
         })
         .collect();
     list.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
     let total = Total::Known(list.len());
     Ok(ChannelConnection::new(page.of(list), &page, total))
+}
+
+/// Returns the active people of each channel and those below it, as the caller sees their number.
+async fn active_people(
+    ctx: &Context<'_>,
+    channels: &[&Arc<model::Channel>],
+) -> Result<HashMap<i64, i64>, FieldError> {
+    let caller = caller(ctx);
+    caller.require_figures_of_the_country()?;
+    let keys = channels.iter().map(|channel| (CountsBy::Channel, channel.id)).collect();
+    let counts = load_many(&request(ctx).loaders.counts, keys).await?;
+    let visible = |counts: StatusCounts| caller.actor.role.visible_count(counts.active);
+    Ok(counts.into_iter().map(|((_, id), counts)| (id, visible(counts))).collect())
 }
 
 /// Keeps the channels that are open today, were open on a day, and have enrolled nobody in between.
@@ -343,6 +373,10 @@ pub struct OpenChannelInput {
     /// Idempotency key: makes retries safe. 16 to 255 characters; use a new key for each call and the same key for its
     /// retries.
     idempotency_key: Option<String>,
+    /// Only checks the input: the errors are those of a real call, but nothing is written, no idempotency key is used up, and
+    /// the payload has no record.
+    #[graphql(default)]
+    validate_only: bool,
     /// The agency's code of the channel: 2 to 32 capital letters, digits, dots and hyphens.
     code: String,
     /// Name of the channel.
@@ -374,6 +408,10 @@ pub struct CloseChannelInput {
     /// Idempotency key: makes retries safe. 16 to 255 characters; use a new key for each call and the same key for its
     /// retries.
     idempotency_key: Option<String>,
+    /// Only checks the input: the errors are those of a real call, but nothing is written, no idempotency key is used up, and
+    /// the payload has no record.
+    #[graphql(default)]
+    validate_only: bool,
     /// The agency's code of the channel.
     code: String,
     /// First day on which it no longer accepts enrollments. A future day can be changed by closing the channel again.
@@ -412,7 +450,7 @@ impl ChannelMutation {
             operator: input.operator,
             opened_on: input.opened_on.and_then(|day| reader.scalar(day, "openedOn")),
         };
-        let submission = reader.submission(input.idempotency_key.as_deref());
+        let submission = reader.submission(input.idempotency_key.as_deref()).validating(input.validate_only);
         let done = open_channel(&caller.database, &caller.actor, caller.today(), submission, &wanted).await?;
         let channel = done.value.map(|opened| Channel::find(caller, opened.channel)).transpose()?;
         Ok(OpenChannelPayload { channel, errors: user_errors(done.problems) })
@@ -428,7 +466,7 @@ impl ChannelMutation {
         let (today, mut reader) = (caller.today(), InputReader::default());
         let on = reader.scalar(input.on, "on").unwrap_or(today);
         let wanted = closing::Input { code: input.code, on };
-        let submission = reader.submission(input.idempotency_key.as_deref());
+        let submission = reader.submission(input.idempotency_key.as_deref()).validating(input.validate_only);
         let done = close_channel(&caller.database, &caller.actor, today, submission, &wanted).await?;
         let reference = caller.database.reference();
         let channel = done.value.and_then(|closed| reference.channel(closed.channel).cloned()).map(Channel);

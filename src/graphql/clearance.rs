@@ -1,18 +1,22 @@
 //! Licence clearances. They contain counts only, nothing about a single worker.
 
-use async_graphql::{Context, Enum, InputObject, Object};
+use async_graphql::{Context, Enum, Error, InputObject, Object, OneofObject, PathSegment, ServerError};
 use graphql_front::catalogue::Rules;
 
+use super::connection::PageArguments;
 use super::context::{caller, language, request};
 use super::contribution::RuleCitation;
 use super::declarations::Declarations;
 use super::error::FieldError;
 use super::input::Lenient;
 use super::scalar::{Date, DateTime, int};
-use crate::actions::clear_licence::{self as action, Refusal, clear_licence, recall};
+use crate::actions::clear_licence::{
+    self as action, Company, MAXIMUM_COMPANIES, Question, Refusal, clear_licences, given_about, recall,
+};
 use crate::store::clearance::ClearanceRow;
 use domain::access::Right;
 use domain::clearance::{self as model, CertificateNumber};
+use domain::page::{Direction, Order, Page};
 
 /// Input of `licenceClearance`: a company, by exactly one of the two numbers, and a type of licence.
 #[derive(InputObject)]
@@ -25,6 +29,44 @@ pub struct LicenceClearanceInput {
     licence_type: String,
     /// Day for which the clearance is decided (default: today), not in the future. An answer for a past day expires as
     /// if it had been given on that day.
+    as_of: Option<Lenient<Date>>,
+}
+
+/// A company. Exactly one field must be set.
+#[derive(OneofObject)]
+pub enum CompanyKey {
+    /// Tax number (NPWP), 15 or 16 digits. A tax number that is a person's identity number is rejected.
+    TaxNumber(String),
+    /// Business number (NIB), 13 digits.
+    BusinessNumber(String),
+}
+
+impl From<CompanyKey> for Company {
+    fn from(key: CompanyKey) -> Self {
+        match key {
+            CompanyKey::TaxNumber(number) => Self::TaxNumber(number),
+            CompanyKey::BusinessNumber(number) => Self::BusinessNumber(number),
+        }
+    }
+}
+
+/// Input of `licenceClearances`: up to 500 companies, and a type of licence.
+#[derive(InputObject)]
+pub struct LicenceClearancesInput {
+    /// The companies, at most 500.
+    companies: Vec<CompanyKey>,
+    /// Code of the licence, from `licenceTypes`.
+    licence_type: String,
+    /// Day for which the clearances are decided (default: today), not in the future.
+    as_of: Option<Lenient<Date>>,
+}
+
+/// Input of `ownLicenceClearance`: a type of licence.
+#[derive(InputObject)]
+pub struct OwnLicenceClearanceInput {
+    /// Code of the licence, from `licenceTypes`.
+    licence_type: String,
+    /// Day for which the clearance is decided (default: today), not in the future.
     as_of: Option<Lenient<Date>>,
 }
 
@@ -140,6 +182,41 @@ impl ClearanceQuery {
         Some(clear(ctx, input).await)
     }
 
+    /// Decides whether each of up to 500 companies may receive a licence, in the order of the companies, as
+    /// `licenceClearance` does. Null, with an error at its place, for a company whose number is malformed.
+    async fn licence_clearances(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The companies and the licence.")] input: LicenceClearancesInput,
+    ) -> Option<Result<Vec<Option<LicenceClearance>>, FieldError>> {
+        Some(clear_many(ctx, input).await)
+    }
+
+    /// Decides whether your own employer may receive a licence: the answer that a licensing desk gets. Each answer is
+    /// stored under a new certificate number. Null if your scope names no employer.
+    async fn own_licence_clearance(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The licence.")] input: OwnLicenceClearanceInput,
+    ) -> Option<Result<LicenceClearance, FieldError>> {
+        caller(ctx).actor.scope.employer?;
+        Some(ask_one(ctx, Company::Own, question(input.licence_type, input.as_of)).await)
+    }
+
+    /// Lists the answers that were given about a company, the newest first. Empty for an unknown company.
+    async fn licence_clearances_given(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The company.")] company: CompanyKey,
+        #[graphql(desc = "Returns the first n items (default 20, maximum 100).")] first: Option<i32>,
+        #[graphql(
+            desc = "Returns only answers given before this moment, such as `answeredAt` of the last one seen."
+        )]
+        before: Option<Lenient<DateTime>>,
+    ) -> Option<Result<Vec<LicenceClearance>, FieldError>> {
+        Some(given(ctx, company, first, before).await)
+    }
+
     /// Returns the stored answer with a certificate number, unchanged, or null if there is none.
     async fn licence_clearance_given(
         &self,
@@ -164,24 +241,88 @@ impl ClearanceQuery {
 }
 
 async fn clear(ctx: &Context<'_>, input: LicenceClearanceInput) -> Result<LicenceClearance, FieldError> {
+    let company = match (input.tax_number, input.business_number) {
+        (Some(number), None) => Company::TaxNumber(number),
+        (None, Some(number)) => Company::BusinessNumber(number),
+        _ => {
+            let message = "Give exactly one of `taxNumber` and `businessNumber`.";
+            return Err(FieldError::Identifier(message.to_owned()));
+        }
+    };
+    ask_one(ctx, company, question(input.licence_type, input.as_of)).await
+}
+
+async fn clear_many(
+    ctx: &Context<'_>,
+    input: LicenceClearancesInput,
+) -> Result<Vec<Option<LicenceClearance>>, FieldError> {
+    let companies: Vec<Company> = input.companies.into_iter().map(Company::from).collect();
+    if companies.len() > MAXIMUM_COMPANIES {
+        return Err(FieldError::Filter("Ask about at most 500 companies at once."));
+    }
+    let answers = ask(ctx, &companies, question(input.licence_type, input.as_of)?).await?;
+    let item = |(place, answer): (usize, Result<LicenceClearance, FieldError>)| match answer {
+        Ok(answer) => Some(answer),
+        Err(error) => {
+            ctx.add_error(at_place(ctx, place, error));
+            None
+        }
+    };
+    Ok(answers.into_iter().enumerate().map(item).collect())
+}
+
+fn question(licence_type: String, as_of: Option<Lenient<Date>>) -> Result<Question, FieldError> {
+    let as_of = as_of.map(|day| day.argument("input.asOf")).transpose()?;
+    Ok(Question { licence_type, as_of })
+}
+
+async fn ask_one(
+    ctx: &Context<'_>,
+    company: Company,
+    question: Result<Question, FieldError>,
+) -> Result<LicenceClearance, FieldError> {
+    ask(ctx, &[company], question?).await?.pop().expect("one company has one answer")
+}
+
+async fn ask(
+    ctx: &Context<'_>,
+    companies: &[Company],
+    question: Question,
+) -> Result<Vec<Result<LicenceClearance, FieldError>>, FieldError> {
     let caller = caller(ctx);
     // This query writes, even by GET: it stores the answer, which only its client knows of and no other answer depends
     // on. So repeating it does no harm, and its cost bounds how often that happens.
-    let question = action::Request {
+    let asking = action::Request {
         actor: &caller.actor,
         now: caller.clock.now(),
         today: caller.today(),
         language: language(ctx),
         id: request(ctx).trail.request_id(),
     };
-    let as_of = input.as_of.map(|day| day.argument("input.asOf")).transpose()?;
-    let input = action::Input {
-        tax_number: input.tax_number,
-        business_number: input.business_number,
-        licence_type: input.licence_type,
-        as_of,
-    };
-    Ok(LicenceClearance(clear_licence(&caller.database, question, &input).await?))
+    let answers = clear_licences(&caller.database, asking, companies, &question).await?;
+    Ok(answers.into_iter().map(|answer| Ok(LicenceClearance(answer?))).collect())
+}
+
+/// Returns an error of an item of the list that is resolved, at its place.
+fn at_place(ctx: &Context<'_>, place: usize, error: FieldError) -> ServerError {
+    let mut error = ctx.set_error_path(Error::from(error).into_server_error(ctx.item.pos));
+    error.path.push(PathSegment::Index(place));
+    error
+}
+
+async fn given(
+    ctx: &Context<'_>,
+    company: CompanyKey,
+    first: Option<i32>,
+    before: Option<Lenient<DateTime>>,
+) -> Result<Vec<LicenceClearance>, FieldError> {
+    let caller = caller(ctx);
+    let before = before.map(|moment| moment.argument("before")).transpose()?;
+    let Page { size, .. } = PageArguments { first, after: None, last: None, before: None }
+        .page(Order::Id, Direction::Descending)?;
+    let limit = i64::try_from(size).unwrap_or_default();
+    let rows = given_about(&caller.database, &caller.actor, &company.into(), before, limit).await?;
+    Ok(rows.into_iter().map(LicenceClearance).collect())
 }
 
 impl From<Refusal> for FieldError {
@@ -199,11 +340,24 @@ impl From<Refusal> for FieldError {
 pub(super) const DECLARATIONS: Declarations = Declarations {
     rights: &[
         (Right::ReadReference, &["Query.licenceTypes", "RuleCitation"]),
-        (Right::AskClearance, &["Query.licenceClearance", "Query.licenceClearanceGiven", "LicenceClearance"]),
+        (
+            Right::AskClearance,
+            &[
+                "Query.licenceClearance",
+                "Query.licenceClearances",
+                "Query.licenceClearanceGiven",
+                "Query.licenceClearancesGiven",
+            ],
+        ),
+        (Right::AskOwnClearance, &["Query.ownLicenceClearance", "LicenceClearance"]),
     ],
     rules: Rules {
-        lists: &[("RuleCitation", 100)],
-        prices: &[("Query.licenceClearance", 500)],
+        lists: &[("RuleCitation", 100), ("LicenceClearance", 500)],
+        prices: &[
+            ("Query.licenceClearance", 500),
+            ("Query.ownLicenceClearance", 500),
+            ("Query.licenceClearances", 20_000),
+        ],
         ..Rules::NONE
     },
 };

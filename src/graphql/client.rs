@@ -236,6 +236,10 @@ pub struct RegisterClientInput {
     /// Idempotency key: makes retries safe. 16 to 255 characters; use a new key for each call and the same key for its
     /// retries.
     idempotency_key: Option<String>,
+    /// Only checks the input: the errors are those of a real call, but nothing is written, no idempotency key is used up, and
+    /// the payload has no record.
+    #[graphql(default)]
+    validate_only: bool,
     /// Issuer of its tokens (`iss`), compared exactly.
     issuer: String,
     /// Subject of its tokens (`sub`), compared exactly.
@@ -257,6 +261,10 @@ pub struct ChangeClientInput {
     /// Idempotency key: makes retries safe. 16 to 255 characters; use a new key for each call and the same key for its
     /// retries.
     idempotency_key: Option<String>,
+    /// Only checks the input: the errors are those of a real call, but nothing is written, no idempotency key is used up, and
+    /// the payload has no record.
+    #[graphql(default)]
+    validate_only: bool,
     /// Id of the client.
     id: ID,
     /// Role of the client.
@@ -308,7 +316,7 @@ impl ClientMutation {
             scope: input.scope.map(|scope| scope.read(&mut reader)).unwrap_or_default(),
             reads_personal_data: input.reads_personal_data,
         };
-        let submission = reader.submission(input.idempotency_key.as_deref());
+        let submission = reader.submission(input.idempotency_key.as_deref()).validating(input.validate_only);
         let done = register_client(&caller.database, &caller.actor, submission, &wanted).await?;
         let client = done.value.map(|registered| Client::written(caller, registered.client)).transpose()?;
         Ok(RegisterClientPayload { client, errors: user_errors(done.problems) })
@@ -329,7 +337,7 @@ impl ClientMutation {
             reads_personal_data: input.reads_personal_data,
             disabled: input.disabled,
         };
-        let submission = reader.submission(input.idempotency_key.as_deref());
+        let submission = reader.submission(input.idempotency_key.as_deref()).validating(input.validate_only);
         let done = change_client(&caller.database, &caller.actor, submission, &wanted).await?;
         let client = done.value.map(|changed| Client::written(caller, changed.client)).transpose()?;
         Ok(ChangeClientPayload { client, errors: user_errors(done.problems) })

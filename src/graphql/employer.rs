@@ -12,12 +12,12 @@ use super::declarations::Declarations;
 use super::error::FieldError;
 use super::loaders::{TotalOf, load, load_page};
 use super::node_id::{NodeId, employer_id};
-use super::participant::{ParticipantConnection, ParticipantFilter, people_of};
+use super::participant::{ParticipantConnection, ParticipantFilter, ParticipantOrder, people_of};
 use super::province::Province;
 use super::scalar::{Date, DateTime};
 use crate::store::StoreError;
 use crate::store::count::CountsBy;
-use crate::store::employer::{self as store, EmployerRow};
+use crate::store::employer::{self as store, EmployerFigure, EmployerRow};
 use crate::store::keys::{NumberKind, WrongKey};
 use crate::store::participant::PeopleOf;
 use domain::actor::Right;
@@ -96,7 +96,8 @@ impl Employer {
         self.0.declared_headcount
     }
 
-    /// People with an enrollment at this employer, open or ended, in the order of their first enrollment.
+    /// People with an enrollment at this employer, open or ended, by default in the order of their first enrollment.
+    #[allow(clippy::too_many_arguments, reason = "they are the arguments of the API's field")]
     async fn participants(
         &self,
         ctx: &Context<'_>,
@@ -105,9 +106,10 @@ impl Employer {
         #[graphql(desc = "Returns the last n items (maximum 100).")] last: Option<i32>,
         #[graphql(desc = "Returns items before this cursor.")] before: Option<String>,
         #[graphql(desc = "Returns only items that match this filter.")] filter_by: Option<ParticipantFilter>,
+        #[graphql(desc = "Order of the items.")] order_by: Option<ParticipantOrder>,
     ) -> Option<Result<ParticipantConnection, FieldError>> {
         let arguments = PageArguments { first, after, last, before };
-        Some(people_of(ctx, PeopleOf::Employer, self.0.id, arguments, filter_by).await)
+        Some(people_of(ctx, PeopleOf::Employer, self.0.id, arguments, (filter_by, order_by)).await)
     }
 
     /// Number of its people by status. Each person counts once, with the best status of their enrollments here.
@@ -227,6 +229,10 @@ pub enum EmployerOrderField {
     RegisteredAt,
     /// Name, alphabetically.
     Name,
+    /// Number of active people. Needs the right to read coverage, and the whole country as scope.
+    Active,
+    /// Declared headcount, or zero if none was declared, minus the number of active people. Needs the same.
+    Gap,
 }
 
 impl From<EmployerOrderField> for Order {
@@ -234,6 +240,8 @@ impl From<EmployerOrderField> for Order {
         match field {
             EmployerOrderField::RegisteredAt => Self::Id,
             EmployerOrderField::Name => Self::Name,
+            EmployerOrderField::Active => Self::People,
+            EmployerOrderField::Gap => Self::Gap,
         }
     }
 }
@@ -280,9 +288,22 @@ async fn list(
     let (order, direction) = order_of(order_by.map(|by| (by.field, by.direction)));
     let page = arguments.page(order, direction)?;
     let filter = filter_by.unwrap_or_default().read(caller)?;
-    let slice = async { Ok(store::list(&caller.session, &filter, &page).await?) };
+    let step = caller.actor.role.count_step();
+    let figure = match order {
+        Order::People => Some(EmployerFigure::Active { step }),
+        Order::Gap => Some(EmployerFigure::Gap { step }),
+        _ => None,
+    };
+    let slice = async {
+        let Some(figure) = figure else {
+            let slice = store::list(&caller.session, &filter, &page).await?;
+            return Ok(slice.map(|row| (row.position(&page), row)));
+        };
+        caller.require_figures_of_the_country()?;
+        Ok(store::list_by_figure(&caller.session, &filter, &page, figure).await?)
+    };
     let (slice, total) = load_counted(ctx, slice, Total::Employers(filter.clone())).await?;
-    let slice = slice.map(|row| (row.position(&page), Employer(row)));
+    let slice = slice.map(|(position, row)| (position, Employer(row)));
     Ok(EmployerConnection::new(slice, &page, total))
 }
 

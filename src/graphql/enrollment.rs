@@ -1,7 +1,7 @@
 //! Enrollments, and the mutation that enrolls a person.
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
-use chrono::NaiveDate;
+use chrono::{Datelike as _, NaiveDate};
 use graphql_front::catalogue::Rules;
 
 use super::argument::all_of;
@@ -22,15 +22,17 @@ use super::province::Province;
 use super::scalar::{Date, Rupiah};
 use crate::actions::enroll_participant::{self as action, enroll_participant};
 use crate::store::StoreError;
-use crate::store::enrollment::{self as store, EnrollmentRow};
+use crate::store::enrollment::{self as store, ContributionBasis, EnrollmentRow};
 use crate::store::keys::NumberKind;
 use domain::access::Right;
 use domain::enrollment as model;
 use domain::problem::ProblemCode;
 
 mod change;
+mod wage;
 
 pub use change::EnrollmentChangeMutation;
+pub use wage::WageMutation;
 
 /// An enrollment: the programmes that cover a person, the employer or association behind it, and its period.
 #[derive(Clone, Debug)]
@@ -127,20 +129,31 @@ impl Enrollment {
         Some(Ok(CivilServant { service_number: number, category, work_unit, grade }))
     }
 
-    /// Monthly wage in rupiah. Null unless the client may read personal data and states a purpose (`X-Purpose`).
+    /// Monthly wage in rupiah, as it is today: of an ended enrollment the last one. `changeWage` changes it, and
+    /// `Participant.events` has each change. Null unless the client may read personal data and states a purpose
+    /// (`X-Purpose`).
     fn monthly_wage(&self, ctx: &Context<'_>) -> Option<Rupiah> {
-        self.row.monthly_wage.map(Rupiah).filter(|_| caller(ctx).reads_personal_data())
+        let caller = caller(ctx);
+        if !caller.reads_personal_data() {
+            return None;
+        }
+        self.row.wages().current(caller.today()).map(Rupiah)
     }
 
-    /// Contributions due per programme, with the rule behind each amount, as of the first day. Without a known wage, only
-    /// contributions that do not depend on it. Null unless the client may read personal data and states a purpose
+    /// Contributions due per programme, with the rule behind each amount: as of the first day, or of a month by its wage
+    /// and rules. Without a known wage, only contributions that do not depend on it. Null unless the client may read personal data and states a purpose
     /// (`X-Purpose`). Programmes without a contribution rule are left out: those of CONSTRUCTION, which depend on the value
     /// of the contract, and JOB_LOSS.
-    async fn contributions(&self, ctx: &Context<'_>) -> Option<Result<Vec<Contribution>, FieldError>> {
+    async fn contributions(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "First day of a month. Empty for a month that the enrollment does not cover.")]
+        month: Option<Lenient<Date>>,
+    ) -> Option<Result<Vec<Contribution>, FieldError>> {
         if !caller(ctx).reads_personal_data() {
             return None;
         }
-        Some(self.contributions_due(ctx).await)
+        Some(self.contributions_due(ctx, month).await)
     }
 
     /// First day of coverage.
@@ -176,18 +189,33 @@ impl Enrollment {
 }
 
 impl Enrollment {
-    async fn contributions_due(&self, ctx: &Context<'_>) -> Result<Vec<Contribution>, FieldError> {
+    async fn contributions_due(
+        &self,
+        ctx: &Context<'_>,
+        month: Option<Lenient<Date>>,
+    ) -> Result<Vec<Contribution>, FieldError> {
         let (row, rules) = (&self.row, &caller(ctx).reference.rules);
-        let Some(wage) = row.monthly_wage else {
-            let due = rules.flat_contributions(&row.programmes, row.segment, row.starts_on);
-            return Ok(due.into_iter().map(Contribution::from).collect());
+        let month = month.map(|month| month.argument("month")).transpose()?;
+        if month.is_some_and(|month| month.day() != 1) {
+            let message = "`month` is not the first day of a month. Write it as 2014-10-01.".into();
+            return Err(FieldError::Argument { path: "month", message });
+        }
+        let basis = row.contribution_basis(month, rules);
+        let Some(ContributionBasis { wage, on, includes_once }) = basis else { return Ok(Vec::new()) };
+        let due = match wage {
+            None => rules.flat_contributions(&row.programmes, row.segment, on),
+            Some(wage) => {
+                let risk_class = match row.employer_id {
+                    Some(id) => {
+                        load(&request(ctx).loaders.employers, id).await?.ok_or_else(missing)?.risk_class
+                    }
+                    None => 1,
+                };
+                rules.contributions(&row.programmes, row.segment, risk_class, wage, on)
+            }
         };
-        let risk_class = match self.row.employer_id {
-            Some(id) => load(&request(ctx).loaders.employers, id).await?.ok_or_else(missing)?.risk_class,
-            None => 1,
-        };
-        let due = rules.contributions(&row.programmes, row.segment, risk_class, wage, row.starts_on);
-        Ok(due.into_iter().map(Contribution::from).collect())
+        let due = due.into_iter().filter(|due| includes_once || !due.is_once);
+        Ok(due.map(Contribution::from).collect())
     }
 }
 
@@ -314,6 +342,10 @@ pub struct EnrollParticipantInput {
     /// Idempotency key: makes retries safe. 16 to 255 characters; use a new key for each call and the same key for its
     /// retries.
     idempotency_key: Option<String>,
+    /// Only checks the input: the errors are those of a real call, but nothing is written, no idempotency key is used up, and
+    /// the payload has no record.
+    #[graphql(default)]
+    validate_only: bool,
     /// Identity number (NIK), 16 digits. Spaces and dots are ignored.
     national_id: String,
     /// Full name with titles, at most 100 characters.
@@ -386,9 +418,10 @@ impl EnrollmentMutation {
     ) -> Result<EnrollParticipantPayload, FieldError> {
         let caller = caller(ctx);
         let (today, trail) = (caller.today(), &request(ctx).trail);
-        let (key, mut reader) = (input.idempotency_key.clone(), InputReader::default());
+        let (key, validates) = (input.idempotency_key.clone(), input.validate_only);
+        let mut reader = InputReader::default();
         let input = read(input, today, &mut reader);
-        let submission = reader.submission(key.as_deref());
+        let submission = reader.submission(key.as_deref()).validating(validates);
         let done =
             enroll_participant(&caller.database, &caller.actor, today, submission, &input, trail).await?;
         let errors = user_errors(done.problems);
@@ -440,6 +473,7 @@ pub(super) const DECLARATIONS: Declarations = Declarations {
         (Right::Enroll, &["Mutation.enrollParticipant", "EnrollParticipantPayload"]),
         (Right::ChangePeople, &["Mutation.transferEnrollment", "TransferEnrollmentPayload"]),
         (Right::EndEnrollments, &["Mutation.endEnrollment", "EndEnrollmentPayload"]),
+        (Right::ChangeWages, &["Mutation.changeWage", "ChangeWagePayload"]),
     ],
     rules: Rules::NONE,
 };

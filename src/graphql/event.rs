@@ -80,14 +80,14 @@ impl ParticipantEvent {
         Some(&self.0.recorded_by)
     }
 
-    /// Reason of a correction, as the client stated it. Null for other events, and unless you may read personal data
-    /// and state a purpose (`X-Purpose`).
+    /// Reason of a correction, a change of a wage or a move, as the client stated it. Null for other events, where none
+    /// was stated, and unless you may read personal data and state a purpose (`X-Purpose`).
     fn reason(&self, ctx: &Context<'_>) -> Option<&str> {
         let correction = self.0.details.as_ref().filter(|_| caller(ctx).reads_personal_data())?;
-        Some(&correction.reason)
+        correction.reason.as_deref()
     }
 
-    /// Corrected values. Empty for other events.
+    /// Corrected values, the wage of a WAGE_CHANGED event, and the province of a MOVED event. Empty for other events.
     fn changes(&self, ctx: &Context<'_>) -> Result<Vec<ParticipantChange>, FieldError> {
         let changes = self.0.details.iter().flat_map(|correction| &correction.changes);
         changes.map(|change| self.visible(caller(ctx), change)).collect()
@@ -112,24 +112,25 @@ impl ParticipantEvent {
                     |day: &Option<String>| day.as_deref().and_then(|day| day.get(..4)).map(str::to_owned);
                 (year(&change.before), year(&change.after))
             }
+            CorrectedField::MonthlyWage if !caller.reads_personal_data() => (None, None),
             _ => (change.before.clone(), change.after.clone()),
         };
         Ok(ParticipantChange { field: change.field.into(), before, after })
     }
 }
 
-/// One corrected value.
+/// One corrected or changed value.
 #[derive(SimpleObject, rows::Row)]
 pub struct ParticipantChange {
-    /// Corrected field.
+    /// The field.
     field: CorrectedParticipantField,
-    /// Value before the correction, masked like the field itself. Of a birth date, the year only.
+    /// Value before, masked like the field itself: of a birth date the year only, of a wage nothing.
     before: Option<String>,
-    /// Value after the correction, masked like the field itself. Of a birth date, the year only.
+    /// Value after, masked like the field itself: of a birth date the year only, of a wage nothing.
     after: Option<String>,
 }
 
-/// Fields of a person that can be corrected.
+/// Fields whose changes are in the history of a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(remote = "CorrectedField")]
 pub enum CorrectedParticipantField {
@@ -143,6 +144,8 @@ pub enum CorrectedParticipantField {
     Province,
     /// Identity number (NIK).
     NationalId,
+    /// Monthly wage of the enrollment, in rupiah.
+    MonthlyWage,
 }
 
 /// Kinds of events in the history of a person.
@@ -165,6 +168,10 @@ pub enum ParticipantEventKind {
     Corrected,
     /// The person died.
     Died,
+    /// The monthly wage of an enrollment changed.
+    WageChanged,
+    /// The person moved to another province.
+    Moved,
 }
 
 /// The rights and costs of these fields.

@@ -133,7 +133,7 @@ impl InputReader {
 
     /// Returns how the input was submitted: with this idempotency key, and these malformed fields.
     pub fn submission<'a>(&'a self, key: Option<&'a str>) -> Submission<'a> {
-        Submission { key, malformed: &self.problems }
+        Submission { key, malformed: &self.problems, ..Submission::default() }
     }
 
     fn report(&mut self, path: &str, message: String, hint: String) {

@@ -71,7 +71,9 @@ pub struct Query(
 pub struct Mutation(
     enrollment::EnrollmentMutation,
     enrollment::EnrollmentChangeMutation,
+    enrollment::WageMutation,
     participant::ParticipantMutation,
+    participant::MoveMutation,
     contribution::ContributionMutation,
     employer::EmployerMutation,
     association::AssociationMutation,

@@ -1,4 +1,4 @@
-//! Onboarding batches of civil servants, and the outcome of each row.
+//! Onboarding batches, and the outcome of each row.
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
 use domain::onboarding::MAXIMUM_WORK_UNITS;
@@ -7,19 +7,22 @@ use graphql_front::catalogue::Rules;
 use strum::VariantArray as _;
 
 use super::argument::all_of;
+use super::association::Association;
 use super::caller::Caller;
 use super::channel::Channel;
 use super::connection::{PageArguments, Total, load_counted, shown};
 use super::context::{caller, request};
 use super::declarations::Declarations;
 use super::employer::Employer;
+use super::enrollment::{CivilServantCategory, Programme, Segment};
 use super::error::FieldError;
 use super::loaders::{TotalOf, load, load_page, missing};
-use super::node_id::{NodeId, batch_id, employer_id};
+use super::node_id::{NodeId, association_id, batch_id, employer_id};
 use super::participant::Participant;
 use super::prefetch::Relation;
 use super::problem::{UserError, UserErrorCode, user_errors};
-use super::scalar::{DateTime, Rupiah};
+use super::province::Province;
+use super::scalar::{Date, DateTime, Rupiah};
 use crate::actions::approve_onboarding::hexadecimal;
 use crate::store::StoreError;
 use crate::store::onboarding::{self as store, BatchRow, RowFilter};
@@ -52,7 +55,7 @@ impl OnboardingBatch {
     }
 }
 
-/// An onboarding batch: civil servants who were submitted together, and the outcome of each row.
+/// An onboarding batch: people of one payer who were submitted together, and the outcome of each row.
 #[rows::row]
 #[Object]
 impl OnboardingBatch {
@@ -66,9 +69,57 @@ impl OnboardingBatch {
         self.0.state.into()
     }
 
-    /// Employer of the civil servants.
-    async fn employer(&self, ctx: &Context<'_>) -> Result<Employer, FieldError> {
-        Employer::load(ctx, self.0.employer_id).await?.ok_or_else(missing)
+    /// Employer of the people. Null for members of an association, and for people who pay for themselves.
+    async fn employer(&self, ctx: &Context<'_>) -> Option<Result<Employer, FieldError>> {
+        let employer = self.0.employer_id?;
+        Some(
+            Employer::load(ctx, employer)
+                .await
+                .map_err(FieldError::from)
+                .and_then(|row| row.ok_or_else(missing)),
+        )
+    }
+
+    /// Association of the people. Null for people of an employer, and for people who pay for themselves.
+    async fn association(&self, ctx: &Context<'_>) -> Option<Result<Association, FieldError>> {
+        let association = self.0.association_id?;
+        let found = Association::load(ctx, association).await.map_err(FieldError::from);
+        Some(found.and_then(|row| row.ok_or_else(missing)))
+    }
+
+    /// Segment of the people.
+    fn segment(&self) -> Segment {
+        self.0.segment.into()
+    }
+
+    /// Category of government staff. Null for other people.
+    fn category(&self) -> Option<CivilServantCategory> {
+        self.0.category.map(Into::into)
+    }
+
+    /// Province of residence of the people.
+    fn province(&self, ctx: &Context<'_>) -> Result<Province, FieldError> {
+        Province::find(caller(ctx), self.0.province_id)
+    }
+
+    /// Programmes that shall cover them.
+    fn programmes(&self) -> Vec<Programme> {
+        self.0.programmes.iter().copied().map(Into::into).collect()
+    }
+
+    /// First day of coverage, for rows without their own.
+    fn starts_on(&self) -> Date {
+        self.0.starts_on.into()
+    }
+
+    /// Whether the first contributions have been paid. If so, the enrollments start as ACTIVE.
+    fn first_contribution_paid(&self) -> bool {
+        self.0.first_contribution_paid
+    }
+
+    /// Whether all rows are rejected if one is.
+    fn all_or_nothing(&self) -> bool {
+        self.0.all_or_nothing
     }
 
     /// Channel of the enrollments.
@@ -258,7 +309,7 @@ pub struct OnboardingCounts {
     pending: i32,
     /// Enrolled by this batch.
     enrolled: i32,
-    /// Already enrolled with this employer.
+    /// Already enrolled with this employer or association.
     already_enrolled: i32,
     /// Rejected.
     rejected: i32,
@@ -328,6 +379,8 @@ pub struct OnboardingBatchFilter {
     state: Option<Vec<OnboardingState>>,
     /// Of the employer with this id.
     employer_id: Option<ID>,
+    /// Of the association with this id.
+    association_id: Option<ID>,
 }
 
 /// Root fields of this module.
@@ -375,6 +428,7 @@ async fn list(
     let filter = store::BatchFilter {
         states: all_of(filter.state)?,
         employer: filter.employer_id.map(|id| employer_id(&id)).transpose()?,
+        association: filter.association_id.map(|id| association_id(&id)).transpose()?,
     };
     let slice = store::list(&caller.session, &caller.actor, &filter, &page).await?;
     let slice = slice.map(|row| (row.position(), OnboardingBatch(row)));

@@ -24,13 +24,16 @@ use crate::store::StoreError;
 use crate::store::keys::NumberKind;
 use crate::store::participant::{self as store, Number, ParticipantRow, PeopleOf};
 use domain::actor::Right;
-use domain::identity::NationalId;
-use domain::page::{Direction, Order, Page, Position, Slice};
+use domain::identity::{NationalId, ServiceNumber};
+use domain::page::{Order, Page, Position, Slice};
 use domain::participant::{self as model, CardNumber};
+use domain::problem::Problem;
 
 mod correct;
+mod moving;
 
 pub use correct::ParticipantMutation;
+pub use moving::MoveMutation;
 
 /// A person whom the agency covers or has covered.
 #[derive(Clone, Debug)]
@@ -221,6 +224,8 @@ pub enum ParticipantKey {
     NationalId(String),
     /// Card number (KPJ).
     CardNumber(String),
+    /// Service number (NIP) of a civil servant, 18 digits. Spaces and dots are ignored.
+    ServiceNumber(String),
 }
 
 /// A filter. All given conditions must match.
@@ -314,10 +319,11 @@ pub async fn people_of(
     of: PeopleOf,
     parent: i64,
     arguments: PageArguments,
-    filter_by: Option<ParticipantFilter>,
+    (filter_by, order_by): (Option<ParticipantFilter>, Option<ParticipantOrder>),
 ) -> Result<ParticipantConnection, FieldError> {
     caller(ctx).require(Right::ReadPeople)?;
-    let page = shown(ctx, arguments.page(Order::Id, Direction::Ascending)?);
+    let (order, direction) = order_of(order_by.map(|by| (by.field, by.direction)));
+    let page = shown(ctx, arguments.page(order, direction)?);
     let filter = filter_by.unwrap_or_default().read(caller(ctx))?;
     let total = Total::Nested(TotalOf::People(of, parent, filter.clone()));
     let key = (of, Nested { parent, filter, page: page.clone() });
@@ -353,7 +359,7 @@ pub struct ParticipantQuery;
 
 #[Object]
 impl ParticipantQuery {
-    /// Returns a participant by id, identity number or card number, or null if there is none in your scope.
+    /// Returns a participant by id, identity number, card number or service number, or null if there is none in your scope.
     async fn participant(
         &self,
         ctx: &Context<'_>,
@@ -414,14 +420,32 @@ async fn find(ctx: &Context<'_>, by: ParticipantKey) -> Result<Option<Participan
         }
         ParticipantKey::NationalId(number) => {
             let number = NationalId::parse(&number, &caller.reference.rules.regions, "nationalId");
-            let (number, _) = number.map_err(|problems| {
-                FieldError::Identifier(problems.into_iter().map(|p| p.message).collect::<Vec<_>>().join(" "))
-            })?;
-            let index = caller.database.keys.index(NumberKind::NationalId, number.as_str());
-            let row = request(ctx).participant_by_number(&Number::NationalId(index)).await?;
-            Ok(row.map(Participant::new))
+            let (number, _) = number.map_err(malformed)?;
+            by_identifier(ctx, NumberKind::NationalId, number.as_str()).await
+        }
+        ParticipantKey::ServiceNumber(number) => {
+            let rules = &caller.reference.rules.service_number;
+            // Of contract staff too: their numbers have a marker in place of the month.
+            let number = ServiceNumber::parse(&number, rules, true, caller.today(), "serviceNumber");
+            let (number, _) = number.map_err(malformed)?;
+            by_identifier(ctx, NumberKind::ServiceNumber, number.as_str()).await
         }
     }
+}
+
+/// Returns the person with a number, if the caller sees the person. A number that finds nobody counts as a miss.
+async fn by_identifier(
+    ctx: &Context<'_>,
+    kind: NumberKind,
+    number: &str,
+) -> Result<Option<Participant>, FieldError> {
+    let index = caller(ctx).database.keys.index(kind, number);
+    let row = request(ctx).participant_by_number(&Number::Identifier(kind, index)).await?;
+    Ok(row.map(Participant::new))
+}
+
+fn malformed(problems: Vec<Problem>) -> FieldError {
+    FieldError::Identifier(problems.into_iter().map(|p| p.message).collect::<Vec<_>>().join(" "))
 }
 
 /// The rights and costs of these fields.
@@ -445,7 +469,15 @@ pub(super) const DECLARATIONS: Declarations = Declarations {
             Right::ReadPersonalData,
             &["Participant.nationalId", "Participant.birthDate", "CivilServant.serviceNumber"],
         ),
-        (Right::ChangePeople, &["Mutation.correctParticipant", "CorrectParticipantPayload"]),
+        (
+            Right::ChangePeople,
+            &[
+                "Mutation.correctParticipant",
+                "CorrectParticipantPayload",
+                "Mutation.moveParticipant",
+                "MoveParticipantPayload",
+            ],
+        ),
     ],
     rules: Rules::NONE,
 };

@@ -124,6 +124,8 @@ pub enum UserErrorCode {
     ChannelClosed,
     /// The file lacks required columns.
     MissingColumns,
+    /// The wage is that of a part of a month. Wages are reported for whole months, also where somebody joins or leaves.
+    WageProrated,
 }
 
 /// The rights and costs of these fields.

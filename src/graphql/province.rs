@@ -20,7 +20,7 @@ use super::employer::{EmployerConnection, EmployerFilter, employers_of_province}
 use super::error::FieldError;
 use super::input::Lenient;
 use super::node_id::NodeId;
-use super::participant::{ParticipantConnection, ParticipantFilter, people_of};
+use super::participant::{ParticipantConnection, ParticipantFilter, ParticipantOrder, people_of};
 use super::scalar::Date;
 use crate::store::StoreError;
 use crate::store::count::CountsBy;
@@ -141,7 +141,8 @@ impl Province {
         Some(counts(ctx, CountsBy::Province, self.province.id.into()).await)
     }
 
-    /// Participants who live here, in the order of their first enrollment.
+    /// Participants who live here, by default in the order of their first enrollment.
+    #[allow(clippy::too_many_arguments, reason = "they are the arguments of the API's field")]
     async fn participants(
         &self,
         ctx: &Context<'_>,
@@ -150,9 +151,10 @@ impl Province {
         #[graphql(desc = "Returns the last n items (maximum 100).")] last: Option<i32>,
         #[graphql(desc = "Returns items before this cursor.")] before: Option<String>,
         #[graphql(desc = "Returns only items that match this filter.")] filter_by: Option<ParticipantFilter>,
+        #[graphql(desc = "Order of the items.")] order_by: Option<ParticipantOrder>,
     ) -> Option<Result<ParticipantConnection, FieldError>> {
         let (id, arguments) = (self.province.id.into(), PageArguments { first, after, last, before });
-        Some(people_of(ctx, PeopleOf::Province, id, arguments, filter_by).await)
+        Some(people_of(ctx, PeopleOf::Province, id, arguments, (filter_by, order_by)).await)
     }
 
     /// Employers based here, in the order of registration.

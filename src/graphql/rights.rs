@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 
 use async_graphql::parser::types::OperationType;
 use async_graphql::{Error, Pos, ServerError};
-use graphql_front::catalogue::{Catalogue, CatalogueError, FieldId, PageSizes, Rules};
+use graphql_front::catalogue::{Catalogue, CatalogueError, Field, FieldId, PageSizes, Rules};
 use strum::VariantArray as _;
 
 use super::declarations::Declarations;
@@ -22,7 +22,7 @@ use super::{
     enrollment, event, export, node, onboarding, participant, problem, province, scalar, sdl, target, viewer,
 };
 use domain::access::Right;
-use domain::actor::Role;
+use domain::actor::{Actor, Role};
 use domain::page::{DEFAULT_SIZE, MAXIMUM_SIZE};
 
 const DECLARED: &[Declarations] = &[
@@ -117,6 +117,13 @@ pub fn right_of(field: FieldId) -> Right {
 /// A field needs its own right, and one to read at least one field of the object that it gives.
 pub fn lacking(field: FieldId, role: Role) -> Option<Right> {
     LACKING[field.index()].get(&role).copied()
+}
+
+/// Returns the root fields that an actor may use.
+pub fn usable_by(actor: &Actor) -> impl Iterator<Item = &'static Field> {
+    let is_root = |field: &Field| ["Query", "Mutation", "Subscription"].contains(&field.of.as_str());
+    let usable = |field: &FieldId| lacking(*field, actor.role).is_none() && actor.can_use(right_of(*field));
+    CATALOGUE.ids().filter(usable).map(|field| CATALOGUE.get(field)).filter(move |field| is_root(field))
 }
 
 /// Returns whether a role may not read one of these fields.

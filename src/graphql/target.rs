@@ -94,6 +94,10 @@ pub struct SetTargetInput {
     /// Idempotency key: makes retries safe. 16 to 255 characters; use a new key for each call and the same key for its
     /// retries.
     idempotency_key: Option<String>,
+    /// Only checks the input: the errors are those of a real call, but nothing is written, no idempotency key is used up, and
+    /// the payload has no record.
+    #[graphql(default)]
+    validate_only: bool,
     /// Year of the target, from 2000 to 2100.
     year: Lenient<i32>,
     /// Number of active participants to reach, at least 1.
@@ -131,7 +135,7 @@ impl TargetMutation {
             active: reader.scalar(input.active, "active").unwrap_or_default(),
             province_code: input.province_code,
         };
-        let submission = reader.submission(input.idempotency_key.as_deref());
+        let submission = reader.submission(input.idempotency_key.as_deref()).validating(input.validate_only);
         let done = set_target(&caller.database, &caller.actor, submission, &wanted).await?;
         let target = done.value.and_then(|set| Target::find(caller, set.target));
         Ok(SetTargetPayload { target, errors: user_errors(done.problems) })

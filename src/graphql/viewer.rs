@@ -11,6 +11,7 @@ use super::declarations::Declarations;
 use super::employer::Employer;
 use super::error::FieldError;
 use super::province::Province;
+use super::rights;
 use super::scalar::Date;
 use domain::access::Right;
 use domain::actor as model;
@@ -56,6 +57,12 @@ impl Viewer {
     /// The registry's today: the date in Jakarta. That of a demonstration is in 2014.
     fn today(&self) -> Date {
         self.0.today().into()
+    }
+
+    /// Root fields that your role and scope let you use, such as `Mutation.enrollParticipant`. Whether a single record is
+    /// within your scope is decided by each call.
+    fn may(&self) -> Vec<String> {
+        rights::usable_by(&self.0.actor).map(ToString::to_string).collect()
     }
 
     /// Whether the client may read personal data (full identity numbers, birth dates, wages) if it states a purpose

@@ -323,8 +323,8 @@ async fn stage(
     expected: Expected,
     spooled: spool::SpooledFile,
 ) -> Result<ReceivedFile, Refused> {
-    let (category, limits) = (expected.category(), service.settings.limits);
-    let opened = tokio::task::spawn_blocking(move || roster::open_for(category, spooled.file, &limits));
+    let (kind, limits) = (expected.kind(), service.settings.limits);
+    let opened = tokio::task::spawn_blocking(move || roster::open_for(kind, spooled.file, &limits));
     let opened = opened.await.map_err(|_| StoreError::Fault("reading the file was interrupted".into()))?;
     let roster = opened.map_err(|error| Refused::Problems(vec![error.problem()]))?;
     let (ignored_columns, warnings) = (roster.ignored_columns().to_vec(), roster.warnings());

@@ -4,12 +4,15 @@
 //! the client. Only counts leave this file. Answers are only added.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use sqlx::FromRow;
+use serde::{Serialize, Serializer};
 use sqlx::types::Json;
+use sqlx::{AssertSqlSafe, FromRow};
 use uuid::Uuid;
 
+use super::array::column;
 use super::error::StoreError;
 use super::session::Session;
 use domain::actor::Role;
@@ -21,13 +24,15 @@ use domain::enrollment::{EnrollmentStatus, Segment};
 use domain::rule::{Citation, Period, Rulebook};
 use domain::timeline::Timeline;
 
-/// The number by which a company is looked up.
-#[derive(Clone, Copy, Debug)]
-pub enum CompanyKey<'a> {
+/// What a company is looked up by.
+#[derive(Clone, Debug)]
+pub enum CompanyKey {
     /// The index of its tax number.
-    TaxNumber(&'a [u8]),
+    TaxNumber(Vec<u8>),
     /// Its business number.
-    BusinessNumber(&'a str),
+    BusinessNumber(String),
+    /// Its internal id.
+    Id(i64),
 }
 
 /// A company that was found.
@@ -44,6 +49,8 @@ pub struct FoundCompany {
 /// A company with one group of workers whose enrollments are alike, or with one worker who has several.
 #[derive(FromRow)]
 struct Line {
+    /// The place of the company among those that were looked up.
+    place: i64,
     id: i64,
     name: String,
     kind: EmployerKind,
@@ -70,7 +77,8 @@ impl Line {
     }
 }
 
-/// Returns the state of a company on a day, in one statement, whether it exists or not. A closed company is not found.
+/// Returns the state of companies on a day, in their order and in one statement, whether they exist or not. A closed company
+/// is not found.
 ///
 /// Workers whose enrollments are alike are one row, so a hundred thousand workers are some dozen rows. A worker with
 /// several enrollments is a row of its own, to be counted once. Those who have left are grouped by the months of their
@@ -78,56 +86,72 @@ impl Line {
 ///
 /// The declared headcount is the one as of that day. For days before the first declaration it is the first one, so that
 /// asking about an earlier day does not hide workers.
-pub async fn company_on(
+pub async fn companies_on(
     registry: &Session,
-    key: CompanyKey<'_>,
+    keys: &[CompanyKey],
     day: NaiveDate,
     rules: &Rulebook,
-) -> Result<Option<FoundCompany>, StoreError> {
-    let (tax_number, business_number) = match key {
-        CompanyKey::TaxNumber(index) => (Some(index), None),
-        CompanyKey::BusinessNumber(number) => (None, Some(number)),
-    };
-    let lines: Vec<Line> = sqlx::query_as(
-        "select m.id, m.name, m.kind, h.headcount as declared_headcount, h.declared_on,
-                w.person, w.segment, w.counts_from, w.starts_on, w.ends_on, w.paid, w.people, w.last_left_on
-         from employer m
-         left join lateral (
-             select headcount, declared_on from headcount_declaration
-             where employer_id = m.id
-             order by greatest(declared_on - $3, 0), declared_on desc nulls last, id desc limit 1) h on true
-         left join lateral (
-             select case when of_person > 1 then participant_id end as person, segment,
-                    case when by_month then date_trunc('month', starts_on)::date else counts_from end as counts_from,
-                    case when by_month then date_trunc('month', starts_on)::date else starts_on end as starts_on,
-                    case when by_month then date_trunc('month', ends_on - 1)::date + 1 else ends_on end as ends_on,
-                    paid, count(*) as people, max(ends_on) filter (where has_left) as last_left_on
-             from (select participant_id, segment, counts_from, starts_on, ends_on, paid, ends_on <= $3 as has_left,
-                          count(*) over (partition by participant_id) as of_person,
-                          ends_on <= $3 and count(*) over (partition by participant_id) = 1 as by_month
-                   from enrollment
-                   where employer_id = m.id and counts_from <= $3
-                         and (ends_on is null or ends_on > $3 or ends_on > starts_on)) e
-             group by 1, 2, 3, 4, 5, 6) w on true
-         where (m.tax_number_index = $1 or m.business_number = $2) and (m.closed_on is null or m.closed_on > $3)",
-    )
-    .bind(tax_number)
-    .bind(business_number)
-    .bind(day)
-    .fetch_all(registry)
-    .await?;
-    let Some(first) = lines.first() else { return Ok(None) };
-    let found = FoundCompany {
+) -> Result<Vec<Option<FoundCompany>>, StoreError> {
+    let lines: Vec<Line> = sqlx::query_as(COMPANIES)
+        .bind(column(
+            keys,
+            |key| if let CompanyKey::TaxNumber(index) = key { Some(index.clone()) } else { None },
+        ))
+        .bind(column(keys, |key| {
+            if let CompanyKey::BusinessNumber(number) = key { Some(number.clone()) } else { None }
+        }))
+        .bind(day)
+        .bind(column(keys, |key| if let CompanyKey::Id(id) = key { Some(*id) } else { None }))
+        .fetch_all(registry)
+        .await?;
+    let mut companies = vec![None; keys.len()];
+    for lines in lines.chunk_by(|a, b| a.place == b.place) {
+        let place = usize::try_from(lines[0].place - 1).unwrap_or_default();
+        companies[place] = Some(found(lines, day, rules));
+    }
+    Ok(companies)
+}
+
+const COMPANIES: &str = "
+    select k.place, m.id, m.name, m.kind, h.headcount as declared_headcount, h.declared_on,
+           w.person, w.segment, w.counts_from, w.starts_on, w.ends_on, w.paid, w.people, w.last_left_on
+    from unnest($1::bytea[], $2::text[], $4::bigint[]) with ordinality as k(tax_number_index, business_number, id, place)
+    join lateral (
+        select id, name, kind from employer e
+        where (e.tax_number_index = k.tax_number_index or e.business_number = k.business_number or e.id = k.id)
+              and (e.closed_on is null or e.closed_on > $3)) m on true
+    left join lateral (
+        select headcount, declared_on from headcount_declaration
+        where employer_id = m.id
+        order by greatest(declared_on - $3, 0), declared_on desc nulls last, id desc limit 1) h on true
+    left join lateral (
+        select case when of_person > 1 then participant_id end as person, segment,
+               case when by_month then date_trunc('month', starts_on)::date else counts_from end as counts_from,
+               case when by_month then date_trunc('month', starts_on)::date else starts_on end as starts_on,
+               case when by_month then date_trunc('month', ends_on - 1)::date + 1 else ends_on end as ends_on,
+               paid, count(*) as people, max(ends_on) filter (where has_left) as last_left_on
+        from (select participant_id, segment, counts_from, starts_on, ends_on, paid, ends_on <= $3 as has_left,
+                     count(*) over (partition by participant_id) as of_person,
+                     ends_on <= $3 and count(*) over (partition by participant_id) = 1 as by_month
+              from enrollment
+              where employer_id = m.id and counts_from <= $3
+                    and (ends_on is null or ends_on > $3 or ends_on > starts_on)) e
+        group by 1, 2, 3, 4, 5, 6) w on true
+    order by k.place";
+
+/// Returns the company of some lines, which has at least one.
+fn found(lines: &[Line], day: NaiveDate, rules: &Rulebook) -> FoundCompany {
+    let first = &lines[0];
+    FoundCompany {
         id: first.id,
         name: first.name.clone(),
         company: Company {
             kind: first.kind,
             declared: first.declared_headcount,
             declared_on: first.declared_on,
-            workers: count_workers(&lines, day, rules),
+            workers: count_workers(lines, day, rules),
         },
-    };
-    Ok(Some(found))
+    }
 }
 
 /// Counts the workers of a company on a day, each once.
@@ -147,7 +171,7 @@ fn count_workers(lines: &[Line], day: NaiveDate, rules: &Rulebook) -> Workers {
 }
 
 /// An answer as stored.
-#[derive(Clone, Debug, FromRow)]
+#[derive(Clone, Debug, FromRow, Serialize)]
 pub struct ClearanceRow {
     /// Its number, without hyphens.
     pub number: String,
@@ -177,61 +201,69 @@ pub struct ClearanceRow {
     pub paid_through: Option<NaiveDate>,
 }
 
-/// What is stored with an answer, for appeals.
-#[derive(Clone, Debug)]
-pub struct ClearanceQuestion<'a> {
-    /// Name of the client.
-    pub by: &'a str,
+/// An answer to be stored, with what is kept for appeals.
+#[derive(Clone, Debug, Serialize)]
+pub struct NewClearance {
+    /// The answer.
+    #[serde(flatten)]
+    pub row: ClearanceRow,
+    /// Name of the client that asked.
+    pub asked_by: String,
     /// Its role.
-    pub role: Role,
+    #[serde(serialize_with = "as_text")]
+    pub asked_role: Role,
     /// The id of the request.
+    #[serde(serialize_with = "as_text")]
     pub request_id: Uuid,
     /// The number that was asked for, masked if it could be a person's.
-    pub number: &'a str,
+    pub asked_number: String,
     /// The company, if it is known, even if the answer does not say so.
-    pub employer: Option<i64>,
+    pub employer_id: Option<i64>,
     /// Workers in arrears.
     pub workers_in_arrears: i64,
     /// Former workers in arrears.
     pub left_in_arrears: i64,
 }
 
-/// Inserts an answer.
-pub async fn insert(
-    registry: &Session,
-    row: &ClearanceRow,
-    asked: &ClearanceQuestion<'_>,
-) -> Result<(), StoreError> {
+fn as_text<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
+}
+
+/// Inserts answers in one statement.
+pub async fn insert(registry: &Session, answers: &[NewClearance]) -> Result<(), StoreError> {
     sqlx::query(
         "insert into clearance (number, answered_at, valid_until, as_of, asked_by, asked_role, request_id, asked_number,
                                 licence_type, decision, reasons, next_step, employer_id, employer_name,
                                 declared_headcount, registered_workers, active_workers, workers_in_arrears, paid_through,
                                 left_in_arrears)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)",
+         select number, answered_at, valid_until, as_of, asked_by, asked_role, request_id, asked_number,
+                licence_type, decision, reasons, next_step, employer_id, employer_name,
+                declared_headcount, registered_workers, active_workers, workers_in_arrears, paid_through,
+                left_in_arrears
+         from jsonb_populate_recordset(null::clearance, $1)",
     )
-    .bind(&row.number)
-    .bind(row.answered_at)
-    .bind(row.valid_until)
-    .bind(row.as_of)
-    .bind(asked.by)
-    .bind(asked.role)
-    .bind(asked.request_id)
-    .bind(asked.number)
-    .bind(&row.licence_type)
-    .bind(row.decision)
-    .bind(&row.reasons)
-    .bind(&row.next_step)
-    .bind(asked.employer)
-    .bind(&row.employer_name)
-    .bind(row.declared_headcount)
-    .bind(row.registered_workers)
-    .bind(row.active_workers)
-    .bind(asked.workers_in_arrears)
-    .bind(row.paid_through)
-    .bind(asked.left_in_arrears)
+    .bind(Json(answers))
     .execute(registry)
     .await?;
     Ok(())
+}
+
+const COLUMNS: &str = "number, answered_at, valid_until, as_of, licence_type, decision, reasons, next_step, employer_name, \
+                       declared_headcount, registered_workers, active_workers, paid_through";
+
+/// Returns the newest answers about a company that were given before a moment.
+pub async fn given(
+    registry: &Session,
+    employer: i64,
+    before: Option<DateTime<Utc>>,
+    limit: i64,
+) -> Result<Vec<ClearanceRow>, StoreError> {
+    let sql = format!(
+        "select {COLUMNS} from clearance where employer_id = $1 and ($2::timestamptz is null or answered_at < $2)
+         order by answered_at desc limit $3"
+    );
+    let rows = sqlx::query_as(AssertSqlSafe(sql)).bind(employer).bind(before).bind(limit);
+    Ok(rows.fetch_all(registry).await?)
 }
 
 /// Returns the answer with this number.
@@ -239,11 +271,7 @@ pub async fn find_by_number(
     registry: &Session,
     number: &CertificateNumber,
 ) -> Result<Option<ClearanceRow>, StoreError> {
-    let row = sqlx::query_as(
-        "select number, answered_at, valid_until, as_of, licence_type, decision, reasons, next_step, employer_name,
-                declared_headcount, registered_workers, active_workers, paid_through
-         from clearance where number = $1",
-    );
+    let row = sqlx::query_as(AssertSqlSafe(format!("select {COLUMNS} from clearance where number = $1")));
     Ok(row.bind(number.as_str()).fetch_optional(registry).await?)
 }
 

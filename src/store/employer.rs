@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use sqlx::{PgConnection, PgExecutor, QueryBuilder};
+use sqlx::{FromRow, PgConnection, PgExecutor, QueryBuilder};
 
 use super::columns::in_order;
 use super::error::StoreError;
@@ -135,6 +135,58 @@ pub async fn list(
     Ok(page.cut(session.fetch(&mut sql).await?))
 }
 
+/// A number by which employers are ordered. Counts are rounded down to multiples of `step`.
+#[derive(Clone, Copy, Debug)]
+pub enum EmployerFigure {
+    /// Its active people.
+    Active {
+        /// What counts are multiples of.
+        step: i64,
+    },
+    /// Its declared headcount, or zero, minus its active people.
+    Gap {
+        /// What counts are multiples of.
+        step: i64,
+    },
+}
+
+/// An employer with its position in a list that a figure orders.
+#[derive(FromRow)]
+struct Ranked {
+    #[sqlx(flatten)]
+    row: EmployerRow,
+    order_key: String,
+}
+
+/// Returns a page of employers in the order of a figure. Reads the counters of all employers that match the filter.
+pub async fn list_by_figure(
+    session: &Session,
+    filter: &EmployerFilter,
+    page: &Page,
+    figure: EmployerFigure,
+) -> Result<Slice<(Position, EmployerRow)>, StoreError> {
+    let (declared, sign, step) = match figure {
+        EmployerFigure::Active { step } => ("0", "+", step),
+        EmployerFigure::Gap { step } => ("coalesce(e.declared_headcount, 0)", "-", step),
+    };
+    let zero = Position::FIGURE_ZERO;
+    let mut sql = QueryBuilder::new(format!(
+        "select {COLUMNS}, f.key as order_key from employer e
+         left join (select employer_id, sum(persons)::bigint as people from (
+                        select employer_id, persons from employer_count where status = 'ACTIVE'
+                        union all
+                        select employer_id, persons from count_delta where employer_id is not null and status = 'ACTIVE') c
+                    group by 1) a on a.employer_id = e.id
+         cross join lateral (select lpad(({zero} + {declared} {sign} coalesce(a.people, 0) / {step} * {step})::text, 19, '0')
+                                    collate \"C\" as key) f
+         where true"
+    ));
+    push_conditions(&mut sql, filter);
+    push_page(&mut sql, page, OrderColumns { id: "e.id", name: "f.key" });
+    let rows: Vec<Ranked> = sql.build_query_as().fetch_all(session).await?;
+    Ok(page.cut(rows).map(|Ranked { row, order_key: key }| (Position { key, id: row.id }, row)))
+}
+
 /// Returns the same page of employers of several provinces, in one statement.
 pub async fn list_of_provinces(
     session: &Session,
@@ -183,6 +235,10 @@ fn push_source(sql: &mut QueryBuilder<sqlx::Postgres>, filter: &EmployerFilter, 
     if of_parent {
         sql.push(" and e.province_id = k.parent::smallint");
     }
+    push_conditions(sql, filter);
+}
+
+fn push_conditions(sql: &mut QueryBuilder<sqlx::Postgres>, filter: &EmployerFilter) {
     if let Some(province) = filter.province {
         sql.push(" and e.province_id = ").push_bind(province);
     }

@@ -13,11 +13,12 @@ use super::participant::push_scope;
 use super::session::Session;
 use domain::actor::Actor;
 use domain::count::HeldEnrollment;
-use domain::day::end_of_month;
+use domain::day::{end_of_month, first_of_month};
 use domain::enrollment::{CivilServantCategory, EndReason, EnrollmentStatus, Programme, Segment};
 use domain::page::{Page, Position, Slice};
 use domain::rule::Rulebook;
 use domain::timeline::PaidMonths;
+use domain::wage::WageHistory;
 
 mod ending;
 mod exporting;
@@ -44,7 +45,7 @@ pub struct EnrollmentRow {
     pub channel_id: i64,
     /// The onboarding batch that it came with.
     pub onboarding_batch_id: Option<i64>,
-    /// Rupiah.
+    /// The wage of the enrollment form, rupiah.
     pub monthly_wage: Option<i64>,
     /// First day.
     pub starts_on: NaiveDate,
@@ -74,6 +75,10 @@ pub struct EnrollmentRow {
     pub grade: Option<String>,
     /// Codes of the warnings with which it was accepted.
     pub flags: Option<Vec<String>>,
+    /// Days from which another wage holds.
+    pub wages_from: Option<Vec<NaiveDate>>,
+    /// The wages from these days on, rupiah.
+    pub wages: Option<Vec<i64>>,
 }
 
 in_order!(EnrollmentRow {
@@ -98,12 +103,14 @@ in_order!(EnrollmentRow {
     work_unit,
     grade,
     flags,
+    wages_from,
+    wages,
 });
 
 const COLUMNS: &str = "e.participant_id, e.id, e.employer_id, e.association_id, e.channel_id, e.onboarding_batch_id, \
                        e.monthly_wage, e.starts_on, e.ends_on, e.paid_through, e.segment, e.status, e.end_reason, \
                        e.civil_servant, e.province_id, e.programmes, e.recorded_at, e.service_number, e.work_unit, \
-                       e.grade, e.flags";
+                       e.grade, e.flags, e.wages_from, e.wages";
 const ORDER: OrderColumns = OrderColumns { id: "e.id", name: "e.id" };
 
 impl EnrollmentRow {
@@ -111,6 +118,41 @@ impl EnrollmentRow {
     pub fn position(&self) -> Position {
         Position::of_id(self.id)
     }
+
+    /// The wages of the enrollment.
+    pub fn wages(&self) -> WageHistory {
+        let (days, wages) = (self.wages_from.as_deref(), self.wages.as_deref());
+        WageHistory::from_columns(self.monthly_wage, (self.starts_on, self.ends_on), days, wages)
+    }
+
+    /// What contributions of a month, given by its first day, go by; without a month, those of the first day. `None` for a
+    /// month that the enrollment does not cover.
+    pub fn contribution_basis(
+        &self,
+        month: Option<NaiveDate>,
+        rules: &Rulebook,
+    ) -> Option<ContributionBasis> {
+        let wages = self.wages();
+        let Some(month) = month else {
+            let wage = wages.current(self.starts_on);
+            return Some(ContributionBasis { wage, on: self.starts_on, includes_once: true });
+        };
+        let is_covered = self.starts_on <= end_of_month(month)
+            && self.ends_on.is_none_or(|ends_on| ends_on > month && ends_on > self.starts_on);
+        let includes_once = first_of_month(self.starts_on) == month;
+        is_covered.then(|| ContributionBasis { wage: wages.in_month(month, rules), on: month, includes_once })
+    }
+}
+
+/// What contributions go by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ContributionBasis {
+    /// The wage, if it is known.
+    pub wage: Option<i64>,
+    /// The day whose rules apply: of a month the first, because a rate counts from a contribution month.
+    pub on: NaiveDate,
+    /// Whether amounts are due that are due once for the whole enrollment.
+    pub includes_once: bool,
 }
 
 /// Conditions on enrollments; all that are set must hold.

@@ -36,7 +36,7 @@ pub struct EventRow {
     pub kind: EventKind,
     /// The client that recorded it.
     pub recorded_by: String,
-    /// What was corrected and why.
+    /// What was corrected or changed, and why.
     pub details: Option<Json<Correction>>,
     /// The identity number that a correction ended, encrypted.
     pub number_before: Option<Vec<u8>>,
@@ -66,7 +66,7 @@ impl EventRow {
 }
 
 const COLUMNS: &str = "v.participant_id, v.id, v.enrollment_id, v.channel_id, v.recorded_at, v.effective_on, v.kind, \
-                       v.recorded_by, case when v.kind = 'CORRECTED' then v.details end as details, former.number as number_before, \
+                       v.recorded_by, case when v.kind in ('CORRECTED', 'WAGE_CHANGED', 'MOVED') then v.details end as details, former.number as number_before, \
                        case when former.number is not null then coalesce(next.number, p.national_id) end as number_after";
 
 /// Joins the number that a correction ended, and the number that replaced it.
@@ -186,6 +186,34 @@ pub async fn insert_many(
     )
     .execute(conn)
     .await?;
+    Ok(())
+}
+
+/// Inserts events of one kind with what changed, in one statement.
+pub async fn insert_detailed(
+    conn: &mut PgConnection,
+    actor: &Actor,
+    kind: EventKind,
+    events: &[(NewEvent, Correction)],
+) -> Result<(), StoreError> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let sql = "insert into participant_event (participant_id, enrollment_id, channel_id, effective_on, kind, recorded_by,
+                                              details)
+               select u.participant_id, u.enrollment_id, u.channel_id, u.effective_on, $6, $7, u.details
+               from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::date[], $5::jsonb[])
+                    as u(participant_id, enrollment_id, channel_id, effective_on, details)";
+    sqlx::query(sql)
+        .bind(column(events, |(event, _)| event.participant_id))
+        .bind(column(events, |(event, _)| event.enrollment_id))
+        .bind(column(events, |(event, _)| event.channel_id))
+        .bind(column(events, |(event, _)| event.effective_on))
+        .bind(column(events, |(_, details)| Json(details)))
+        .bind(kind)
+        .bind(&actor.client)
+        .execute(conn)
+        .await?;
     Ok(())
 }
 

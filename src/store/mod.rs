@@ -66,6 +66,7 @@ pub mod session;
 pub mod snapshot;
 pub mod target;
 pub mod vital_signs;
+pub mod wage;
 
 pub(crate) use array::array_literal;
 pub use database::Database;

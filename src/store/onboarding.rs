@@ -8,7 +8,7 @@ pub mod writing;
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::types::Json;
 use sqlx::{FromRow, QueryBuilder};
 
@@ -17,6 +17,7 @@ use super::error::StoreError;
 use super::page::{self, OrderColumns, push_any, push_page};
 use super::session::Session;
 use domain::actor::{Actor, Right};
+use domain::enrollment::{CivilServantCategory, Programme, Segment};
 use domain::onboarding::{Counts, OnboardingState, RowOutcome};
 use domain::page::{Page, Position, Slice};
 use domain::problem::{Problem, ProblemCode};
@@ -28,10 +29,26 @@ pub struct BatchRow {
     pub id: i64,
     /// State.
     pub state: OnboardingState,
-    /// Employer.
-    pub employer_id: i64,
+    /// Employer, or `None` for members of an association and people who pay for themselves.
+    pub employer_id: Option<i64>,
+    /// Association.
+    pub association_id: Option<i64>,
     /// Channel.
     pub channel_id: i64,
+    /// Province of residence.
+    pub province_id: i16,
+    /// Segment.
+    pub segment: Segment,
+    /// Category of government staff.
+    pub category: Option<CivilServantCategory>,
+    /// Programmes.
+    pub programmes: Vec<Programme>,
+    /// First day, for rows without their own.
+    pub starts_on: NaiveDate,
+    /// Whether the first contribution was paid with the forms.
+    pub first_contribution_paid: bool,
+    /// Whether one refused row refuses all rows.
+    pub all_or_nothing: bool,
     /// Name of its file.
     pub file_name: Option<String>,
     /// Keyed digest of the file or of the rows, or `None` until they are received.
@@ -74,7 +91,9 @@ pub struct BatchRow {
     pub columns: Option<Vec<String>>,
 }
 
-const COLUMNS: &str = "b.id, b.state, b.employer_id, b.channel_id, b.file_name, b.digest, b.received, b.pending, \
+const COLUMNS: &str = "b.id, b.state, b.employer_id, b.association_id, b.channel_id, b.province_id, b.segment, b.category, \
+                       b.programmes, b.starts_on, b.first_contribution_paid, b.all_or_nothing, b.file_name, b.digest, \
+                       b.received, b.pending, \
                        b.enrolled, b.already_enrolled, b.rejected, b.flagged, b.monthly_contributions, \
                        b.submitted_by, b.submitted_at, b.finished_at, b.plan_digest, b.approved_by, b.cancelled_by, \
                        b.cancel_reason, b.problems, b.dry_run, b.discarded_at, b.columns";
@@ -107,8 +126,10 @@ impl BatchRow {
 pub struct BatchFilter {
     /// Its state is one of these.
     pub states: Vec<OnboardingState>,
-    /// It belongs to this employer.
+    /// It is of this employer.
     pub employer: Option<i64>,
+    /// It is of this association.
+    pub association: Option<i64>,
 }
 
 /// Returns the batches with these ids, except those that the actor may not see.
@@ -148,21 +169,24 @@ fn push_source(sql: &mut QueryBuilder<sqlx::Postgres>, actor: &Actor, filter: &B
     sql.push(" from onboarding_batch b where true");
     push_visible(sql, actor);
     push_any(sql, "b.state", &filter.states);
-    if let Some(employer) = filter.employer {
-        sql.push(" and b.employer_id = ").push_bind(employer);
-    }
+    push_payer(sql, filter.employer, filter.association);
 }
 
-/// Restricts a statement to the batches that an actor may see: those whose employer, channel and province are in its
-/// scope.
+/// Restricts a statement to the batches that an actor may see: those whose payer, channel and province are in its scope.
 fn push_visible(sql: &mut QueryBuilder<sqlx::Postgres>, actor: &Actor) {
-    if !actor.may(Right::ReadPeople) || actor.scope.association.is_some() {
+    if !actor.may(Right::ReadPeople) {
         sql.push(" and false");
     }
     push_any(sql, "b.province_id", &actor.scope.provinces);
     push_any(sql, "b.channel_id", &actor.scope.channels);
-    if let Some(employer) = actor.scope.employer {
-        sql.push(" and b.employer_id = ").push_bind(employer);
+    push_payer(sql, actor.scope.employer, actor.scope.association);
+}
+
+fn push_payer(sql: &mut QueryBuilder<sqlx::Postgres>, employer: Option<i64>, association: Option<i64>) {
+    for (column, id) in [("b.employer_id", employer), ("b.association_id", association)] {
+        if let Some(id) = id {
+            sql.push(format!(" and {column} = ")).push_bind(id);
+        }
     }
 }
 

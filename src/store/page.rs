@@ -32,7 +32,7 @@ pub fn push_page(sql: &mut QueryBuilder<Postgres>, page: &Page, columns: OrderCo
             Order::Id => {
                 sql.push(columns.id).push(comparison).push_bind(position.id);
             }
-            Order::Name | Order::Key | Order::Day => {
+            Order::Name | Order::Key | Order::Day | Order::People | Order::Gap => {
                 sql.push("(").push(columns.name).push(", ").push(columns.id).push(")").push(comparison);
                 sql.push("(").push_bind(position.key.clone()).push(", ").push_bind(position.id).push(")");
             }

@@ -8,6 +8,7 @@ use sqlx::{Postgres, QueryBuilder};
 use super::columns::{Columns, InOrder, in_order};
 use super::count::StatusCounts;
 use super::error::StoreError;
+use super::keys::NumberKind;
 use super::lookup_miss::{Spent, push_spent};
 use super::page::{self, of_parents, push_ids, push_page};
 use super::session::Session;
@@ -20,14 +21,14 @@ mod filter;
 mod statement;
 mod writing;
 
-pub use correcting::{CorrectedColumns, correct, corrected_columns, record_death};
+pub use correcting::{CorrectedColumns, correct, corrected_columns, move_to, record_death};
 use filter::ORDER;
 pub use filter::{ParticipantFilter, PeopleOf};
 pub use statement::push_scope;
 use statement::{
     count_people, distinct, own, push_columns, push_rows, push_source, push_status, push_status_within,
 };
-pub use writing::{NewParticipant, Person, Summary, insert_many, lock, summarize_many};
+pub use writing::{NewParticipant, Person, Summary, existing, insert_many, lock, summarize_many};
 
 /// A participant as stored.
 #[derive(Clone)]
@@ -106,8 +107,8 @@ pub async fn by_ids(
 pub enum Number {
     /// A card number, by the id that it is made of.
     Card(i64),
-    /// An identity number, by its index.
-    NationalId(Vec<u8>),
+    /// An identity or service number, by its kind and index.
+    Identifier(NumberKind, Vec<u8>),
 }
 
 /// What a lookup by number found.
@@ -142,11 +143,10 @@ pub async fn look_up(
     sql.push(") q left join ");
     match number {
         Number::Card(id) => sql.push("participant p on p.id = ").push_bind(*id),
-        Number::NationalId(index) => {
-            sql.push(
-                "(identifier i join participant p on p.id = i.participant_id) on i.kind = 'NATIONAL_ID' and ",
-            );
-            sql.push("i.value_index = ").push_bind(index.clone())
+        Number::Identifier(kind, index) => {
+            sql.push("(identifier i join participant p on p.id = i.participant_id) on i.kind = ");
+            sql.push_bind(<&str>::from(*kind)).push("::identifier_kind and i.value_index = ");
+            sql.push_bind(index.clone())
         }
     };
     sql.push(" and q.misses < ").push_bind(allowed);

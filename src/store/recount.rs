@@ -16,7 +16,7 @@ use self::counters::{
     DailyKey, PEOPLE_COUNTERS, PayerCounts, SUM_CHECKS, SUM_STATEMENTS, stored_channels, stored_days,
     stored_payers, write_days, write_payers,
 };
-use self::inconsistency::LapsedUntil;
+use self::inconsistency::{HISTORY_CHECKS, LapsedUntil};
 use self::people::{ChannelPeople, PeopleCursor};
 use super::error::StoreError;
 use super::pool::connect_for_maintenance;
@@ -87,6 +87,10 @@ pub async fn recount(
             different,
             0,
         );
+    }
+    for (rows, sql) in HISTORY_CHECKS {
+        let different: i64 = sqlx::query_scalar(sql).fetch_one(&mut *transaction).await?;
+        recount.compare(|| rows.to_owned(), different, 0);
     }
     transaction.rollback().await?;
     Ok(recount)

@@ -23,6 +23,7 @@ use domain::rule::{
     RoundingRule, Rulebook,
 };
 use domain::target::{ReportedFigure, Target};
+use domain::wage::WageRule;
 
 /// A snapshot of the reference data.
 #[derive(Debug, Default)]
@@ -214,6 +215,7 @@ async fn load_rules(session: &Session) -> Result<Rulebook, StoreError> {
         licences: clearance::licences(session).await?,
         combinations: load_combination_rules(session).await?,
         roundings: load_rounding_rules(session).await?,
+        wages: load_wage_rules(session).await?,
         channel_kinds: load_channel_kind_rules(session).await?,
     })
 }
@@ -339,6 +341,18 @@ async fn load_rounding_rules(session: &Session) -> Result<Vec<RoundingRule>, Sto
         Ok(RoundingRule { unit: row.unit, direction, citation: citation!(row) })
     })
     .collect()
+}
+
+async fn load_wage_rules(session: &Session) -> Result<Vec<WageRule>, StoreError> {
+    let sql = "select kind, code, title, valid_from, valid_until from wage_rule order by code";
+    let rows: Vec<(String, String, String, NaiveDate, Option<NaiveDate>)> =
+        sqlx::query_as(sql).fetch_all(session).await?;
+    let rule = |(kind, code, title, from, until): (String, _, _, _, _)| {
+        let kind = kind.parse();
+        let kind = kind.map_err(|_| StoreError::Fault(format!("wage_rule {code} has an unknown kind")))?;
+        Ok(WageRule { kind, citation: Citation { code, title, period: Period { from, until } } })
+    };
+    rows.into_iter().map(rule).collect()
 }
 
 async fn load_channel_kind_rules(session: &Session) -> Result<Vec<(ChannelKind, Citation)>, StoreError> {

@@ -1,6 +1,7 @@
 //! Licence clearance: decisions for companies, today and on past days, and certificates that anyone can verify.
 
 mod certificates;
+mod companies;
 
 use std::net::IpAddr;
 

@@ -92,6 +92,12 @@ async fn registry() -> App {
             if n % 2 == 0 { person.at(&employer) } else { person.with("associationId", json!(association)) };
         app.enrolled(&person).await;
     }
+    let government = app.government("Pemda Melati").await;
+    let staff = json!({"category": "NON_ASN", "serviceNumber": ""});
+    for paid in [true, false] {
+        let person = Person::new(&channel).at(&government).with("civilServant", staff.clone());
+        app.enrolled(&person.with("firstContributionPaid", json!(paid))).await;
+    }
     app.fold().await;
     app
 }
@@ -109,13 +115,16 @@ async fn a_database_of_the_last_release_is_updated_by_its_plain_owner() {
     // As the last release stored them: names as typed, and their keys without the accents.
     for update in [
         "update participant set full_name = E'Rene\\u0301lina Mun\\u0303tari' where name_key = 'renelina muntari'",
-        "update employer set name = E'PT Mela\\u0301ti'",
+        "update employer set name = E'PT Mela\\u0301ti' where name = 'PT Melati'",
         "update association set name = E'Paguyuban Mela\\u0301ti'",
     ] {
         assert_eq!(sqlx::query(update).execute(&mut owner).await.unwrap().rows_affected(), 1, "{update}");
     }
+    // The last release took staff of the category NON_ASN from any employer, and counted them as staff of a government.
+    let company = "update employer set kind = 'COMPANY' where name = 'Pemda Melati'";
+    assert_eq!(sqlx::query(company).execute(&mut owner).await.unwrap().rows_affected(), 1);
     let people = "select count(*) from participant";
-    assert_eq!(number(&mut owner, people).await, 12);
+    assert_eq!(number(&mut owner, people).await, 14);
 
     apply_migrations(&mut owner).await.unwrap();
 
@@ -123,7 +132,7 @@ async fn a_database_of_the_last_release_is_updated_by_its_plain_owner() {
                       + (select count(*) from employer where name is not nfc normalized)
                       + (select count(*) from association where name is not nfc normalized)";
     assert_eq!(number(&mut owner, other_form).await, 0);
-    assert_eq!(number(&mut owner, people).await, 12);
+    assert_eq!(number(&mut owner, people).await, 14);
     drop(owner);
     let app = opened(database).await;
     assert_eq!(app.differing_counters().await, 0);
@@ -135,8 +144,10 @@ async fn a_database_of_the_last_release_is_updated_by_its_plain_owner() {
         json!({"participants": {"nodes": [{"fullName": "Renélina Muñtari"}]},
                "employers": {"nodes": [{"name": "PT Meláti", "participants": {"totalCount": 6}}]},
                "associations": {"nodes": [{"name": "Paguyuban Meláti", "counts": {"total": 6}}]},
-               "coverage": {"counts": {"total": 12, "active": 6}}})
+               "coverage": {"counts": {"total": 14, "active": 7}}})
     );
+    let staff = "select count(*) from enrollment where civil_servant = 'NON_ASN'";
+    assert_eq!(sqlx::query_scalar::<_, i64>(staff).fetch_one(&app.sql).await.unwrap(), 0);
     // It goes on: the next person gets the next numbers.
     app.enrolled(&Person::new("BR-PLG")).await;
     assert_eq!(app.differing_counters().await, 0);

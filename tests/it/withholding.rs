@@ -65,6 +65,7 @@ async fn country() -> (App, Arguments, Vec<(&'static str, String)>) {
         ("Target", id("/coverage/target/id")),
     ];
     let by = |of: &str| &nodes.iter().find(|(known, _)| *known == of).unwrap().1;
+    let number = "{businessNumber: \"8120013821456\"}";
     let company = "input: {businessNumber: \"8120013821456\", licenceType: \"SIUP\"}".to_owned();
     let asked =
         app.ask(&format!("{{ licenceClearance({company}) {{ certificateNumber }} }}"), json!({})).await;
@@ -79,6 +80,9 @@ async fn country() -> (App, Arguments, Vec<(&'static str, String)>) {
         ("Query.onboardingBatch", format!("id: {}", json!(by("OnboardingBatch")))),
         ("Query.licenceClearance", company),
         ("Query.licenceClearanceGiven", certificate),
+        ("Query.licenceClearances", format!("input: {{companies: [{number}], licenceType: \"SIUP\"}}")),
+        ("Query.licenceClearancesGiven", format!("company: {number}")),
+        ("Query.ownLicenceClearance", "input: {licenceType: \"SIUP\"}".to_owned()),
         ("Coverage.trend", "from: \"2014-09-01\", until: \"2014-10-02\"".to_owned()),
     ]);
     (app, arguments, nodes)

@@ -25,6 +25,7 @@ impl Right {
             | Self::Enroll
             | Self::RecordContributions
             | Self::EndEnrollments
+            | Self::ChangeWages
             | Self::DeclareHeadcounts => &[Administrator, Officer, Partner],
             Self::ChangePeople | Self::RegisterPayers | Self::OnboardUnapproved => &[Administrator, Officer],
             Self::ApproveOnboarding => &[Administrator, Approver],
@@ -32,6 +33,7 @@ impl Right {
             Self::ManageChannels | Self::ManageAgreements | Self::ManageClients => &[Administrator],
             Self::ReadAudit => &[Administrator, Auditor],
             Self::AskClearance => &[Administrator, Officer, LicensingDesk],
+            Self::AskOwnClearance => &[Administrator, Officer, LicensingDesk, Partner],
         }
     }
 
@@ -61,7 +63,13 @@ impl Role {
     /// of two others, be it within a row, between overlapping tables (provinces and channels count the same people)
     /// or between days.
     pub fn visible_count(self, people: i64) -> i64 {
-        if self.may(Right::ReadPeople) { people } else { people.div_euclid(STEP) * STEP }
+        let step = self.count_step();
+        people.div_euclid(step) * step
+    }
+
+    /// Returns the number of which visible counts are multiples.
+    pub fn count_step(self) -> i64 {
+        if self.may(Right::ReadPeople) { 1 } else { STEP }
     }
 }
 

@@ -66,8 +66,21 @@ impl Actor {
         self.reads_personal_data && self.may(Right::ReadPersonalData)
     }
 
-    /// Returns whether the role of the actor permits an operation.
-    pub fn may(&self, operation: Right) -> bool {
-        self.role.may(operation)
+    /// Returns whether the role of the actor has a right.
+    pub fn may(&self, right: Right) -> bool {
+        self.role.may(right)
+    }
+
+    /// Returns whether the role has a right, and the scope leaves something to use it on. A partner ends enrollments with
+    /// its own payer only, and declares the headcount of its own employer only.
+    pub fn can_use(&self, right: Right) -> bool {
+        let Scope { employer, association, .. } = &self.scope;
+        let has_object = match right {
+            _ if self.role != Role::Partner => true,
+            Right::EndEnrollments => employer.is_some() || association.is_some(),
+            Right::DeclareHeadcounts | Right::AskOwnClearance => employer.is_some(),
+            _ => true,
+        };
+        self.may(right) && has_object
     }
 }

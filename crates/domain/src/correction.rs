@@ -15,7 +15,7 @@ use super::rule::Rulebook;
 use super::text;
 use super::vocabulary::{EnrollmentStatus, Sex};
 
-/// Personal data that can be corrected.
+/// Data of a person whose changes are recorded with their values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[derive(Display, EnumString, IntoStaticStr, VariantArray)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -31,6 +31,8 @@ pub enum CorrectedField {
     Province,
     /// The identity number (NIK).
     NationalId,
+    /// The monthly wage in rupiah, by a change of the wage.
+    MonthlyWage,
 }
 
 /// One corrected value. Identity numbers are stored encrypted elsewhere, so a change of the number carries no values.
@@ -46,12 +48,13 @@ pub struct Change {
     pub after: Option<String>,
 }
 
-/// A correction as recorded in a person's history.
+/// A correction, a move or a change of a wage, as recorded in a person's history.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Correction {
-    /// Reason given by the actor.
-    pub reason: String,
-    /// Corrected values; at least one.
+    /// Reason given by the actor. A correction has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Changed values; at least one.
     pub changes: Vec<Change>,
 }
 

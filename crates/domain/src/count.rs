@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 
+use super::residence::Residence;
 use super::rule::Rulebook;
 use super::standing::{Standing, best_status};
 use super::timeline::Timeline;
@@ -42,8 +43,8 @@ impl HeldEnrollment {
 /// The facts of one person that counters depend on.
 #[derive(Clone, Debug)]
 pub struct Counted<'a> {
-    /// Province of residence, by internal id.
-    pub province: i16,
+    /// Provinces of residence.
+    pub residence: Residence,
     /// Channel of the first enrollment, by internal id.
     pub channel: i64,
     /// Day of death.
@@ -71,8 +72,8 @@ pub type Deltas = BTreeMap<Counter, i32>;
 
 /// Adds `times` the contribution of a person: 1 for the state after a change, -1 for the state before.
 pub fn add(deltas: &mut Deltas, person: &Counted<'_>, times: i32, rules: &Rulebook) {
-    let mut count = |kind, people: i32| {
-        let cell = (person.province, person.channel, kind);
+    let mut count_in = |province, kind, people: i32| {
+        let cell = (province, person.channel, kind);
         let sum = deltas.entry(cell).or_default();
         *sum += people * times;
         if *sum == 0 {
@@ -80,12 +81,15 @@ pub fn add(deltas: &mut Deltas, person: &Counted<'_>, times: i32, rules: &Rulebo
         }
     };
     let mut before = None;
-    for (day, standing) in standings(person, rules) {
-        count(CounterKind::People(day, standing), 1);
-        if let Some(before) = before.replace(standing) {
-            count(CounterKind::People(day, before), -1);
+    for (day, province, standing) in standings(person, rules) {
+        count_in(province, CounterKind::People(day, standing), 1);
+        if let Some((province, before)) = before.replace((province, standing)) {
+            count_in(province, CounterKind::People(day, before), -1);
         }
     }
+    // Counters of payers know no provinces and no past days.
+    let province = person.residence.current();
+    let mut count = |kind, people| count_in(province, kind, people);
     let payer = |of: fn(&HeldEnrollment) -> Option<i64>| {
         let mut payers: BTreeMap<i64, Vec<EnrollmentStatus>> = BTreeMap::new();
         for held in &person.held {
@@ -99,23 +103,25 @@ pub fn add(deltas: &mut Deltas, person: &Counted<'_>, times: i32, rules: &Rulebo
     payer(|held| held.association).for_each(|(id, status)| count(CounterKind::Association(id, status), 1));
 }
 
-/// Returns the standing of a person from each day on which it changed.
-fn standings(person: &Counted<'_>, rules: &Rulebook) -> Vec<(NaiveDate, Standing)> {
+/// Returns the province and the standing of a person from each day on which one of them changed.
+fn standings(person: &Counted<'_>, rules: &Rulebook) -> Vec<(NaiveDate, i16, Standing)> {
     let histories: Vec<_> =
         person.held.iter().map(|held| (held.group(), held.timeline.history(held.segment, rules))).collect();
     let first = histories.iter().filter_map(|(_, history)| history.first()).map(|&(day, _)| day).min();
     let mut days: BTreeSet<NaiveDate> =
         histories.iter().flat_map(|(_, history)| history).map(|&(day, _)| day).collect();
     // A person does not count before the first enrollment.
-    days.extend(person.deceased_on.filter(|&day| first.is_some_and(|first| first < day)));
-    let mut standings: Vec<(NaiveDate, Standing)> = Vec::with_capacity(days.len());
+    let is_later = |&day: &NaiveDate| first.is_some_and(|first| first < day);
+    days.extend(person.deceased_on.into_iter().chain(person.residence.moved_on()).filter(is_later));
+    let mut standings: Vec<(NaiveDate, i16, Standing)> = Vec::with_capacity(days.len());
     for day in days {
         let held = histories.iter().filter_map(|(group, history)| {
             history.iter().rev().find(|&&(from, _)| from <= day).map(|&(_, status)| (*group, status))
         });
         let standing = Standing::of(held, person.deceased_on.is_some_and(|died| died <= day));
-        if standings.last().is_none_or(|&(_, before)| before != standing) {
-            standings.push((day, standing));
+        let province = person.residence.on(day);
+        if standings.last().is_none_or(|&(_, lived_in, before)| (lived_in, before) != (province, standing)) {
+            standings.push((day, province, standing));
         }
     }
     standings
@@ -154,7 +160,7 @@ mod tests {
     }
 
     fn counted(held: &[HeldEnrollment]) -> Counted<'_> {
-        Counted { province: 16, channel: 3, deceased_on: None, held: held.iter().collect() }
+        Counted { residence: 16.into(), channel: 3, deceased_on: None, held: held.iter().collect() }
     }
 
     fn difference(before: &Counted<'_>, after: &Counted<'_>) -> Vec<(CounterKind, i32)> {
@@ -214,15 +220,44 @@ mod tests {
     }
 
     #[test]
-    fn a_move_to_another_province_moves_the_whole_history() {
+    fn a_corrected_province_moves_the_whole_history() {
         let held = [held(7, "2014-11-01", true)];
         let rules = Rulebook::default();
         let mut deltas = Deltas::new();
-        add(&mut deltas, &Counted { province: 31, ..counted(&held) }, 1, &rules);
+        add(&mut deltas, &Counted { residence: 31.into(), ..counted(&held) }, 1, &rules);
         add(&mut deltas, &counted(&held), -1, &rules);
         let active = one(WorkerGroup::FormalWorker, EnrollmentStatus::Active);
         assert_eq!(deltas.get(&(31, 3, CounterKind::People(day("2014-11-01"), active))), Some(&1));
         assert_eq!(deltas.get(&(16, 3, CounterKind::People(day("2014-11-01"), active))), Some(&-1));
+    }
+
+    #[test]
+    fn a_move_changes_the_province_from_its_day_on() {
+        let held = [held(7, "2014-11-01", true)];
+        let active = one(WorkerGroup::FormalWorker, EnrollmentStatus::Active);
+        let mut moved = counted(&held);
+        moved.residence.change(day("2014-12-24"), 31);
+        // A move before the first enrollment leaves no trace of the former province.
+        let mut earlier = counted(&held);
+        earlier.residence.change(day("2014-10-01"), 31);
+        let deltas_of = |person: &Counted<'_>| {
+            let mut deltas = Deltas::new();
+            add(&mut deltas, person, 1, &Rulebook::default());
+            deltas.into_iter().collect::<Vec<_>>()
+        };
+        let people =
+            |province, on: &str, persons| ((province, 3, CounterKind::People(day(on), active)), persons);
+        let at_employer = ((31, 3, CounterKind::Employer(7, ParticipantStatus::Active)), 1);
+        assert_eq!(
+            deltas_of(&moved),
+            [
+                people(16, "2014-11-01", 1),
+                people(16, "2014-12-24", -1),
+                people(31, "2014-12-24", 1),
+                at_employer
+            ]
+        );
+        assert_eq!(deltas_of(&earlier), [people(31, "2014-11-01", 1), at_employer]);
     }
 
     #[test]
@@ -233,6 +268,6 @@ mod tests {
         let dead = Counted { deceased_on: Some(day("2015-01-10")), ..counted(&held) };
         assert_eq!(standing(&dead).status(), ParticipantStatus::Deceased);
         let last = standings(&dead, &Rulebook::default()).pop();
-        assert_eq!(last, Some((day("2015-01-10"), standing(&dead))));
+        assert_eq!(last, Some((day("2015-01-10"), 16, standing(&dead))));
     }
 }

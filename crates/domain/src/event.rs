@@ -25,4 +25,8 @@ pub enum EventKind {
     Corrected,
     /// The death was recorded.
     Died,
+    /// The wage changed.
+    WageChanged,
+    /// The person moved to another province.
+    Moved,
 }

@@ -7,7 +7,10 @@
 //!
 //! - Text becomes a value or a list of [problems](problem::Problem): [`identity`], [`participant`], [`employer`], [`cell`].
 //! - Forms are judged by the law of a day: [`enrollment`], [`onboarding`], [`correction`], [`agreement`], [`clearance`].
+//! - Statuses and counters follow from what was recorded: [`timeline`], [`standing`], [`count`], [`coverage`];
+//!   wages in [`wage`].
 //! - Statuses and counters follow from what was recorded: [`timeline`], [`standing`], [`count`], [`coverage`].
+//! - The state of a person is a fold over what was recorded, so that anything recorded can be taken back: [`history`].
 //! - Rights and scopes say who may do what: [`access`], [`actor`], [`client`].
 //! - [`vocabulary`] has the enumerations that several rules share.
 //!
@@ -65,6 +68,7 @@ pub mod day;
 pub mod employer;
 pub mod enrollment;
 pub mod event;
+pub mod history;
 pub mod identity;
 pub mod language;
 pub mod number;
@@ -75,9 +79,11 @@ pub mod participant;
 mod postgres;
 pub mod problem;
 pub mod province;
+pub mod residence;
 pub mod rule;
 pub mod standing;
 pub mod target;
 pub mod text;
 pub mod timeline;
 pub mod vocabulary;
+pub mod wage;

@@ -1,6 +1,7 @@
-//! Onboarding: enrolling many civil servants at once. Each row is judged by itself and gets exactly one outcome.
+//! Onboarding: enrolling many people of one payer at once. Each row is judged by itself and gets exactly one outcome.
 
 mod judged;
+mod kind;
 mod repeats;
 mod row;
 mod staged;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 pub use judged::{JudgedRow, judge_row};
+pub use kind::RosterKind;
 pub use repeats::{Numbers, Repeat};
 pub use row::{Row, fields_of_request};
 pub use staged::StagedRow;
@@ -63,7 +65,7 @@ pub enum RowOutcome {
     Pending,
     /// Enrolled by this batch.
     Enrolled,
-    /// Was enrolled with this employer before.
+    /// Was enrolled with this payer before.
     AlreadyEnrolled,
     /// Refused by an error.
     Rejected,
@@ -78,7 +80,7 @@ pub struct Counts {
     pub pending: i32,
     /// Enrolled by this batch.
     pub enrolled: i32,
-    /// Enrolled with this employer before the batch.
+    /// Enrolled with this payer before the batch.
     pub already_enrolled: i32,
     /// Refused.
     pub rejected: i32,

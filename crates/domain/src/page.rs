@@ -22,6 +22,10 @@ pub enum Order {
     Key,
     /// By a day, then by id.
     Day,
+    /// By a number of people, then by id.
+    People,
+    /// By a gap between two numbers of people, then by id.
+    Gap,
 }
 
 /// Sort direction.
@@ -165,6 +169,15 @@ impl<T> Slice<T> {
 }
 
 impl Position {
+    /// Returns the position of a row when ordered by a number. Positions compare as texts, so the key has leading zeros and
+    /// is never negative; PostgreSQL makes the same text with `lpad`.
+    pub fn of_figure(figure: i64, id: i64) -> Self {
+        Self { key: format!("{:019}", figure.saturating_add(Self::FIGURE_ZERO)), id }
+    }
+
+    /// The number that stands for zero in keys of figures.
+    pub const FIGURE_ZERO: i64 = 1_000_000_000_000;
+
     /// Returns the position of a row when ordered by id.
     pub fn of_id(id: i64) -> Self {
         Self { key: String::new(), id }
@@ -177,6 +190,8 @@ impl Position {
             Order::Name => 'n',
             Order::Key => 'k',
             Order::Day => 'd',
+            Order::People => 'p',
+            Order::Gap => 'g',
         };
         URL_SAFE_NO_PAD.encode(format!("{tag}{}:{}", self.id, self.key))
     }

@@ -64,6 +64,8 @@ pub enum ProblemCode {
     ChannelClosed,
     /// The header of a file lacks columns that are needed.
     MissingColumns,
+    /// The wage is that of a part of a month.
+    WageProrated,
 }
 
 /// Whether a problem refuses the input or only marks it for review.

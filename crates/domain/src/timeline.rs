@@ -48,6 +48,19 @@ impl PaidMonths {
         true
     }
 
+    /// Removes the month of a day. Returns `false` if it was not paid.
+    pub fn remove(&mut self, day: NaiveDate) -> bool {
+        let (first, last) = (first_of_month(day), end_of_month(day));
+        let at = self.0.partition_point(|run| run.1 < first);
+        let Some(&(from, until)) = self.0.get(at).filter(|run| run.0 <= first) else {
+            return false;
+        };
+        let before = first.pred_opt().filter(|&day| from < day).map(|day| (from, day));
+        let after = last.succ_opt().filter(|&day| day < until).map(|day| (day, until));
+        self.0.splice(at..=at, before.into_iter().chain(after));
+        true
+    }
+
     /// Returns the paid months from the month of a day on.
     pub fn since(&self, day: NaiveDate) -> Self {
         let month = first_of_month(day);
@@ -181,6 +194,12 @@ impl Timeline {
         self.has_lapsed = lapse.is_some_and(|lapse| lapse <= until);
     }
 
+    /// Returns whether a contribution is due for a month, given by its first day: it covers some day of it.
+    pub fn is_due_in(&self, month: NaiveDate) -> bool {
+        self.starts_on <= end_of_month(month)
+            && self.ends_on.is_none_or(|ends_on| ends_on > self.starts_on && ends_on > month)
+    }
+
     /// Returns whether it covers a day or a later one. An enrollment that ended on its first day covers none.
     pub fn holds_on_or_after(&self, day: NaiveDate) -> bool {
         self.ends_on.is_none_or(|end| self.starts_on < end && day < end)
@@ -280,6 +299,24 @@ mod tests {
         assert!(!paid.add(day("2015-02-14")) && !paid.add(day("2014-10-31")));
         assert_eq!(paid.through(), Some(day("2015-02-28")));
         assert_eq!(paid.bounds(), gap);
+    }
+
+    #[test]
+    fn a_month_is_removed_from_either_end_or_the_middle_of_a_run() {
+        let year = timeline("2014-10-01", &["2014-10-01", "2014-11-01", "2014-12-01"]).paid;
+        let without = |month: &str| {
+            let mut paid = year.clone();
+            (
+                paid.remove(day(month)),
+                paid.bounds().iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
+            )
+        };
+        assert_eq!(without("2014-10-01"), (true, "2014-11-01 2014-12-31".to_owned()));
+        assert_eq!(without("2014-11-17"), (true, "2014-10-01 2014-10-31 2014-12-01 2014-12-31".to_owned()));
+        assert_eq!(without("2014-12-31"), (true, "2014-10-01 2014-11-30".to_owned()));
+        assert!(!without("2015-01-01").0 && !without("2014-09-01").0);
+        let mut one = timeline("2014-10-01", &["2014-10-01"]).paid;
+        assert!(one.remove(day("2014-10-02")) && one == PaidMonths::default());
     }
 
     #[test]

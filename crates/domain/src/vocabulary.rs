@@ -284,6 +284,9 @@ pub enum Right {
     /// End enrollments.
     #[strum(serialize = "end enrollments")]
     EndEnrollments,
+    /// Change the wages of enrollments; a partner of its own.
+    #[strum(serialize = "change wages")]
+    ChangeWages,
     /// Declare the headcount of an employer; a partner for its own.
     #[strum(serialize = "declare headcounts")]
     DeclareHeadcounts,
@@ -305,4 +308,7 @@ pub enum Right {
     /// Ask whether a company may have a licence.
     #[strum(serialize = "ask clearance")]
     AskClearance,
+    /// Ask whether one's own employer may have a licence, and read answers.
+    #[strum(serialize = "ask own clearance")]
+    AskOwnClearance,
 }

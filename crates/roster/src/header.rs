@@ -1,7 +1,6 @@
 //! The header of a roster: the meaning of its columns, and how a row below it is read.
 
-use domain::enrollment::CivilServantCategory;
-use domain::onboarding::Row;
+use domain::onboarding::{RosterKind, Row};
 use domain::problem::{Problem, ProblemCode};
 use strum::VariantArray as _;
 
@@ -36,11 +35,11 @@ pub fn column_name<'a>(header: &'a [String], field: &str) -> Option<&'a str> {
     header.iter().map(String::as_str).find(|name| Column::of(name) == Some(column))
 }
 
-/// Returns the columns that a roster of civil servants of a category needs. Only staff who are not civil servants have
-/// no NIP.
-pub(super) fn required(category: CivilServantCategory) -> Vec<Column> {
-    let has_service_number = category != CivilServantCategory::NonAsn;
-    REQUIRED.into_iter().filter(|&column| has_service_number || column != Column::ServiceNumber).collect()
+/// Returns the columns that a roster of a kind needs: who each person is, and the NIP or the wage where the kind has one.
+pub(super) fn required(kind: RosterKind) -> Vec<Column> {
+    let is_needed = |column: &Column| *column != Column::ServiceNumber || kind.needs_service_number();
+    let wage = kind.needs_wage().then_some(Column::MonthlyWage);
+    REQUIRED.into_iter().filter(is_needed).chain(wage).collect()
 }
 
 /// The row of a roster that names its columns.

@@ -2,8 +2,7 @@
 
 use std::io::SeekFrom;
 
-use domain::enrollment::CivilServantCategory;
-use domain::onboarding::Row;
+use domain::onboarding::{RosterKind, Row};
 
 use super::format::{self, Format};
 use super::header::{self, Header};
@@ -59,22 +58,23 @@ enum Table {
 /// # Errors
 /// The file is refused as a whole. All columns that are missing or repeated are named at once.
 pub fn open(file: impl Source + 'static, limits: &Limits) -> Result<Roster, RosterError> {
-    open_for(CivilServantCategory::Pns, file, limits)
+    open_for(RosterKind::CIVIL_SERVANTS, file, limits)
 }
 
-/// Opens a roster of people of one category. A roster of staff who are not civil servants needs no column `NIP`.
+/// Opens a roster of a kind, which decides the columns that it needs: a `NIP` for civil servants, a wage for other wage
+/// earners, neither for self-employed people.
 ///
 /// # Errors
 /// As [`open`].
 pub fn open_for(
-    category: CivilServantCategory,
+    kind: RosterKind,
     mut file: impl Source + 'static,
     limits: &Limits,
 ) -> Result<Roster, RosterError> {
     if file.seek(SeekFrom::End(0))? > limits.bytes {
         return Err(RosterError::TooLarge { bytes: limits.bytes });
     }
-    let required = header::required(category);
+    let required = header::required(kind);
     let (table, header, separator) = match format::of(&mut file)? {
         Format::Text => {
             let (records, header, separator) = delimited::open(Box::new(file), limits, &required)?;

@@ -50,7 +50,7 @@ pub(super) fn compare(
     }
     // The actor must be able to see the person: otherwise the answer would be empty.
     let provinces = &context.actor.scope.provinces;
-    if !provinces.is_empty() && !provinces.contains(&known.province_id) {
+    if !provinces.is_empty() && !provinces.contains(&known.residence.current()) {
         let message = "The registry has this person in another province.";
         let problem = Problem::error(ProblemCode::Conflict, "provinceCode", message);
         return Some(EnrollOutcome::Refused(problem.hint("Ask the agency for a correction.")));

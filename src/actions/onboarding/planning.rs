@@ -87,8 +87,22 @@ fn link(step: &Step, chunk: &Chunk, planned: &RowOutcomes) -> Result<Vec<u8>, St
     let held = &step.held;
     let mut bytes = held.plan_chain.clone().unwrap_or_default();
     let terms = (
-        (step.lease.id, held.employer_id, held.channel_id, held.province_id, &held.programmes),
-        (held.category, held.starts_on, held.first_contribution_paid, held.all_or_nothing, held.received),
+        (
+            step.lease.id,
+            held.employer_id,
+            held.association_id,
+            held.channel_id,
+            held.province_id,
+            &held.programmes,
+        ),
+        (
+            held.segment,
+            held.category,
+            held.starts_on,
+            held.first_contribution_paid,
+            held.all_or_nothing,
+            held.received,
+        ),
     );
     let outcome = |row: &writing::NewRow| {
         let codes: Vec<&str> = row.problems.iter().map(|problem| problem.code.into()).collect();

@@ -15,9 +15,8 @@ use crate::store::onboarding::staging::{self, Received, SealedChunk};
 use crate::store::onboarding::{self, BatchRow, writing};
 use crate::store::{Database, StoreError};
 use domain::actor::{Actor, Right};
-use domain::enrollment::CivilServantCategory;
 use domain::identity::NumberColumn;
-use domain::onboarding::{Numbers, OnboardingState, Repeat, StagedRow, judge_numbers};
+use domain::onboarding::{Numbers, OnboardingState, Repeat, RosterKind, StagedRow, judge_numbers};
 use domain::problem::{Problem, ProblemCode};
 
 /// Number of rows in a chunk of a request. A worker writes a chunk in one transaction.
@@ -57,9 +56,9 @@ pub struct Expected {
 }
 
 impl Expected {
-    /// Returns the category of the civil servants, which decides the columns that the file needs.
-    pub fn category(&self) -> CivilServantCategory {
-        self.held.category
+    /// Returns the kind of the roster, which decides the columns that the file needs.
+    pub fn kind(&self) -> RosterKind {
+        RosterKind { segment: self.held.segment, category: self.held.category }
     }
 }
 

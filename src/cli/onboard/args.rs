@@ -9,9 +9,10 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use strum::VariantArray as _;
 
 use super::template_file;
+use crate::actions::onboarding::RosterTerms;
 use crate::config::RosterLimits;
-use crate::graphql::node_id::employer_id;
-use domain::enrollment::{CivilServantCategory, Programme};
+use crate::graphql::node_id::{association_id, employer_id};
+use domain::enrollment::{CivilServantCategory, Programme, Segment};
 
 /// Wrapped by hand at 80 columns, because clap would break the examples.
 const AFTER_HELP: &str = "\
@@ -19,7 +20,8 @@ THE FILE
   A workbook (XLSX), or CSV separated by commas, semicolons or tabs, in UTF-8,
   UTF-16 or Windows-1252; the format is detected. One of its first twenty rows
   names the columns, in any order:
-    needed    NIK, NAMA, TANGGAL LAHIR, JENIS KELAMIN, and NIP unless NON_ASN
+    needed    NIK, NAMA, TANGGAL LAHIR, JENIS KELAMIN; for civil servants also
+              NIP, for wage earners who do not work for a government GAJI POKOK
     optional  TEMPAT LAHIR, UNIT KERJA, GOLONGAN, GAJI POKOK, TMT, NO HP
   The usual variants (NO. KTP, TGL LAHIR, L/P, SKPD, …), English names and the
   field names of the API are known too. Other columns are ignored. Dates are
@@ -47,7 +49,7 @@ EXAMPLES
     registry onboard refused.csv --employer bTE --channel KW-SUMBAGSEL \\
       --province 16 --starts-on 2014-11-01";
 
-/// Enroll the civil servants of a roster, thousands at a time.
+/// Enroll the people of a roster, thousands at a time: of an employer, of an association, or who pay for themselves.
 ///
 /// Each row is judged by itself: valid rows do not wait for invalid ones, and each refused row lists all its problems.
 /// Up to 10,000 rows are written in one transaction, larger files in chunks: run an interrupted command again, and it
@@ -62,7 +64,22 @@ pub struct Onboard {
     #[arg(long, value_name = "FILE", conflicts_with = "Request")]
     pub(super) template: Option<PathBuf>,
     #[command(flatten)]
+    pub(super) kind: KindArgs,
+    #[command(flatten)]
     pub(super) limits: RosterLimits,
+}
+
+/// The kind of a roster or template.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub(super) struct KindArgs {
+    /// The segment of the people: by default SELF_EMPLOYED with --association, and WAGE_EARNER otherwise
+    #[arg(long, value_name = "NAME", ignore_case = true,
+          value_parser = one_of::<Segment>(Segment::VARIANTS.iter().map(Into::into)))]
+    pub(super) segment: Option<Segment>,
+    /// The category of government staff: by default PNS
+    #[arg(long, value_name = "NAME", ignore_case = true,
+          value_parser = one_of::<CivilServantCategory>(CivilServantCategory::VARIANTS.iter().map(Into::into)))]
+    pub(super) category: Option<CivilServantCategory>,
 }
 
 /// The roster to onboard, and its terms.
@@ -71,9 +88,12 @@ pub(super) struct Request {
     /// The roster
     #[arg(required = false, required_unless_present = "template")]
     pub(super) file: PathBuf,
-    /// Their employer, a government body: its id in the API, as in `employers { nodes { id name } }`
-    #[arg(long, value_name = "ID", value_parser = parse_employer, required = false, required_unless_present = "template")]
-    pub(super) employer: i64,
+    /// Their employer: its id in the API, as in `employers { nodes { id name } }`
+    #[arg(long, value_name = "ID", value_parser = parse_employer)]
+    pub(super) employer: Option<i64>,
+    /// Their association: its id in the API, as in `associations { nodes { id name } }`
+    #[arg(long, value_name = "ID", value_parser = parse_association)]
+    pub(super) association: Option<i64>,
     /// The channel that brings them in, as in `channels { nodes { code name } }`
     #[arg(long, value_name = "CODE", required = false, required_unless_present = "template")]
     pub(super) channel: String,
@@ -87,10 +107,6 @@ pub(super) struct Request {
     #[arg(long = "programme", value_name = "NAME", value_delimiter = ',', ignore_case = true,
           default_values = ["WORK_ACCIDENT", "DEATH"], value_parser = one_of::<Programme>(Programme::VARIANTS.iter().map(Into::into)))]
     pub(super) programmes: Vec<Programme>,
-    /// The category of the civil servants
-    #[arg(long, value_name = "NAME", ignore_case = true, default_value = "PNS",
-          value_parser = one_of::<CivilServantCategory>(CivilServantCategory::VARIANTS.iter().map(Into::into)))]
-    pub(super) category: CivilServantCategory,
     /// The first contributions were collected with the forms: the enrollments start active
     #[arg(long)]
     pub(super) first_contribution_paid: bool,
@@ -120,10 +136,34 @@ pub(super) struct Request {
     /// have them judged again, pass another key. A plan needs no key, because each one is a new request.
     #[arg(long, value_name = "KEY")]
     pub(super) idempotency_key: Option<String>,
+    /// The kind, which a template has as well.
+    #[arg(skip)]
+    pub(super) kind: KindArgs,
+}
+
+impl Request {
+    /// Returns the terms that all rows share.
+    pub(super) fn terms(&self) -> RosterTerms {
+        RosterTerms {
+            employer: self.employer,
+            channel_code: self.channel.clone(),
+            province_code: self.province.clone(),
+            programmes: self.programmes.clone(),
+            category: self.kind.category,
+            starts_on: self.starts_on,
+            first_contribution_paid: self.first_contribution_paid,
+            association: self.association,
+            segment: self.kind.segment,
+        }
+    }
 }
 
 fn parse_employer(id: &str) -> Result<i64, &'static str> {
     employer_id(id).map_err(|_| "this is not the id of an employer; copy the id from the API")
+}
+
+fn parse_association(id: &str) -> Result<i64, &'static str> {
+    association_id(id).map_err(|_| "this is not the id of an association; copy the id from the API")
 }
 
 fn parse_date(text: &str) -> Result<NaiveDate, &'static str> {
@@ -162,7 +202,10 @@ mod tests {
 
     fn parse(more: &str) -> Result<Request, clap::Error> {
         let args = ARGS.split(' ').chain(more.split_whitespace());
-        Registry::try_parse_from(args).map(|registry| registry.onboard.request.unwrap())
+        Registry::try_parse_from(args).map(|registry| {
+            let Onboard { request, kind, .. } = registry.onboard;
+            Request { kind, ..request.unwrap() }
+        })
     }
 
     #[test]
@@ -184,16 +227,15 @@ mod tests {
     #[test]
     fn the_defaults_are_those_of_the_api() {
         let args = parse("").unwrap();
-        assert_eq!(args.employer, 1);
+        assert_eq!((args.employer, args.association), (Some(1), None));
         assert_eq!(args.programmes, [Programme::WorkAccident, Programme::Death]);
-        assert_eq!(args.category, CivilServantCategory::Pns);
         assert!(!args.first_contribution_paid && !args.all_or_nothing && !args.plan);
     }
 
     #[test]
     fn names_are_read_in_any_case_and_unknown_ones_are_refused() {
         let args = parse("--category pppk --programme death,OLD_AGE --programme pension").unwrap();
-        assert_eq!(args.category, CivilServantCategory::Pppk);
+        assert_eq!(args.kind.category, Some(CivilServantCategory::Pppk));
         assert_eq!(args.programmes, [Programme::Death, Programme::OldAge, Programme::Pension]);
         for bad in ["--category ASN", "--programme JKK", "--employer cDE", "--starts-on 01/11/2014"] {
             let error = parse(bad).unwrap_err();

@@ -157,8 +157,8 @@ async fn start(
         Err(Refused::NotWaiting) => return received_before(database, actor, batch).await,
         Err(refused) => return Err(failure_of(actor, refused)),
     };
-    let category = args.category;
-    let opened = tokio::task::spawn_blocking(move || roster::open_for(category, file, &size.limits)).await;
+    let kind = expected.kind();
+    let opened = tokio::task::spawn_blocking(move || roster::open_for(kind, file, &size.limits)).await;
     let opened = opened.map_err(|error| Failure::Local(error.into()))?;
     let roster = opened.map_err(|error| Failure::Refused(vec![error.problem()]))?;
     let (ignored, warnings) = (roster.ignored_columns().join(", "), roster.warnings());
@@ -199,13 +199,7 @@ async fn received_before(database: &Arc<Database>, actor: &Actor, id: i64) -> Re
 fn input_of(args: &Request, sha256: &[u8]) -> Input {
     let name = args.file.file_name().map(|name| name.to_string_lossy().into_owned());
     Input {
-        employer: args.employer,
-        channel_code: args.channel.clone(),
-        province_code: args.province.clone(),
-        programmes: args.programmes.clone(),
-        category: args.category,
-        starts_on: args.starts_on,
-        first_contribution_paid: args.first_contribution_paid,
+        terms: args.terms(),
         file_name: name.unwrap_or_else(|| "roster".to_owned()),
         sha256: Some(crate::actions::approve_onboarding::hexadecimal(sha256)),
         all_or_nothing: args.all_or_nothing,

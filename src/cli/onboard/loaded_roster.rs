@@ -7,8 +7,7 @@ use std::path::Path;
 use super::Failure;
 use super::progress::{reading_bar, tell};
 use super::summary::explained;
-use domain::enrollment::CivilServantCategory;
-use domain::onboarding::{MAXIMUM_ROWS, Row};
+use domain::onboarding::{MAXIMUM_ROWS, RosterKind, Row};
 use domain::problem::{Problem, ProblemCode};
 use roster::{self, Limits, Roster, RosterError};
 
@@ -26,7 +25,7 @@ impl LoadedRoster {
     /// Reads a file and shows the progress. Returns `None` if the file has more rows than fit into one request.
     pub(super) async fn read(
         path: &Path,
-        category: CivilServantCategory,
+        kind: RosterKind,
         limits: &Limits,
     ) -> Result<Option<Self>, Failure> {
         require_file(path)?;
@@ -36,7 +35,7 @@ impl LoadedRoster {
         let limits = *limits;
         let reading = tokio::task::spawn_blocking(move || {
             let limits = Limits { rows: at_once, ..limits };
-            let mut roster = roster::open_for(category, bar.wrap_read(File::open(file)?), &limits)?;
+            let mut roster = roster::open_for(kind, bar.wrap_read(File::open(file)?), &limits)?;
             let loaded = Self::of(&mut roster);
             bar.finish_and_clear();
             Ok((loaded?, roster))

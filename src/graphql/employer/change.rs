@@ -19,6 +19,10 @@ pub struct RegisterEmployerInput {
     /// Idempotency key: makes retries safe. 16 to 255 characters; use a new key for each call and the same key for its
     /// retries.
     idempotency_key: Option<String>,
+    /// Only checks the input: the errors are those of a real call, but nothing is written, no idempotency key is used up, and
+    /// the payload has no record.
+    #[graphql(default)]
+    validate_only: bool,
     /// Name, at most 200 characters.
     name: String,
     /// Kind of employer.
@@ -52,6 +56,10 @@ pub struct DeclareHeadcountInput {
     /// Idempotency key: makes retries safe. 16 to 255 characters; use a new key for each call and the same key for its
     /// retries.
     idempotency_key: Option<String>,
+    /// Only checks the input: the errors are those of a real call, but nothing is written, no idempotency key is used up, and
+    /// the payload has no record.
+    #[graphql(default)]
+    validate_only: bool,
     /// Id of the employer.
     employer_id: ID,
     /// Number of its workers, registered or not. 0 if it has none.
@@ -76,6 +84,10 @@ pub struct CloseEmployerInput {
     /// Idempotency key: makes retries safe. 16 to 255 characters; use a new key for each call and the same key for its
     /// retries.
     idempotency_key: Option<String>,
+    /// Only checks the input: the errors are those of a real call, but nothing is written, no idempotency key is used up, and
+    /// the payload has no record.
+    #[graphql(default)]
+    validate_only: bool,
     /// Id of the employer.
     employer_id: ID,
     /// First day on which it employs nobody, not in the future. It must not precede what is recorded about its people:
@@ -121,7 +133,7 @@ impl EmployerMutation {
             province_code: input.province_code,
             declared_headcount: declared.and_then(|people| reader.scalar(people, "declaredHeadcount")),
         };
-        let submission = reader.submission(input.idempotency_key.as_deref());
+        let submission = reader.submission(input.idempotency_key.as_deref()).validating(input.validate_only);
         let done =
             register_employer(&caller.database, &caller.actor, caller.today(), submission, &wanted).await?;
         let registered = done.value.map(|action::Registered { employer }| employer);
@@ -143,7 +155,7 @@ impl EmployerMutation {
             headcount: reader.scalar(input.headcount, "headcount").unwrap_or_default(),
             on: reader.scalar(input.on, "on").unwrap_or(today),
         };
-        let submission = reader.submission(input.idempotency_key.as_deref());
+        let submission = reader.submission(input.idempotency_key.as_deref()).validating(input.validate_only);
         let done = declare_headcount(&caller.database, &caller.actor, today, submission, &wanted).await?;
         let declared = done.value.map(|Declared { employer }| employer);
         let employer = written(declared, |id| Employer::load(ctx, id)).await?;
@@ -164,7 +176,7 @@ impl EmployerMutation {
             on: reader.scalar(input.on, "on").unwrap_or(today),
             end_enrollments: input.end_enrollments,
         };
-        let submission = reader.submission(input.idempotency_key.as_deref());
+        let submission = reader.submission(input.idempotency_key.as_deref()).validating(input.validate_only);
         let done = close_employer(&caller.database, &caller.actor, today, submission, &wanted, trail).await?;
         let errors = user_errors(done.problems);
         let Some(Closed { employer, ended }) = done.value else {

@@ -18,6 +18,10 @@ pub struct EndEnrollmentInput {
     /// Idempotency key: makes retries safe. 16 to 255 characters; use a new key for each call and the same key for its
     /// retries.
     idempotency_key: Option<String>,
+    /// Only checks the input: the errors are those of a real call, but nothing is written, no idempotency key is used up, and
+    /// the payload has no record.
+    #[graphql(default)]
+    validate_only: bool,
     /// Id of the enrollment.
     enrollment_id: ID,
     /// First day without coverage: not before the enrollment's first day and not in the future. For a death, the day of
@@ -45,6 +49,10 @@ pub struct TransferEnrollmentInput {
     /// Idempotency key: makes retries safe. 16 to 255 characters; use a new key for each call and the same key for its
     /// retries.
     idempotency_key: Option<String>,
+    /// Only checks the input: the errors are those of a real call, but nothing is written, no idempotency key is used up, and
+    /// the payload has no record.
+    #[graphql(default)]
+    validate_only: bool,
     /// Id of the enrollment that ends.
     enrollment_id: ID,
     /// Id of the new employer.
@@ -90,7 +98,7 @@ impl EnrollmentChangeMutation {
             reason: input.reason.into(),
             channel_code: input.channel_code,
         };
-        let submission = reader.submission(input.idempotency_key.as_deref());
+        let submission = reader.submission(input.idempotency_key.as_deref()).validating(input.validate_only);
         let done = end_enrollment(&caller.database, &caller.actor, today, submission, &wanted, trail).await?;
         let ended = done.value.map(|Ended { participant, enrollment }| (participant, enrollment));
         let enrollment = written(ended, |(person, id)| Enrollment::load(ctx, person, id)).await?;
@@ -114,7 +122,7 @@ impl EnrollmentChangeMutation {
             on: reader.scalar(input.on, "on").unwrap_or(today),
             monthly_wage: input.monthly_wage.and_then(|wage| reader.scalar(wage, "monthlyWage")),
         };
-        let submission = reader.submission(input.idempotency_key.as_deref());
+        let submission = reader.submission(input.idempotency_key.as_deref()).validating(input.validate_only);
         let done =
             transfer_enrollment(&caller.database, &caller.actor, today, submission, &wanted, trail).await?;
         let errors = user_errors(done.problems);

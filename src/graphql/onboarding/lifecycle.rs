@@ -8,20 +8,62 @@ use chrono::NaiveDate;
 use super::OnboardingBatch;
 use crate::actions::approve_onboarding::{self as approving, approve_onboarding};
 use crate::actions::cancel_onboarding::{self as cancelling, cancel_onboarding};
-use crate::actions::onboard_civil_servants::{self as action, onboard_civil_servants};
+use crate::actions::onboard_participants::{self as action, RosterMutation, onboard_participants};
+use crate::actions::onboarding::RosterTerms;
 use crate::actions::start_onboarding::{self as starting, start_onboarding};
 use crate::graphql::context::{caller, request, written};
-use crate::graphql::enrollment::{CivilServantCategory, Programme};
+use crate::graphql::enrollment::{CivilServantCategory, Programme, Segment};
 use crate::graphql::error::FieldError;
 use crate::graphql::input::{InputReader, Lenient};
-use crate::graphql::node_id::{batch_id, employer_id};
+use crate::graphql::node_id::{association_id, batch_id, employer_id};
 use crate::graphql::problem::{UserError, user_errors};
 use crate::graphql::scalar::Date;
 use domain::onboarding as model;
 
-/// Terms that all rows of an onboarding share.
+/// Terms that all rows of a roster share.
 #[derive(InputObject)]
-pub struct OnboardingTermsInput {
+pub struct RosterTermsInput {
+    /// Employer of all rows. None for members of an association, and for people who pay for themselves.
+    employer_id: Option<ID>,
+    /// Association of all rows, who are self-employed.
+    association_id: Option<ID>,
+    /// Segment of all rows. By default SELF_EMPLOYED for an association and WAGE_EARNER otherwise.
+    segment: Option<Segment>,
+    /// Code of the channel of the enrollments.
+    channel_code: String,
+    /// Code of the province of residence.
+    province_code: String,
+    /// Programmes that shall cover them.
+    #[graphql(default_with = "vec![Programme::WorkAccident, Programme::Death]")]
+    programmes: Vec<Programme>,
+    /// Category of government staff, by default PNS. Staff of other employers and members of associations have none.
+    category: Option<CivilServantCategory>,
+    /// First day of coverage, for rows without their own.
+    starts_on: Lenient<Date>,
+    /// Whether the first contributions have been paid. If so, the enrollments start as ACTIVE.
+    #[graphql(default)]
+    first_contribution_paid: bool,
+}
+
+impl RosterTermsInput {
+    fn read(self, today: NaiveDate, reader: &mut InputReader) -> RosterTerms {
+        RosterTerms {
+            employer: self.employer_id.map(|id| reader.id(id, employer_id, "employerId")),
+            channel_code: self.channel_code,
+            province_code: self.province_code,
+            programmes: self.programmes.into_iter().map(Into::into).collect(),
+            category: self.category.map(Into::into),
+            starts_on: reader.scalar(self.starts_on, "startsOn").unwrap_or(today),
+            first_contribution_paid: self.first_contribution_paid,
+            association: self.association_id.map(|id| reader.id(id, association_id, "associationId")),
+            segment: self.segment.map(Into::into),
+        }
+    }
+}
+
+/// Terms that all rows of civil servants share.
+#[derive(InputObject)]
+pub struct CivilServantTermsInput {
     /// Employer of all rows: a government body.
     employer_id: ID,
     /// Code of the channel of the enrollments.
@@ -49,7 +91,7 @@ pub struct OnboardCivilServantsInput {
     idempotency_key: Option<String>,
     /// What all rows have in common.
     #[graphql(flatten)]
-    terms: OnboardingTermsInput,
+    terms: CivilServantTermsInput,
     /// The rows, from 1 to 10,000.
     rows: Vec<CivilServantRow>,
     /// Reject all rows if one is rejected.
@@ -137,7 +179,7 @@ impl OnboardingMutation {
         let input = read(input, today, &mut reader);
         let submission = reader.submission(key.as_deref());
         let done =
-            onboard_civil_servants(&caller.database, &caller.actor, today, submission, &input, trail).await?;
+            onboard_participants(&caller.database, &caller.actor, today, submission, &input, trail).await?;
         let batch =
             written(done.value.map(|action::Onboarded { batch }| batch), |id| OnboardingBatch::load(ctx, id))
                 .await?;
@@ -212,7 +254,7 @@ pub struct StartOnboardingInput {
     idempotency_key: Option<String>,
     /// What all rows have in common.
     #[graphql(flatten)]
-    terms: OnboardingTermsInput,
+    terms: RosterTermsInput,
     /// Name of the file.
     file_name: String,
     /// SHA-256 of the file in hexadecimal digits. If given, a file with another digest is rejected.
@@ -226,15 +268,8 @@ pub struct StartOnboardingInput {
 }
 
 fn read_start(input: StartOnboardingInput, today: NaiveDate, reader: &mut InputReader) -> starting::Input {
-    let terms = input.terms;
     starting::Input {
-        employer: reader.id(terms.employer_id, employer_id, "employerId"),
-        channel_code: terms.channel_code,
-        province_code: terms.province_code,
-        programmes: terms.programmes.into_iter().map(Into::into).collect(),
-        category: terms.category.into(),
-        starts_on: reader.scalar(terms.starts_on, "startsOn").unwrap_or(today),
-        first_contribution_paid: terms.first_contribution_paid,
+        terms: input.terms.read(today, reader),
         file_name: input.file_name,
         sha256: input.sha256.map(|digits| digits.to_lowercase()),
         all_or_nothing: input.all_or_nothing,
@@ -296,18 +331,24 @@ pub struct CancelOnboardingPayload {
 
 fn read(input: OnboardCivilServantsInput, today: NaiveDate, reader: &mut InputReader) -> action::Input {
     let terms = input.terms;
-    action::Input {
-        employer: reader.id(terms.employer_id, employer_id, "employerId"),
+    let terms = RosterTermsInput {
+        employer_id: Some(terms.employer_id),
+        association_id: None,
+        segment: None,
         channel_code: terms.channel_code,
         province_code: terms.province_code,
-        programmes: terms.programmes.into_iter().map(Into::into).collect(),
-        category: terms.category.into(),
-        starts_on: reader.scalar(terms.starts_on, "startsOn").unwrap_or(today),
+        programmes: terms.programmes,
+        category: Some(terms.category),
+        starts_on: terms.starts_on,
         first_contribution_paid: terms.first_contribution_paid,
+    };
+    action::Input {
+        terms: terms.read(today, reader),
         rows: Arc::new(input.rows.into_iter().map(model::Row::from).collect()),
         lines: Arc::default(),
         file_name: None,
         all_or_nothing: input.all_or_nothing,
         plan_only: input.plan_only,
+        mutation: RosterMutation::OnboardCivilServants,
     }
 }

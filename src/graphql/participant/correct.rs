@@ -17,6 +17,10 @@ pub struct CorrectParticipantInput {
     /// Idempotency key: makes retries safe. 16 to 255 characters; use a new key for each call and the same key for its
     /// retries.
     idempotency_key: Option<String>,
+    /// Only checks the input: the errors are those of a real call, but nothing is written, no idempotency key is used up, and
+    /// the payload has no record.
+    #[graphql(default)]
+    validate_only: bool,
     /// Id of the person.
     participant_id: ID,
     /// Full name with titles, at most 100 characters.
@@ -25,7 +29,8 @@ pub struct CorrectParticipantInput {
     birth_date: Option<Lenient<Date>>,
     /// Sex, as on the identity card.
     sex: Option<Sex>,
-    /// Code of the province of residence. Counts of past days change too, as if it had always been so.
+    /// Code of the province of residence. Counts of past days change too, as if it had always been so; a move that was
+    /// recorded before no longer counts. For a move from a day on use `moveParticipant`.
     province_code: Option<String>,
     /// Identity number (NIK), 16 digits. The person can still be found by the previous number.
     national_id: Option<String>,
@@ -69,7 +74,7 @@ impl ParticipantMutation {
             channel_code: input.channel_code,
             reason: input.reason,
         };
-        let submission = reader.submission(input.idempotency_key.as_deref());
+        let submission = reader.submission(input.idempotency_key.as_deref()).validating(input.validate_only);
         let done =
             correct_participant(&caller.database, &caller.actor, today, submission, &wanted, trail).await?;
         let corrected = done.value.map(|Corrected { participant }| participant);

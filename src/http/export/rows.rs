@@ -163,7 +163,7 @@ fn enrollment_cells<'a>(
     let sealed = row.service_number.as_deref().filter(|_| row.civil_servant.is_some());
     let number =
         sealed.map(|sealed| caller.database.keys.open(NumberKind::ServiceNumber, sealed)).transpose()?;
-    let wage = row.monthly_wage.filter(|_| caller.reads_personal_data());
+    let wage = if caller.reads_personal_data() { row.wages().current(caller.today()) } else { None };
     let of_civil_servant = |text: &'a Option<String>| text.as_deref().filter(|_| row.civil_servant.is_some());
     Ok([
         id(NodeId::Enrollment(row.participant_id, row.id)),
@@ -195,7 +195,7 @@ fn write_contributions(caller: &Caller, exported: &ExportedEnrollment, sheet: &m
         return Ok(());
     }
     let (row, rules) = (&exported.row, &caller.reference.rules);
-    let due = match row.monthly_wage {
+    let due = match row.wages().current(row.starts_on) {
         Some(wage) => {
             let risk_class = exported.risk_class.unwrap_or(1);
             rules.contributions(&row.programmes, row.segment, risk_class, wage, row.starts_on)

@@ -8,7 +8,7 @@ use sqlx::{FromRow, PgConnection, QueryBuilder};
 
 use crate::store::error::StoreError;
 use crate::store::session::Session;
-use domain::enrollment::{CivilServantCategory, Programme};
+use domain::enrollment::{CivilServantCategory, Programme, Segment};
 use domain::onboarding::{Counts, OnboardingState, RowOutcome};
 
 /// A lease on a batch.
@@ -89,15 +89,19 @@ pub struct LeasedBatch {
     /// State.
     pub state: OnboardingState,
     /// Employer.
-    pub employer_id: i64,
+    pub employer_id: Option<i64>,
+    /// Association.
+    pub association_id: Option<i64>,
     /// Channel.
     pub channel_id: i64,
     /// Province.
     pub province_id: i16,
     /// Programmes.
     pub programmes: Vec<Programme>,
-    /// Category of the civil servants.
-    pub category: CivilServantCategory,
+    /// Segment.
+    pub segment: Segment,
+    /// Category of government staff.
+    pub category: Option<CivilServantCategory>,
     /// First day.
     pub starts_on: NaiveDate,
     /// Whether the first contribution was paid with the forms.
@@ -124,8 +128,8 @@ pub struct LeasedBatch {
     pub repeated: Option<Vec<u8>>,
 }
 
-const COLUMNS: &str = "state, employer_id, channel_id, province_id, programmes, category, starts_on, first_contribution_paid, \
-                       all_or_nothing, plan_only, dry_run, planned, received, submitted_by, approved_by, next_row, plan_chain, \
+const COLUMNS: &str = "state, employer_id, association_id, channel_id, province_id, programmes, segment, category, starts_on, \
+                       first_contribution_paid, all_or_nothing, plan_only, dry_run, planned, received, submitted_by, approved_by, next_row, plan_chain, \
                        repeated";
 
 /// Returns the batch of a lease, or `None` if the lease is lost or the batch has ended.

@@ -7,27 +7,38 @@ use sqlx::{FromRow, PgConnection};
 use crate::store::array::column;
 use crate::store::error::StoreError;
 use domain::actor::Actor;
-use domain::enrollment::{CivilServantCategory, Programme};
+use domain::enrollment::{CivilServantCategory, Programme, Segment};
 use domain::onboarding::{Counts, OnboardingState, RowOutcome};
 use domain::problem::Problem;
 
-/// A batch to be written.
+/// The terms that all rows of a batch share.
 #[derive(Clone, Debug)]
-pub struct NewBatch<'a> {
+pub struct BatchTerms<'a> {
     /// Employer.
-    pub employer_id: i64,
+    pub employer_id: Option<i64>,
+    /// Association.
+    pub association_id: Option<i64>,
     /// Channel.
     pub channel_id: i64,
     /// Province of residence of its people.
     pub province_id: i16,
+    /// Segment.
+    pub segment: Segment,
+    /// Category of government staff.
+    pub category: Option<CivilServantCategory>,
     /// Programmes.
     pub programmes: &'a [Programme],
-    /// Category of the civil servants.
-    pub category: CivilServantCategory,
-    /// First day.
+    /// First day, for rows without their own.
     pub starts_on: NaiveDate,
     /// Whether the first contribution was paid with the forms.
     pub first_contribution_paid: bool,
+}
+
+/// A batch to be written.
+#[derive(Clone, Debug)]
+pub struct NewBatch<'a> {
+    /// The common terms of its rows.
+    pub terms: BatchTerms<'a>,
     /// Whether one refused row refuses all rows.
     pub all_or_nothing: bool,
     /// Name of its file.
@@ -58,15 +69,17 @@ pub async fn insert(conn: &mut PgConnection, actor: &Actor, new: &NewBatch<'_>) 
     let id = sqlx::query_scalar!(
         "insert into onboarding_batch (state, employer_id, channel_id, province_id, programmes, category, starts_on,
              first_contribution_paid, all_or_nothing, file_name, digest, received, pending, enrolled,
-             already_enrolled, rejected, flagged, monthly_contributions, submitted_by, plan_only, sha256)
-         values ($13, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, 0, 0, 0, 0, 0, $12, $14, $15) returning id",
-        new.employer_id,
-        new.channel_id,
-        new.province_id,
-        new.programmes as &[Programme],
-        new.category as CivilServantCategory,
-        new.starts_on,
-        new.first_contribution_paid,
+             already_enrolled, rejected, flagged, monthly_contributions, submitted_by, plan_only, sha256, association_id,
+             segment)
+         values ($13, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, 0, 0, 0, 0, 0, $12, $14, $15, $16, $17)
+         returning id",
+        new.terms.employer_id,
+        new.terms.channel_id,
+        new.terms.province_id,
+        new.terms.programmes as &[Programme],
+        new.terms.category as Option<CivilServantCategory>,
+        new.terms.starts_on,
+        new.terms.first_contribution_paid,
         new.all_or_nothing,
         new.file_name,
         new.digest,
@@ -74,7 +87,9 @@ pub async fn insert(conn: &mut PgConnection, actor: &Actor, new: &NewBatch<'_>) 
         actor.client,
         new.state as OnboardingState,
         new.plan_only,
-        new.sha256
+        new.sha256,
+        new.terms.association_id,
+        new.terms.segment as Segment
     )
     .fetch_one(conn)
     .await?;

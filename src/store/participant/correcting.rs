@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 
 use crate::store::error::StoreError;
 use domain::correction::Particulars;
-use domain::participant::Sex;
+use domain::residence::Residence;
 
 /// The columns that only a correction needs. [`lock`](super::lock) does not read them.
 pub struct CorrectedColumns {
@@ -29,27 +29,31 @@ pub async fn corrected_columns(
     Ok(columns.fetch_optional(conn).await?)
 }
 
-/// Writes corrected particulars. `national_id` is encrypted.
+/// Writes corrected particulars. `national_id` is encrypted. Another province is that of all days.
 pub async fn correct(
     conn: &mut PgConnection,
     id: i64,
     after: &Particulars,
     national_id: Option<&[u8]>,
 ) -> Result<(), StoreError> {
-    sqlx::query!(
-        "update participant
-         set full_name = $2, name_key = $3, birth_date = $4, sex = $5, province_id = $6, national_id = $7
-         where id = $1",
-        id,
-        after.full_name,
-        after.name_key,
-        after.birth_date,
-        after.sex as Sex,
-        after.province,
-        national_id
-    )
-    .execute(conn)
-    .await?;
+    let sql = "update participant
+               set full_name = $2, name_key = $3, birth_date = $4, sex = $5, province_id = $6, national_id = $7,
+                   former_provinces = case when province_id = $6 then former_provinces end,
+                   moved_on = case when province_id = $6 then moved_on end
+               where id = $1";
+    let update =
+        sqlx::query(sql).bind(id).bind(&after.full_name).bind(&after.name_key).bind(after.birth_date);
+    let update = update.bind(after.sex).bind(after.province).bind(national_id);
+    update.execute(conn).await?;
+    Ok(())
+}
+
+/// Writes where a person lives and has lived.
+pub async fn move_to(conn: &mut PgConnection, id: i64, residence: &Residence) -> Result<(), StoreError> {
+    let (former, moved_on) = residence.columns();
+    let sql = "update participant set province_id = $2, former_provinces = $3, moved_on = $4 where id = $1";
+    let update = sqlx::query(sql).bind(id).bind(residence.current()).bind(former).bind(moved_on);
+    update.execute(conn).await?;
     Ok(())
 }
 

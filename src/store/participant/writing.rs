@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::NaiveDate;
-use sqlx::PgConnection;
+use sqlx::{FromRow, PgConnection};
 
 use crate::store::array::column;
 use crate::store::error::StoreError;
+use crate::store::session::Session;
 use domain::count::{Counted, HeldEnrollment, standing};
 use domain::enrollment::{CivilServantCategory, EndReason, EnrollmentStatus, KnownPerson, Segment};
 use domain::participant::{ParticipantStatus, Sex};
+use domain::residence::Residence;
 use domain::timeline::Timeline;
 
 /// A locked person, with the data that forms are compared with and that counters depend on.
@@ -19,8 +21,8 @@ pub struct Person {
     pub known: Option<KnownPerson>,
     /// The day of death. No enrollment may start after it.
     pub deceased_on: Option<NaiveDate>,
-    /// Province of residence.
-    pub province_id: i16,
+    /// Provinces of residence.
+    pub residence: Residence,
     /// The channel of the first enrollment.
     pub channel_id: i64,
     /// The enrollments by id, the oldest first.
@@ -31,11 +33,40 @@ impl Person {
     /// Returns the facts that counters depend on.
     pub fn counted(&self) -> Counted<'_> {
         Counted {
-            province: self.province_id,
+            residence: self.residence.clone(),
             channel: self.channel_id,
             deceased_on: self.deceased_on,
             held: self.enrollments.values().collect(),
         }
+    }
+}
+
+/// Returns those of these ids that people have. Takes no actor, because the result goes to the audit trail.
+pub async fn existing(session: &Session, ids: &[i64]) -> Result<Vec<i64>, StoreError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let found = sqlx::query_scalar("select id from participant where id = any($1)");
+    Ok(found.bind(ids).fetch_all(session).await?)
+}
+
+#[derive(FromRow)]
+struct LockedRow {
+    id: i64,
+    birth_date: NaiveDate,
+    sex: Sex,
+    name_key: String,
+    deceased_on: Option<NaiveDate>,
+    province_id: i16,
+    former_provinces: Option<Vec<i16>>,
+    moved_on: Option<Vec<NaiveDate>>,
+    channel_id: i64,
+}
+
+impl LockedRow {
+    fn residence(&self) -> Residence {
+        let (former, moved_on) = (self.former_provinces.as_deref(), self.moved_on.as_deref());
+        Residence::from_columns(self.province_id, former, moved_on)
     }
 }
 
@@ -46,13 +77,9 @@ pub async fn lock(conn: &mut PgConnection, ids: &[i64]) -> Result<HashMap<i64, P
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
-    let people = sqlx::query!(
-        r#"select id, birth_date, sex as "sex: Sex", name_key, deceased_on, province_id, channel_id
-           from participant where id = any($1) order by id for no key update"#,
-        ids
-    )
-    .fetch_all(&mut *conn)
-    .await?;
+    let people = "select id, birth_date, sex, name_key, deceased_on, province_id, former_provinces, moved_on, channel_id
+                  from participant where id = any($1) order by id for no key update";
+    let people: Vec<LockedRow> = sqlx::query_as(people).bind(ids).fetch_all(&mut *conn).await?;
     let enrollments = sqlx::query!(
         r#"select participant_id, id, segment as "segment: Segment", status as "status: EnrollmentStatus", employer_id,
                   association_id, civil_servant as "civil_servant: CivilServantCategory", counts_from, starts_on,
@@ -65,11 +92,12 @@ pub async fn lock(conn: &mut PgConnection, ids: &[i64]) -> Result<HashMap<i64, P
     let mut people: HashMap<i64, Person> = people
         .into_iter()
         .map(|row| {
-            let known = KnownPerson { birth_date: row.birth_date, sex: row.sex, name_key: row.name_key };
+            let known =
+                KnownPerson { birth_date: row.birth_date, sex: row.sex, name_key: row.name_key.clone() };
             let person = Person {
                 known: Some(known),
                 deceased_on: row.deceased_on,
-                province_id: row.province_id,
+                residence: row.residence(),
                 channel_id: row.channel_id,
                 enrollments: BTreeMap::new(),
             };

@@ -8,6 +8,46 @@ use crate::store::participant::{Person, Summary};
 use domain::enrollment::EnrollmentStatus;
 use domain::rule::Rulebook;
 
+/// The statements that count rows with another history than their events give. The event that was recorded last for a day
+/// decides.
+pub(super) const HISTORY_CHECKS: [(&str, &str); 2] = [(
+    "enrollments with other wages than their events",
+    "with recorded as (
+         select participant_id, enrollment_id as id, array_agg(effective_on order by effective_on) as wages_from,
+                array_agg(wage order by effective_on) as wages
+         from (select distinct on (participant_id, enrollment_id, effective_on)
+                      participant_id, enrollment_id, effective_on, (details -> 'changes' -> 0 ->> 'after')::bigint as wage
+               from participant_event where kind = 'WAGE_CHANGED'
+               order by participant_id, enrollment_id, effective_on, id desc) v
+         group by 1, 2
+     ), changed as (
+         select participant_id, id, wages_from, wages from enrollment where wages_from is not null
+     )
+     select count(*) from changed c full join recorded r using (participant_id, id)
+     where c.wages_from is distinct from r.wages_from or c.wages is distinct from r.wages",
+), (
+    // A correction of the province replaces all moves before it.
+    "people with other moves than their events",
+    "with corrected as (
+         select participant_id, max(id) as id from participant_event
+         where kind = 'CORRECTED' and details -> 'changes' @> '[{\"field\": \"PROVINCE\"}]' group by 1
+     ), recorded as (
+         select participant_id as id, array_agg(effective_on order by effective_on) as moved_on,
+                array_agg(province order by effective_on) as provinces
+         from (select distinct on (v.participant_id, v.effective_on)
+                      v.participant_id, v.effective_on, (v.details -> 'changes' -> 0 ->> 'after')::smallint as province
+               from participant_event v left join corrected c on c.participant_id = v.participant_id
+               where v.kind = 'MOVED' and v.id > coalesce(c.id, 0)
+               order by v.participant_id, v.effective_on, v.id desc) v
+         group by 1
+     ), moved as (
+         select id, moved_on, former_provinces[2:] || province_id as provinces
+         from participant where moved_on is not null
+     )
+     select count(*) from moved m full join recorded r using (id)
+     where m.moved_on is distinct from r.moved_on or m.provinces is distinct from r.provinces",
+)];
+
 /// The days up to which the daily run has let enrollments lapse.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LapsedUntil {

@@ -12,6 +12,7 @@ use crate::store::participant::{Person, Summary};
 use domain::count::{Counted, CounterKind, Deltas, HeldEnrollment, add};
 use domain::enrollment::{CivilServantCategory, EndReason, EnrollmentStatus, Segment};
 use domain::participant::ParticipantStatus;
+use domain::residence::Residence;
 use domain::rule::Rulebook;
 use domain::timeline::Timeline;
 
@@ -33,6 +34,8 @@ struct CursorRow {
     channel_id: i64,
     id: i64,
     province_id: i16,
+    former_provinces: Option<Vec<i16>>,
+    moved_on: Option<Vec<NaiveDate>>,
     deceased_on: Option<NaiveDate>,
     segment: Segment,
     civil_servant: Option<CivilServantCategory>,
@@ -65,6 +68,11 @@ impl CursorRow {
         StoredEnrollment { id, status, paid_through, lapses_on }
     }
 
+    fn residence(&self) -> Residence {
+        let (former, moved_on) = (self.former_provinces.as_deref(), self.moved_on.as_deref());
+        Residence::from_columns(self.province_id, former, moved_on)
+    }
+
     fn summary(&self) -> Summary {
         let (employer_id, association_id) = (self.person_employer_id, self.person_association_id);
         Summary { id: self.id, employer_id, association_id, status: self.person_status }
@@ -89,7 +97,7 @@ impl PeopleCursor {
     pub(super) async fn open(conn: &mut PgConnection) -> Result<Self, StoreError> {
         sqlx::query(
             "declare people no scroll cursor for
-             select p.channel_id, p.id, p.province_id, p.deceased_on, e.segment, e.civil_servant, e.employer_id,
+             select p.channel_id, p.id, p.province_id, p.former_provinces, p.moved_on, p.deceased_on, e.segment, e.civil_servant, e.employer_id,
                     e.association_id, e.counts_from, e.starts_on, e.ends_on, e.end_reason, e.paid, e.status,
                     e.id as enrollment_id, e.paid_through, e.lapses_on, p.status as person_status,
                     p.employer_id as person_employer_id, p.association_id as person_association_id
@@ -130,7 +138,7 @@ impl PeopleCursor {
             let mut person = Person {
                 known: None,
                 deceased_on: first.deceased_on,
-                province_id: first.province_id,
+                residence: first.residence(),
                 channel_id: channel,
                 enrollments: BTreeMap::from([(first.enrollment_id, first.held())]),
             };

@@ -162,26 +162,7 @@ fn payer_problems(terms: &Terms<'_>) -> Vec<Problem> {
     }
     let closed_on = terms.employer.found().and_then(|employer| employer.closed_on);
     problems.extend(closed_on.map(|day| super::employer_closed(Some(day))));
-    let is_civil_servant =
-        terms.civil_servants.is_some_and(|category| category != CivilServantCategory::NonAsn);
-    if is_civil_servant
-        && terms.employer.found().is_some_and(|employer| employer.kind != EmployerKind::Government)
-    {
-        problems.push(
-            Problem::error(
-                ProblemCode::NotEligible,
-                "employerId",
-                "The employer of civil servants must be of the kind GOVERNMENT.",
-            )
-            .hint("Choose such an employer, or the category NON_ASN."),
-        );
-    }
-    if is_civil_servant && terms.segment != Segment::WageEarner {
-        problems.push(
-            Problem::error(ProblemCode::NotEligible, "segment", "Civil servants are wage earners.")
-                .hint("Choose the segment WAGE_EARNER."),
-        );
-    }
+    problems.extend(terms.civil_servants.iter().flat_map(|&category| category_problems(category, terms)));
     if !terms.association.is_not_named() && terms.segment != Segment::SelfEmployed {
         problems.push(
             Problem::error(
@@ -191,6 +172,28 @@ fn payer_problems(terms: &Terms<'_>) -> Vec<Problem> {
             )
             .hint("Leave associationId out, or choose the segment SELF_EMPLOYED."),
         );
+    }
+    problems
+}
+
+/// Checks who may have a category: people who earn a wage from a government, civil servants or not.
+fn category_problems(category: CivilServantCategory, terms: &Terms<'_>) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if terms.employer.found().is_some_and(|employer| employer.kind != EmployerKind::Government) {
+        let message = match category {
+            CivilServantCategory::NonAsn => {
+                "The employer of staff of the category NON_ASN must be of the kind GOVERNMENT."
+            }
+            _ => "The employer of civil servants must be of the kind GOVERNMENT.",
+        };
+        let problem = Problem::error(ProblemCode::NotEligible, "employerId", message);
+        let hint = "Choose such an employer. People of other employers have no category: leave it out.";
+        problems.push(problem.hint(hint));
+    }
+    if terms.segment != Segment::WageEarner {
+        let message = "Staff of a government, civil servants or not, are wage earners.";
+        let problem = Problem::error(ProblemCode::NotEligible, "segment", message);
+        problems.push(problem.hint("Choose the segment WAGE_EARNER, or leave the category out."));
     }
     problems
 }
@@ -270,7 +273,7 @@ fn judge_combination(terms: &Terms<'_>, rules: &Rulebook, starts_on: NaiveDate) 
     Some(Problem::error(ProblemCode::Required, "programmes", message).hint(rule.citation.title.clone()))
 }
 
-pub(super) fn judge_wage(wage: i64) -> Option<Problem> {
+pub(crate) fn judge_wage(wage: i64) -> Option<Problem> {
     (!(1..=MAX_MONTHLY_WAGE).contains(&wage)).then(|| {
         Problem::error(
             ProblemCode::OutOfRange,
@@ -282,7 +285,7 @@ pub(super) fn judge_wage(wage: i64) -> Option<Problem> {
 }
 
 /// Returns the warning for an implausibly low wage. Contributions would be too low, but the person is covered.
-fn warn_about_wage(wage: i64) -> Option<Problem> {
+pub(crate) fn warn_about_wage(wage: i64) -> Option<Problem> {
     (wage < LEAST_BELIEVABLE_WAGE).then(|| {
         let least = rupiah(LEAST_BELIEVABLE_WAGE);
         let message = format!("The monthly wage is below {least}; thousands may be missing.");

@@ -59,6 +59,7 @@ fn rules() -> Rulebook {
         graces: vec![],
         combinations: vec![],
         roundings: vec![],
+        wages: vec![],
         channel_kinds: vec![],
     }
 }

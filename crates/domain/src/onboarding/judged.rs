@@ -31,6 +31,11 @@ pub fn judge_row(row: &Row, terms: &Terms<'_>, rules: &Rulebook, today: NaiveDat
     let birth_date = keep(cell::parse_date(&row.birth_date, "birthDate"), &mut problems);
     let sex = keep(cell::parse_sex(&row.sex, "sex"), &mut problems);
     let wage = row.monthly_wage.as_deref().unwrap_or_default();
+    let kind = terms.roster_kind();
+    if kind.needs_wage() && cell::is_blank(wage) {
+        let message = "A wage earner needs a monthly wage.";
+        problems.push(Problem::error(ProblemCode::Required, "monthlyWage", message).hint(WAGE_OF_ALL));
+    }
     let monthly_wage = keep(cell::parse_wage(wage, "monthlyWage"), &mut problems).flatten();
     let starts_on = row.starts_on.as_deref().filter(|text| !cell::is_blank(text));
     let starts_on = starts_on.and_then(|text| keep(cell::parse_date(text, "startsOn"), &mut problems));
@@ -45,7 +50,7 @@ pub fn judge_row(row: &Row, terms: &Terms<'_>, rules: &Rulebook, today: NaiveDat
         phone: row.phone.clone(),
         monthly_wage,
         starts_on,
-        service_number: Some(row.service_number.clone()),
+        service_number: kind.is_of_government().then(|| row.service_number.clone()),
         work_unit: row.work_unit.clone(),
         grade: row.grade.clone(),
         problems,
@@ -54,6 +59,9 @@ pub fn judge_row(row: &Row, terms: &Terms<'_>, rules: &Rulebook, today: NaiveDat
     let judged = JudgedRow { problems, candidate };
     if needed.is_empty() { judged } else { judged.with_failed_cells(&needed) }
 }
+
+const WAGE_OF_ALL: &str =
+    "Write basic pay and fixed allowances, in whole rupiah a month: 4250000 or 4.250.000,00.";
 
 /// The problem of a cell with a failed formula.
 fn failed_cell(field: &str) -> Problem {

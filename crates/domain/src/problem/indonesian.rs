@@ -120,6 +120,10 @@ impl ProblemCode {
                 "Berkas tidak memuat semua kolom yang diperlukan.",
                 "Tambahkan kolom yang disebut dalam rincian ke baris judul.",
             ),
+            Self::WageProrated => (
+                "Upah ini adalah upah untuk sebagian bulan.",
+                "Laporkan upah sebulan penuh, juga untuk bulan masuk dan bulan keluar.",
+            ),
         }
     }
 }

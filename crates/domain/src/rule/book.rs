@@ -9,6 +9,7 @@ use super::{
 use crate::day::age_on;
 use crate::identity::{RegionCodes, ServiceNumberRules};
 use crate::vocabulary::{ChannelKind, CivilServantCategory, Programme, Segment};
+use crate::wage::{WageRule, WageRuleKind};
 
 /// All rules, as loaded from the database.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,6 +38,8 @@ pub struct Rulebook {
     pub combinations: Vec<CombinationRule>,
     /// Rules of rounding.
     pub roundings: Vec<RoundingRule>,
+    /// Rules about wages.
+    pub wages: Vec<WageRule>,
     /// Periods of channel kinds. A kind without a rule exists always.
     pub channel_kinds: Vec<(ChannelKind, Citation)>,
 }
@@ -83,6 +86,11 @@ impl Rulebook {
     /// Returns the grace period after the last paid day. Without a rule there is none.
     pub fn grace(&self, segment: Segment, paid_through: NaiveDate) -> Option<&GraceRule> {
         self.graces.iter().find(|r| r.segment == segment && r.citation.period.holds_on(paid_through))
+    }
+
+    /// Returns the rule about wages of a kind that is in force on a day.
+    pub fn wage_rule(&self, kind: WageRuleKind, day: NaiveDate) -> Option<&WageRule> {
+        self.wages.iter().find(|rule| rule.kind == kind && rule.citation.period.holds_on(day))
     }
 
     /// Returns the age limit that a person violates by entering a segment on a day.

@@ -301,16 +301,26 @@ fn a_name_over_two_columns_is_joined_and_other_columns_without_a_name_are_report
 }
 
 #[test]
-fn only_staff_who_are_not_civil_servants_need_no_column_for_the_service_number() {
+fn the_needed_columns_follow_from_the_kind_of_the_roster() {
     use domain::enrollment::CivilServantCategory::{Cpns, NonAsn, Pns, Pppk};
+    use domain::enrollment::Segment::{Construction, SelfEmployed, WageEarner};
     let file = "NIK,NAMA,TANGGAL LAHIR,JENIS KELAMIN\n1,Ani,x,P\n";
+    let open = |file: &'static str, segment, category| {
+        open_for(RosterKind { segment, category }, Cursor::new(file), &Limits::default())
+    };
     for category in [Pns, Cpns, Pppk] {
-        let error = open_for(category, Cursor::new(file), &Limits::default()).err().unwrap();
+        let error = open(file, WageEarner, Some(category)).err().unwrap();
         assert_eq!(error.to_string(), "The header lacks NIP.");
     }
-    let mut roster = open_for(NonAsn, Cursor::new(file), &Limits::default()).unwrap();
-    let row = roster.next().unwrap().unwrap().row;
-    assert_eq!((row.full_name.as_str(), row.service_number.as_str()), ("Ani", ""));
+    let error = open(file, WageEarner, None).err().unwrap();
+    assert_eq!(error.to_string(), "The header lacks GAJI POKOK.");
+    let wages = "NIK,NAMA,TANGGAL LAHIR,JENIS KELAMIN,UPAH\n1,Ani,x,P,4250000\n";
+    let row = open(wages, WageEarner, None).unwrap().next().unwrap().unwrap().row;
+    assert_eq!(row.monthly_wage.as_deref(), Some("4250000"));
+    for (segment, category) in [(WageEarner, Some(NonAsn)), (SelfEmployed, None), (Construction, None)] {
+        let row = open(file, segment, category).unwrap().next().unwrap().unwrap().row;
+        assert_eq!((row.full_name.as_str(), row.service_number.as_str()), ("Ani", ""));
+    }
     assert_eq!(self::roster(&format!("{NEEDED}\n1,-,Ani,x,P\n")).rows[0].service_number, "");
 }
 

@@ -2,8 +2,8 @@
 
 use chrono::NaiveDate;
 use domain::cell::parse_date;
-use domain::enrollment::CivilServantCategory::{NonAsn, Pns};
-use domain::onboarding::Row;
+use domain::enrollment::CivilServantCategory::NonAsn;
+use domain::onboarding::{RosterKind, Row};
 use roster::{Column, RosterError};
 
 use super::{read, read_for};
@@ -59,7 +59,7 @@ fn merged_cells_are_the_value_of_each_row() {
 
 #[test]
 fn a_name_over_two_columns_is_joined_with_a_warning() {
-    let (rows, warnings) = read_for(Pns, "field/two-columns.csv").unwrap();
+    let (rows, warnings) = read_for(RosterKind::CIVIL_SERVANTS, "field/two-columns.csv").unwrap();
     assert_eq!(names(&rows), ["Wulandayu Rekayani", "Cakrajaya Fiktifan"]);
     assert_eq!(
         warnings,
@@ -70,11 +70,12 @@ fn a_name_over_two_columns_is_joined_with_a_warning() {
 #[test]
 fn staff_who_are_not_civil_servants_need_no_service_number() {
     for path in ["field/honorer.csv", "field/honorer-dash.csv"] {
-        let (rows, warnings) = read_for(NonAsn, path).unwrap();
+        let kind = RosterKind { category: Some(NonAsn), ..RosterKind::CIVIL_SERVANTS };
+        let (rows, warnings) = read_for(kind, path).unwrap();
         assert_eq!((rows.len(), warnings.len()), (3, 0), "{path}");
         assert!(rows.iter().all(|row| row.service_number.is_empty()), "{path}");
     }
-    let refused = read_for(Pns, "field/honorer.csv").unwrap_err();
+    let refused = read_for(RosterKind::CIVIL_SERVANTS, "field/honorer.csv").unwrap_err();
     assert!(matches!(refused, RosterError::Columns { missing, .. } if missing == [Column::ServiceNumber]));
 }
 

@@ -1,5 +1,5 @@
-//! Onboards civil servants, thousands at a time: every row has one outcome, good rows do not wait for bad ones unless
-//! asked to, and the same rows again enroll nobody twice.
+//! Onboards people of one payer whose rows come in the request, thousands at a time: every row has one outcome, good rows do
+//! not wait for bad ones unless asked to, and the same rows again enroll nobody twice.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,15 +7,15 @@ use std::time::Duration;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
+use strum::IntoStaticStr;
 
 use super::enrolling::{self, EnrollContext};
 use super::onboarding::worker::{self, WorkerSettings};
 use super::onboarding::{
-    RowOutcomes, RowPlace, SharedTerms, candidates, outcomes_of, receive, too_many_open,
+    RosterTerms, RowOutcomes, RowPlace, SharedTerms, candidates, outcomes_of, receive, too_many_open,
 };
 use super::quota::{self, MissCounter, Revealed};
 use super::request::{Mutation, Request};
-use super::terms::{self, Asked, Named};
 use super::{ActionError, Done, Submission, require};
 use crate::store::audit::Trail;
 use crate::store::keys::NumberKind;
@@ -23,7 +23,6 @@ use crate::store::onboarding::writing::{self, NewBatch};
 use crate::store::reference::Reference;
 use crate::store::{Database, StoreError};
 use domain::actor::{Actor, Right};
-use domain::enrollment::{CivilServantCategory, Programme, Segment, judge_terms};
 use domain::number::grouped;
 use domain::onboarding::{
     JudgedRow, MAXIMUM_ROWS, Numbers, OnboardingState, Row, RowOutcome, StagedRow, judge_row, judge_rows,
@@ -38,20 +37,9 @@ const PLAN_PAUSE: Duration = Duration::from_millis(100);
 /// What is asked for.
 #[derive(Clone, Debug, Serialize)]
 pub struct Input {
-    /// Their employer, by internal id: a government body.
-    pub employer: i64,
-    /// Channel.
-    pub channel_code: String,
-    /// Province of residence.
-    pub province_code: String,
-    /// Programmes.
-    pub programmes: Vec<Programme>,
-    /// What kind of civil servants.
-    pub category: CivilServantCategory,
-    /// First day, where a row has none of its own.
-    pub starts_on: NaiveDate,
-    /// Was the first contribution taken with the forms?
-    pub first_contribution_paid: bool,
+    /// The terms that all rows share.
+    #[serde(flatten)]
+    pub terms: RosterTerms,
     /// The rows, as their source has them.
     pub rows: Arc<Vec<Row>>,
     /// Line of the file that each row begins at; empty where the rows came in the request.
@@ -65,6 +53,19 @@ pub struct Input {
     /// Say what would happen, and wait for somebody else's approval.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub plan_only: bool,
+    /// The mutation that asks.
+    #[serde(skip)]
+    pub mutation: RosterMutation,
+}
+
+/// A mutation whose request has the rows. Each has its own idempotency keys, so that the key of one is new to the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "camelCase")]
+pub enum RosterMutation {
+    /// Civil servants and other staff of a government.
+    OnboardCivilServants,
+    /// People of any payer.
+    OnboardParticipants,
 }
 
 /// The batch that was made.
@@ -74,11 +75,11 @@ pub struct Onboarded {
     pub batch: i64,
 }
 
-/// Onboards civil servants, on record in `trail`.
+/// Onboards the people of the rows, on record in `trail`.
 ///
 /// # Errors
 /// The role may not enroll, or the database failed.
-pub async fn onboard_civil_servants(
+pub async fn onboard_participants(
     database: &Arc<Database>,
     actor: &Actor,
     today: NaiveDate,
@@ -86,16 +87,16 @@ pub async fn onboard_civil_servants(
     input: &Input,
     trail: &Trail,
 ) -> Result<Done<Onboarded>, ActionError> {
-    let request = Request::new(database, actor, ("onboardCivilServants", Right::Enroll), submission, input)?
-        .recorded_in(trail)
-        .on(&database.bulk);
+    let operation = (input.mutation.into(), Right::Enroll);
+    let request =
+        Request::new(database, actor, operation, submission, input)?.recorded_in(trail).on(&database.bulk);
     let reference = database.reference();
     let judged = match judge(database, &reference, actor, today, input).await? {
         Ok(judged) => judged,
         Err(problems) => return request.refuse(problems).await,
     };
     let watch = MissCounter::new(database, actor, input.rows.len());
-    let apply = CivilServantOnboarding {
+    let apply = RosterOnboarding {
         database,
         actor,
         rules: &reference.rules,
@@ -122,7 +123,7 @@ async fn plan_now(database: &Arc<Database>, today: NaiveDate, batch: i64) {
     }
 }
 
-impl Mutation for CivilServantOnboarding<'_> {
+impl Mutation for RosterOnboarding<'_> {
     type Output = Onboarded;
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Onboarded>, StoreError> {
@@ -159,7 +160,7 @@ pub async fn plan(
         Err(problems) => return Ok(Done::refused(problems)),
     };
     let watch = MissCounter::new(database, actor, input.rows.len());
-    let apply = CivilServantOnboarding {
+    let apply = RosterOnboarding {
         database,
         actor,
         rules: &reference.rules,
@@ -191,25 +192,10 @@ async fn judge(
     today: NaiveDate,
     input: &Input,
 ) -> Result<Result<Judged, Vec<Problem>>, ActionError> {
-    let named = Named {
-        province_code: &input.province_code,
-        channel_code: &input.channel_code,
-        employer: Some(input.employer),
-        association: None,
-    };
-    let looked_up = terms::look_up(&database.writer, reference, actor, today, named).await?;
-    let mut problems = looked_up.problems.clone();
-    problems.extend(judge_terms(&looked_up.terms(asked(input)), &reference.rules, today));
+    let (agreed, mut problems) = input.terms.judge(database, reference, (actor, today)).await?;
     problems.extend(judge_size(input.rows.len()));
-    let (Ok(found), false) = (looked_up.complete(), refuses(&problems)) else {
+    let (Some(agreed), false) = (agreed, refuses(&problems)) else {
         return Ok(Err(problems));
-    };
-    let agreed = SharedTerms {
-        programmes: input.programmes.clone(),
-        category: input.category,
-        starts_on: input.starts_on,
-        first_contribution_paid: input.first_contribution_paid,
-        found,
     };
     // Ten thousand rows take longer than other requests should wait for this thread.
     let (rows, lines, reference) = (Arc::clone(&input.rows), Arc::clone(&input.lines), Arc::clone(reference));
@@ -227,17 +213,6 @@ async fn judge(
         return Ok(Err(rows.into_iter().flat_map(|row| row.problems).collect()));
     }
     Ok(Ok(Judged { agreed, rows }))
-}
-
-/// What the request asks for besides the records that it names.
-fn asked(input: &Input) -> Asked<'_> {
-    Asked {
-        segment: Segment::WageEarner,
-        programmes: &input.programmes,
-        starts_on: input.starts_on,
-        first_contribution_paid: input.first_contribution_paid,
-        civil_servants: Some(input.category),
-    }
 }
 
 fn judge_size(rows: usize) -> Option<Problem> {
@@ -268,7 +243,7 @@ struct Applied {
 }
 
 /// The writing of a batch.
-struct CivilServantOnboarding<'a> {
+struct RosterOnboarding<'a> {
     database: &'a Database,
     actor: &'a Actor,
     rules: &'a Rulebook,
@@ -278,7 +253,7 @@ struct CivilServantOnboarding<'a> {
     today: NaiveDate,
 }
 
-impl CivilServantOnboarding<'_> {
+impl RosterOnboarding<'_> {
     /// Writes batch, enrollments and outcomes.
     async fn write(&self, conn: &mut PgConnection) -> Result<Applied, StoreError> {
         let batch = writing::insert(conn, self.actor, &self.new_batch()?).await?;
@@ -342,17 +317,10 @@ impl CivilServantOnboarding<'_> {
     }
 
     fn new_batch(&self) -> Result<NewBatch<'_>, StoreError> {
-        let Input { employer, programmes, category, starts_on, first_contribution_paid, .. } = self.input;
         let rows = serde_json::to_vec(&*self.input.rows);
         let rows = rows.map_err(|_| StoreError::Fault("rows cannot be written".into()))?;
         Ok(NewBatch {
-            employer_id: *employer,
-            channel_id: self.judged.agreed.found.channel.id,
-            province_id: self.judged.agreed.found.province,
-            programmes,
-            category: *category,
-            starts_on: *starts_on,
-            first_contribution_paid: *first_contribution_paid,
+            terms: self.judged.agreed.of_batch(),
             all_or_nothing: self.input.all_or_nothing,
             file_name: self.input.file_name.as_deref(),
             digest: Some(self.database.keys.fingerprint(&rows)),
