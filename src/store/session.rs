@@ -150,9 +150,21 @@ impl Session {
         &self,
         sql: &mut QueryBuilder<Postgres>,
     ) -> Result<Vec<T>, StoreError> {
-        let mut connection = self.pool.acquire(&self.identity).await?;
-        let rows = self.within_deadline(sql.build().fetch_all(&mut *connection)).await;
-        Ok(read_all(&connection.finish(rows)?)?)
+        Ok(read_all(&self.rows(sql).await?)?)
+    }
+
+    /// Boxed, because the futures of all its callers would contain the opening of a connection, and each resolver copies its
+    /// own.
+    fn rows<'a>(
+        &'a self,
+        sql: &'a mut QueryBuilder<Postgres>,
+    ) -> BoxFuture<'a, Result<Vec<PgRow>, sqlx::Error>> {
+        async move {
+            let mut connection = self.pool.acquire(&self.identity).await?;
+            let rows = self.within_deadline(sql.build().fetch_all(&mut *connection)).await;
+            connection.finish(rows)
+        }
+        .boxed()
     }
 
     pub(super) async fn close(&self) {
