@@ -12,7 +12,7 @@ use sqlx::PgConnection;
 use super::enrolling::EnrollOutcome;
 use super::{ActionError, Done};
 use crate::store::lookup_miss::{self, Spent};
-use crate::store::participant::{self, Lookup, Number, ParticipantRow};
+use crate::store::participant::{self, Lookup, ParticipantKey, ParticipantRow};
 use crate::store::session::Session;
 use crate::store::{Database, StoreError};
 use domain::actor::Actor;
@@ -45,10 +45,10 @@ fn misses_allowed(database: &Database, actor: &Actor) -> i64 {
 pub async fn look_up(
     database: &Database,
     (session, actor): (&Session, &Actor),
-    number: &Number,
+    key: ParticipantKey<'_>,
 ) -> Result<Option<ParticipantRow>, ActionError> {
     let allowed = misses_allowed(database, actor);
-    let Lookup { spent, row } = participant::look_up(session, actor, number, allowed).await?;
+    let Lookup { spent, row } = participant::look_up(session, actor, key, allowed).await?;
     if row.is_none() {
         require_left(database, actor, spent)?;
         missed(database, actor).await?;
@@ -132,7 +132,7 @@ impl<'a> MissCounter<'a> {
         if numbers.is_empty() {
             return Ok(false);
         }
-        let seen = participant::count_by_national_ids(conn, self.actor, &numbers).await?;
+        let seen = participant::count_by_identities(conn, self.actor, &numbers).await?;
         self.count(length(&numbers).saturating_sub(seen)).await
     }
 

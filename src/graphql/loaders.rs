@@ -1,5 +1,5 @@
 //! Loaders: batched access to everything that relations lead to. Each request has its own, and each sends one statement
-//! for all rows of a page, whatever its size.
+//! for all rows of a page, whatever its size. Those of a subscription [forget](Loaders::forget) between events.
 //!
 //! To add a relation: a [`Source`] here that answers many keys with one statement, a loader in [`Loaders`], and a
 //! resolver that calls [`load`]. If lists select it often, prefetch it (`graphql/prefetch.rs`).
@@ -25,10 +25,10 @@ use crate::store::count::{self, CountsBy, StatusCounts};
 use crate::store::coverage::{self, People};
 use crate::store::employer::{self, EmployerFilter, EmployerRow};
 use crate::store::enrollment::{self, EnrollmentFilter, EnrollmentRow};
-use crate::store::event::{self, EventRow};
-use crate::store::onboarding::{self, BatchRow, OnboardingRowRecord, RowFilter};
+use crate::store::event::{self, EventFilter, EventRow};
+use crate::store::onboarding::{self, BatchRow, OnboardingRowRecord, RowFilter, content};
 use crate::store::participant::{self, ParticipantFilter, ParticipantRow, PeopleOf};
-use domain::onboarding::MAXIMUM_WORK_UNITS;
+use domain::onboarding::{MAXIMUM_WORK_UNITS, StagedRow};
 use domain::page::{Page, Slice};
 use domain::problem::ProblemCode;
 
@@ -75,6 +75,8 @@ pub struct Loaders {
     pub event_pages: LoaderOf<EventPages>,
     /// Pages of rows of batches.
     pub row_pages: LoaderOf<RowPages>,
+    /// Rows of batches as they were sent, by batch and number.
+    pub sent_rows: LoaderOf<SentRows>,
     /// Rows of batches by work unit.
     pub work_units: LoaderOf<WorkUnits>,
     /// Rows of batches by problem.
@@ -107,6 +109,7 @@ impl Loaders {
             enrollment_pages: LoaderOf::new(caller),
             event_pages: LoaderOf::new(caller),
             row_pages: LoaderOf::new(caller),
+            sent_rows: LoaderOf::new(caller),
             work_units: LoaderOf::new(caller),
             row_problems: LoaderOf::new(caller),
             counts: LoaderOf::new(caller),
@@ -115,6 +118,50 @@ impl Loaders {
             last_enrollments: LoaderOf::new(caller),
             totals: LoaderOf::new(caller),
         }
+    }
+
+    /// Forgets all values, so that the next event of a subscription reads them anew.
+    pub fn forget(&self) {
+        let Self {
+            participants,
+            enrollments,
+            events,
+            employers,
+            associations,
+            batches,
+            people_pages,
+            employer_pages,
+            association_pages,
+            enrollment_pages,
+            event_pages,
+            row_pages,
+            work_units,
+            row_problems,
+            counts,
+            own_counts,
+            workforce,
+            last_enrollments,
+            totals,
+        } = self;
+        participants.forget();
+        enrollments.forget();
+        events.forget();
+        employers.forget();
+        associations.forget();
+        batches.forget();
+        people_pages.forget();
+        employer_pages.forget();
+        association_pages.forget();
+        enrollment_pages.forget();
+        event_pages.forget();
+        row_pages.forget();
+        work_units.forget();
+        row_problems.forget();
+        counts.forget();
+        own_counts.forget();
+        workforce.forget();
+        last_enrollments.forget();
+        totals.forget();
     }
 }
 
@@ -151,6 +198,8 @@ by_key! {
     Employers: i64 => EmployerRow, |caller, ids| employer::by_ids(&caller.session, ids);
     /// Associations by id.
     Associations: i64 => AssociationRow, |caller, ids| association::by_ids(&caller.session, ids);
+    /// Rows of batches as they were sent, by batch and number.
+    SentRows: (i64, i32) => StagedRow, |caller, rows| content::sent_rows(&caller.database, &caller.session, rows);
     /// Outcomes of rows by work unit, by batch.
     WorkUnits: i64 => onboarding::WorkUnits,
         |caller, ids| onboarding::by_work_unit(&caller.session, ids, MAXIMUM_WORK_UNITS as i64);
@@ -287,7 +336,7 @@ pages_of! {
 pub struct EventPages;
 
 impl Source for EventPages {
-    type Key = Nested<()>;
+    type Key = Nested<EventFilter>;
     type Value = Slice<EventRow>;
 
     async fn fetch(
@@ -295,9 +344,9 @@ impl Source for EventPages {
         keys: &[Self::Key],
     ) -> Result<HashMap<Self::Key, Self::Value>, StoreError> {
         let mut pages = HashMap::new();
-        for (page, parents) in groups(keys, |n| &n.page, |n| n.parent) {
-            let lists = event::list_of(&caller.session, &caller.actor, &parents, page).await?;
-            let key = |parent| Nested { parent, filter: (), page: page.clone() };
+        for ((filter, page), parents) in groups(keys, |n| (n.filter, &n.page), |n| n.parent) {
+            let lists = event::list_of(&caller.session, &caller.actor, &parents, filter, page).await?;
+            let key = |parent| Nested { parent, filter, page: page.clone() };
             pages.extend(lists.into_iter().map(|(parent, list)| (key(parent), list)));
         }
         Ok(pages)
@@ -366,7 +415,7 @@ pub enum TotalOf {
     /// Enrollments of a person.
     Enrollments(i64, EnrollmentFilter),
     /// Events of a person.
-    Events(i64),
+    Events(i64, EventFilter),
     /// Rows of an onboarding batch.
     Rows(i64, RowFilter),
 }
@@ -403,7 +452,7 @@ impl Source for Totals {
                 TotalOf::Enrollments(_, filter) => {
                     enrollment::count_of(session, actor, &parents, filter).await?
                 }
-                TotalOf::Events(_) => event::count_of(session, actor, &parents).await?,
+                TotalOf::Events(_, filter) => event::count_of(session, actor, &parents, *filter).await?,
                 TotalOf::Rows(_, filter) => onboarding::count_rows_of(session, &parents, filter).await?,
             };
             totals.extend(found.into_iter().map(|(parent, total)| (group.with_parent(parent), total)));
@@ -419,7 +468,7 @@ impl TotalOf {
             | Self::Employers(parent, _)
             | Self::Associations(parent, _)
             | Self::Enrollments(parent, _)
-            | Self::Events(parent)
+            | Self::Events(parent, _)
             | Self::Rows(parent, _) => *parent,
         }
     }
@@ -431,7 +480,7 @@ impl TotalOf {
             | Self::Employers(parent, _)
             | Self::Associations(parent, _)
             | Self::Enrollments(parent, _)
-            | Self::Events(parent)
+            | Self::Events(parent, _)
             | Self::Rows(parent, _) => *parent = new,
         }
         other

@@ -82,6 +82,7 @@ pub struct Mutation(
     target::TargetMutation,
     client::ClientMutation,
     onboarding::OnboardingMutation,
+    onboarding::InlineOnboardingMutation,
 );
 
 /// Everything that can be followed.

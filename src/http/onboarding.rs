@@ -31,7 +31,7 @@ use graphql_front::writes::Writes;
 
 use super::language;
 use super::settings::Upload;
-use crate::actions::onboarding::receive::{self, Expected, File, Refused};
+use crate::actions::onboarding::receive::{self, AcceptedFile, Expected, File, Refused};
 use crate::clock::Clock;
 use crate::graphql::code::RegistryCode;
 use crate::graphql::node_id::{NodeId, batch_id};
@@ -154,7 +154,10 @@ impl FileRequest {
                 self.refuse_with(StatusCode::PAYLOAD_TOO_LARGE, code, message)
             }
             Code::RequestTimeout => self.refuse(StatusCode::REQUEST_TIMEOUT, code),
-            Code::Unavailable => self.refuse(StatusCode::SERVICE_UNAVAILABLE, code),
+            Code::Unavailable => {
+                let message = "The server has no room for this file right now, and kept none of it. Send it again later.";
+                self.refuse_with(StatusCode::SERVICE_UNAVAILABLE, code, message)
+            }
             code => {
                 let message = "The file did not arrive completely: the connection broke, or the length differs from Content-Length.";
                 self.refuse_with(StatusCode::BAD_REQUEST, code, message)
@@ -333,14 +336,11 @@ async fn stage(
         columns: Some(roster.columns().to_vec()),
         separator: char::from(roster.separator()),
         chunk_rows: service.settings.chunk_rows,
-        warnings: {
-            let warnings = warnings.clone();
-            Box::new(move || warnings.problems())
-        },
+        warnings: Box::new(move || warnings.problems()),
         rows: roster.map(staged),
     };
-    let rows = receive::receive(&service.database, today, expected, file).await?;
-    Ok(ReceivedFile { rows, ignored_columns, warnings: warnings.problems() })
+    let AcceptedFile { rows, warnings } = receive::receive(&service.database, today, expected, file).await?;
+    Ok(ReceivedFile { rows, ignored_columns, warnings })
 }
 
 fn refused_file(context: &FileRequest, refused: &Refused) -> Response {

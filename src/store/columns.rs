@@ -55,7 +55,8 @@ pub(super) fn read_all<T: InOrder>(rows: &[PgRow]) -> Result<Vec<T>, sqlx::Error
     rows.iter().enumerate().map(|row| T::read(&mut columns(row))).collect()
 }
 
-/// Implements [`InOrder`] and `FromRow` for a row, by its fields in the order of the columns.
+/// Implements [`InOrder`] and `FromRow` for a row, by its fields in the order of the columns. The columns of a row that
+/// another one flattens come first.
 macro_rules! in_order {
     ($row:ident { $($field:ident),+ $(,)? }) => {
         impl $crate::store::columns::InOrder for $row {

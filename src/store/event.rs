@@ -76,6 +76,15 @@ const NUMBERS: &str = " left join former_number former \
                             where former.number is not null and f.participant_id = v.participant_id and f.event_id > v.id \
                             order by f.event_id limit 1) next on true";
 
+/// Conditions on events; all that are set must hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct EventFilter {
+    /// They took effect on this day or before.
+    pub effective_until: Option<NaiveDate>,
+    /// They were recorded before this moment.
+    pub recorded_before: Option<DateTime<Utc>>,
+}
+
 /// Returns events by person and id, without those that the actor may not see.
 pub async fn by_ids(
     session: &Session,
@@ -101,12 +110,13 @@ pub async fn list_of(
     session: &Session,
     actor: &Actor,
     participants: &[i64],
+    filter: EventFilter,
     page: &Page,
 ) -> Result<HashMap<i64, Slice<EventRow>>, StoreError> {
     let order = OrderColumns { id: "v.id", name: "v.id" };
     let slices = page::list_of(session, participants, (page, order), |sql| {
         sql.push(COLUMNS);
-        push_source(sql, actor, NUMBERS);
+        push_source(sql, actor, filter, NUMBERS);
     });
     let slices: HashMap<i64, Slice<EventRow>> = slices.await?;
     session.shows(slices.values().flat_map(|slice| &slice.rows).map(|row| row.participant_id));
@@ -118,13 +128,25 @@ pub async fn count_of(
     session: &Session,
     actor: &Actor,
     participants: &[i64],
+    filter: EventFilter,
 ) -> Result<HashMap<i64, i64>, StoreError> {
-    page::count_of(session, participants, "count(*)", |sql| push_source(sql, actor, "")).await
+    page::count_of(session, participants, "count(*)", |sql| push_source(sql, actor, filter, "")).await
 }
 
-fn push_source(sql: &mut QueryBuilder<sqlx::Postgres>, actor: &Actor, more: &'static str) {
+fn push_source(
+    sql: &mut QueryBuilder<sqlx::Postgres>,
+    actor: &Actor,
+    filter: EventFilter,
+    more: &'static str,
+) {
     sql.push(" from participant_event v join participant p on p.id = v.participant_id").push(more);
     sql.push(" where v.participant_id = k.parent");
+    if let Some(day) = filter.effective_until {
+        sql.push(" and v.effective_on <= ").push_bind(day);
+    }
+    if let Some(moment) = filter.recorded_before {
+        sql.push(" and v.recorded_at < ").push_bind(moment);
+    }
     push_visible(sql, actor);
 }
 

@@ -18,12 +18,14 @@ use domain::participant::{ParticipantStatus, Sex};
 
 mod correcting;
 mod filter;
+mod past;
 mod statement;
 mod writing;
 
 pub use correcting::{CorrectedColumns, correct, corrected_columns, move_to, record_death};
 use filter::ORDER;
 pub use filter::{ParticipantFilter, PeopleOf};
+pub use past::{PastPerson, Visible, find_on};
 pub use statement::push_scope;
 use statement::{
     count_people, distinct, own, push_columns, push_rows, push_source, push_status, push_status_within,
@@ -57,6 +59,8 @@ pub struct ParticipantRow {
     pub name_key: String,
     /// Identity number, sealed.
     pub national_id: Option<Vec<u8>>,
+    /// Passport number of a foreigner, sealed.
+    pub passport_number: Option<Vec<u8>>,
 }
 
 in_order!(ParticipantRow {
@@ -72,6 +76,7 @@ in_order!(ParticipantRow {
     full_name,
     name_key,
     national_id,
+    passport_number,
 });
 
 domain::redacted_debug!(ParticipantRow);
@@ -83,6 +88,40 @@ impl ParticipantRow {
             Order::Id => Position::of_id(self.id),
             _ => Position { key: self.name_key.clone(), id: self.id },
         }
+    }
+}
+
+/// What a participant is found by.
+#[derive(Clone, Copy, Debug)]
+pub enum ParticipantKey<'a> {
+    /// The internal id.
+    Id(i64),
+    /// The kind and the index of a number.
+    Number(NumberKind, &'a [u8]),
+}
+
+impl ParticipantKey<'_> {
+    /// Appends where the person `p` with this key comes from.
+    fn push_source(self, sql: &mut QueryBuilder<Postgres>) {
+        sql.push(" from ").push(self.table()).push(" where ");
+        self.push_condition(sql);
+    }
+
+    fn table(self) -> &'static str {
+        match self {
+            Self::Id(_) => "participant p",
+            Self::Number(..) => "(identifier i join participant p on p.id = i.participant_id)",
+        }
+    }
+
+    fn push_condition(self, sql: &mut QueryBuilder<Postgres>) {
+        match self {
+            Self::Id(id) => sql.push("p.id = ").push_bind(id),
+            Self::Number(kind, index) => {
+                sql.push("i.kind = ").push_bind(<&str>::from(kind));
+                sql.push("::identifier_kind and i.value_index = ").push_bind(index.to_vec())
+            }
+        };
     }
 }
 
@@ -100,15 +139,6 @@ pub async fn by_ids(
     let rows: Vec<ParticipantRow> = session.fetch(&mut sql).await?;
     session.shows(rows.iter().map(|row| row.id));
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
-}
-
-/// A number by which a participant is looked up.
-#[derive(Clone, Debug)]
-pub enum Number {
-    /// A card number, by the id that it is made of.
-    Card(i64),
-    /// An identity or service number, by its kind and index.
-    Identifier(NumberKind, Vec<u8>),
 }
 
 /// What a lookup by number found.
@@ -133,22 +163,15 @@ impl InOrder for Lookup {
 pub async fn look_up(
     session: &Session,
     actor: &Actor,
-    number: &Number,
+    key: ParticipantKey<'_>,
     allowed: i64,
 ) -> Result<Lookup, StoreError> {
     let mut sql = QueryBuilder::new("select q.misses, q.seconds_left, ");
     push_columns(&mut sql, actor);
     sql.push(" from (");
     push_spent(&mut sql, &actor.client);
-    sql.push(") q left join ");
-    match number {
-        Number::Card(id) => sql.push("participant p on p.id = ").push_bind(*id),
-        Number::Identifier(kind, index) => {
-            sql.push("(identifier i join participant p on p.id = i.participant_id) on i.kind = ");
-            sql.push_bind(<&str>::from(*kind)).push("::identifier_kind and i.value_index = ");
-            sql.push_bind(index.clone())
-        }
-    };
+    sql.push(") q left join ").push(key.table()).push(" on ");
+    key.push_condition(&mut sql);
     sql.push(" and q.misses < ").push_bind(allowed);
     push_scope(&mut sql, actor);
     let found: Option<Lookup> = session.fetch(&mut sql).await?.pop();
@@ -157,15 +180,17 @@ pub async fn look_up(
     Ok(found)
 }
 
-/// Counts the owners of some identity numbers, given by their indexes, whom the actor may see.
-pub async fn count_by_national_ids(
+/// Counts the owners of some identity and passport numbers, given by their indexes, whom the actor may see.
+pub async fn count_by_identities(
     executor: impl sqlx::PgExecutor<'_>,
     actor: &Actor,
     indexes: &[Vec<u8>],
 ) -> Result<i64, StoreError> {
     let mut sql =
         QueryBuilder::new("select count(*) from identifier i join participant p on p.id = i.participant_id");
-    sql.push(" where i.kind = 'NATIONAL_ID' and i.value_index = any(").push_bind(indexes.to_vec()).push(")");
+    sql.push(" where i.kind in ('NATIONAL_ID', 'PASSPORT') and i.value_index = any(")
+        .push_bind(indexes.to_vec())
+        .push(")");
     push_scope(&mut sql, actor);
     Ok(sql.build_query_scalar().fetch_one(executor).await?)
 }

@@ -53,7 +53,7 @@ impl Role {
 }
 
 /// Numbers are rounded down to multiples of this for roles that see no people.
-const STEP: i64 = 5;
+pub const STEP: i64 = 5;
 
 impl Role {
     /// Returns a number of people as this role may see it.

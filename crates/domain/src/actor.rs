@@ -60,6 +60,17 @@ impl Actor {
         }
     }
 
+    /// Returns everybody, who sees what an analyst sees. It has no row, and nothing but public figures is read for it.
+    pub fn public() -> Self {
+        Self {
+            client: "public".to_owned(),
+            client_id: 0,
+            role: Role::Analyst,
+            reads_personal_data: false,
+            scope: Scope::default(),
+        }
+    }
+
     /// Returns whether the actor may read personal data (unmasked numbers, birth dates, wages) once it states a
     /// purpose.
     pub fn reads_personal_data(&self) -> bool {

@@ -54,6 +54,11 @@ impl<S: Source> LoaderOf<S> {
         Self { caller: Arc::clone(caller), state: Mutex::new(state) }
     }
 
+    /// Forgets the values of its keys. Nobody loads meanwhile: the events of a subscription are resolved one after another.
+    pub(super) fn forget(&self) {
+        lock(&self.state).answers.clear();
+    }
+
     /// Returns what was found for keys, and fetches them together with others that are requested at about the same time.
     ///
     /// `read` reads the answers; it returns `None` while one is missing.
