@@ -10,7 +10,7 @@ mod turn;
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::future::Future;
-use std::hash::Hash;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 pub use batch::{LoaderOf, load, load_many};
@@ -125,7 +125,7 @@ impl Loaders {
     }
 
     /// Forgets all values, so that the next event of a subscription reads them anew.
-    pub async fn forget(&self) {
+    pub fn forget(&self) {
         let Self {
             participants,
             enrollments,
@@ -147,25 +147,25 @@ impl Loaders {
             last_enrollments,
             totals,
         } = self;
-        participants.forget().await;
-        enrollments.forget().await;
-        events.forget().await;
-        employers.forget().await;
-        associations.forget().await;
-        batches.forget().await;
-        people_pages.forget().await;
-        employer_pages.forget().await;
-        association_pages.forget().await;
-        enrollment_pages.forget().await;
-        event_pages.forget().await;
-        row_pages.forget().await;
-        work_units.forget().await;
-        row_problems.forget().await;
-        counts.forget().await;
-        own_counts.forget().await;
-        workforce.forget().await;
-        last_enrollments.forget().await;
-        totals.forget().await;
+        participants.forget();
+        enrollments.forget();
+        events.forget();
+        employers.forget();
+        associations.forget();
+        batches.forget();
+        people_pages.forget();
+        employer_pages.forget();
+        association_pages.forget();
+        enrollment_pages.forget();
+        event_pages.forget();
+        row_pages.forget();
+        work_units.forget();
+        row_problems.forget();
+        counts.forget();
+        own_counts.forget();
+        workforce.forget();
+        last_enrollments.forget();
+        totals.forget();
     }
 }
 
@@ -223,7 +223,7 @@ by_key! {
 }
 
 /// Key of a page of a nested list. Pages with the same filter and position are fetched together.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Nested<F> {
     /// Internal id of the parent.
     pub parent: i64,
@@ -231,6 +231,13 @@ pub struct Nested<F> {
     pub filter: F,
     /// Page of the list.
     pub page: Page,
+}
+
+impl<F> Hash for Nested<F> {
+    /// Hashes the parent alone: most lists of a request differ in nothing else, and a filter is large.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.parent.hash(state);
+    }
 }
 
 /// Loads a page of a nested list.
@@ -251,14 +258,19 @@ where
 }
 
 /// Groups the keys of a batch by what one statement can answer.
-fn groups<'a, K, G: Eq + Hash>(
+fn groups<'a, K, G: Eq>(
     keys: &'a [K],
     group: impl Fn(&'a K) -> G,
     parent: impl Fn(&'a K) -> i64,
-) -> HashMap<G, Vec<i64>> {
-    let mut groups: HashMap<G, Vec<i64>> = HashMap::new();
+) -> Vec<(G, Vec<i64>)> {
+    // There are as many as the document has lists of this kind, so nearly always one.
+    let mut groups: Vec<(G, Vec<i64>)> = Vec::new();
     for key in keys {
-        groups.entry(group(key)).or_default().push(parent(key));
+        let (of, parent) = (group(key), parent(key));
+        match groups.iter_mut().find(|(known, _)| *known == of) {
+            Some((_, parents)) => parents.push(parent),
+            None => groups.push((of, vec![parent])),
+        }
     }
     groups
 }
@@ -398,7 +410,7 @@ async fn of_trees(caller: &Caller, ids: &[i64]) -> Result<HashMap<i64, StatusCou
 }
 
 /// Key of the size of a nested list.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TotalOf {
     /// People of a province, employer, association or channel.
     People(PeopleOf, i64, ParticipantFilter),
@@ -412,6 +424,13 @@ pub enum TotalOf {
     Events(i64, EventFilter),
     /// Rows of an onboarding batch.
     Rows(i64, RowFilter),
+}
+
+impl Hash for TotalOf {
+    /// Hashes the parent alone, as for [`Nested`].
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.parent().hash(state);
+    }
 }
 
 /// Sizes of nested lists.

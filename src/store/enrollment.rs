@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Deserializer};
-use sqlx::{FromRow, PgConnection, QueryBuilder};
+use sqlx::{PgConnection, QueryBuilder};
 
 use super::array::{array_literal, column};
+use super::columns::in_order;
 use super::error::StoreError;
 use super::page::{self, OrderColumns, push_any};
 use super::participant::push_scope;
@@ -31,7 +32,7 @@ pub use exporting::{
 pub use newcomers::{Arrival, Newcomer, NewcomerQueue, Whole, enroll_newcomers};
 
 /// An enrollment as stored.
-#[derive(Clone, Debug, FromRow, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 pub struct EnrollmentRow {
     /// The person.
     pub participant_id: i64,
@@ -81,6 +82,32 @@ pub struct EnrollmentRow {
     /// The wages from these days on, rupiah.
     pub wages: Option<Vec<i64>>,
 }
+
+in_order!(EnrollmentRow {
+    participant_id,
+    id,
+    employer_id,
+    association_id,
+    channel_id,
+    onboarding_batch_id,
+    monthly_wage,
+    starts_on,
+    ends_on,
+    paid_through,
+    segment,
+    status,
+    end_reason,
+    civil_servant,
+    province_id,
+    programmes,
+    recorded_at,
+    service_number,
+    work_unit,
+    grade,
+    flags,
+    wages_from,
+    wages,
+});
 
 const COLUMNS: &str = "e.participant_id, e.id, e.employer_id, e.association_id, e.channel_id, e.onboarding_batch_id, \
                        e.monthly_wage, e.starts_on, e.ends_on, e.paid_through, e.segment, e.status, e.end_reason, \
@@ -167,7 +194,7 @@ pub async fn by_ids(
         );
     }
     push_visible(&mut sql, actor);
-    let rows: Vec<EnrollmentRow> = sql.build_query_as().fetch_all(session).await?;
+    let rows: Vec<EnrollmentRow> = session.fetch(&mut sql).await?;
     session.shows(rows.iter().map(|row| row.participant_id));
     Ok(rows.into_iter().map(|row| ((row.participant_id, row.id), row)).collect())
 }

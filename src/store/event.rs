@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::types::Json;
-use sqlx::{FromRow, PgConnection, QueryBuilder};
+use sqlx::{PgConnection, QueryBuilder};
 
 use super::array::column;
+use super::columns::in_order;
 use super::error::StoreError;
 use super::page::{self, OrderColumns};
 use super::participant::push_scope;
@@ -17,7 +18,7 @@ use domain::event::EventKind;
 use domain::page::{Page, Position, Slice};
 
 /// An event as stored.
-#[derive(Clone, Debug, FromRow)]
+#[derive(Clone, Debug)]
 pub struct EventRow {
     /// The person.
     pub participant_id: i64,
@@ -42,6 +43,20 @@ pub struct EventRow {
     /// The identity number that replaced it, encrypted.
     pub number_after: Option<Vec<u8>>,
 }
+
+in_order!(EventRow {
+    participant_id,
+    id,
+    enrollment_id,
+    channel_id,
+    recorded_at,
+    effective_on,
+    kind,
+    recorded_by,
+    details,
+    number_before,
+    number_after,
+});
 
 impl EventRow {
     /// The position in a list.
@@ -85,7 +100,7 @@ pub async fn by_ids(
     );
     sql.push(NUMBERS).push(" where true");
     push_visible(&mut sql, actor);
-    let rows: Vec<EventRow> = sql.build_query_as().fetch_all(session).await?;
+    let rows: Vec<EventRow> = session.fetch(&mut sql).await?;
     session.shows(rows.iter().map(|row| row.participant_id));
     Ok(rows.into_iter().map(|row| ((row.participant_id, row.id), row)).collect())
 }

@@ -13,6 +13,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::types::Json;
 use sqlx::{FromRow, QueryBuilder};
 
+use super::columns::in_order;
 use super::error::StoreError;
 use super::page::{self, OrderColumns, push_any, push_page};
 use super::session::Session;
@@ -235,7 +236,7 @@ fn push_payer(sql: &mut QueryBuilder<sqlx::Postgres>, employer: Option<i64>, ass
 }
 
 /// A row of a batch with its outcome.
-#[derive(Clone, Debug, FromRow)]
+#[derive(Clone, Debug)]
 pub struct OnboardingRowRecord {
     /// The batch.
     pub batch_id: i64,
@@ -250,6 +251,8 @@ pub struct OnboardingRowRecord {
     /// Its problems.
     pub problems: Option<Json<Vec<Problem>>>,
 }
+
+in_order!(OnboardingRowRecord { batch_id, number, line, outcome, participant_id, problems });
 
 /// A filter for rows of a batch. All conditions that are set must be met.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]

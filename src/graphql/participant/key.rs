@@ -82,13 +82,16 @@ pub(super) async fn find(ctx: &Context<'_>, by: ParticipantKey) -> Result<Option
     caller.require(Right::ReadPeople)?;
     match read(caller, &by)? {
         Key::Id(id) => Ok(Participant::load(ctx, id).await?),
-        Key::CardNumber(id) => request(ctx).by_number(async { Ok(Participant::load(ctx, id).await?) }).await,
-        Key::Number(kind, index) => {
-            let find = store::find_by_identifier(&caller.session, &caller.actor, kind, &index);
-            let row = request(ctx).by_number(async { Ok(find.await?) }).await?;
-            Ok(row.map(Participant::new))
-        }
+        Key::CardNumber(id) => by_number(ctx, store::ParticipantKey::Id(id)).await,
+        Key::Number(kind, index) => by_number(ctx, store::ParticipantKey::Number(kind, &index)).await,
     }
+}
+
+async fn by_number(
+    ctx: &Context<'_>,
+    key: store::ParticipantKey<'_>,
+) -> Result<Option<Participant>, FieldError> {
+    Ok(request(ctx).participant_by_number(key).await?.map(Participant::new))
 }
 
 fn malformed(problems: Vec<Problem>) -> FieldError {
