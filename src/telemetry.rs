@@ -1,30 +1,36 @@
-//! Logs to stderr: a readable message with fields, and no personal data.
+//! Logs to stderr: a readable message with fields, and no personal data. And traces, where they are collected.
+
+mod collector;
+mod statements;
+pub mod traces;
 
 use std::io::IsTerminal as _;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, fmt};
+
+pub use self::collector::{SpanCounts, SpanSender};
+use self::traces::Traces;
 
 /// The levels if `RUST_LOG` is not set.
 const LEVELS: &str = "info,sqlx=warn";
 
 /// Starts logging with the levels of `RUST_LOG`. The default is `info`, and `warn` for the database driver. With `json`, each
-/// line is a JSON object.
-pub fn start(json: bool) {
+/// line is a JSON object. With traces, statements become spans.
+pub fn start(json: bool, traces: Option<&Traces>) {
     let wanted = std::env::var("RUST_LOG").ok().filter(|levels| !levels.is_empty());
     let filter = wanted.as_deref().map(EnvFilter::try_new).transpose();
     let is_wrong = filter.is_err();
     let filter = filter.ok().flatten().unwrap_or_else(|| EnvFilter::new(LEVELS));
     // At `debug`, the driver logs the text of statements, without their values.
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let lines = fmt::layer()
         .with_writer(std::io::stderr)
         .with_target(false)
         .with_ansi(std::io::stderr().is_terminal());
-    if json {
-        subscriber.json().init();
-    } else {
-        subscriber.compact().init();
-    }
+    let lines = if json { lines.json().boxed() } else { lines.compact().boxed() };
+    let statements = traces.map(Traces::statements);
+    tracing_subscriber::registry().with(lines.with_filter(filter)).with(statements).init();
     if is_wrong {
         tracing::warn!("RUST_LOG cannot be read, and {LEVELS} is used; write it as info,sqlx=warn");
     }

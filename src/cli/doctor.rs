@@ -13,6 +13,7 @@ use super::serve::{Serve, ServeSettings};
 use crate::config::{Config, DatabaseServer, Problems, Trust};
 use crate::http::auth::provider::{Provider, ProviderSettings};
 use crate::store::examination::{Finding, Level, examine};
+use crate::telemetry::traces::Traces;
 
 /// The settings of `serve`, which are examined.
 #[derive(Args, Debug)]
@@ -56,6 +57,7 @@ impl Doctor {
             found.push(spool(&http.upload.spool));
             found.push(provider(trust).await);
         }
+        found.push(traces());
         match server {
             Some(DatabaseServer::Given(options)) => {
                 found.extend(examine(&options, pools, keys, config.is_production()).await);
@@ -127,6 +129,17 @@ fn spool(folder: &Path) -> Finding {
                 "nothing can be written to {shown}: {error}. Set REGISTRY_SPOOL_DIR to a folder of this account"
             ),
         ),
+    }
+}
+
+/// Whether spans are sent, and whether the variables for it can be read.
+fn traces() -> Finding {
+    match Traces::from_environment() {
+        Ok(None) => {
+            Finding::new(Level::Ok, "traces", "none are sent: OTEL_EXPORTER_OTLP_ENDPOINT is not set")
+        }
+        Ok(Some(_)) => Finding::new(Level::Ok, "traces", "spans are sent to the collector"),
+        Err(error) => Finding::new(Level::Error, "traces", error.to_string()),
     }
 }
 

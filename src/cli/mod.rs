@@ -28,7 +28,8 @@ use self::installation::Installation;
 use crate::actions::lapse::lapse;
 use crate::clock::Clock;
 use crate::config::{Config, Problems};
-use crate::telemetry;
+use crate::telemetry::traces::Traces;
+use crate::telemetry::{self, SpanSender};
 use domain::actor::Actor;
 
 /// Runs the program with the arguments of this process.
@@ -37,9 +38,14 @@ use domain::actor::Actor;
 /// otherwise compile the registry a second time.
 pub fn main() -> ExitCode {
     let ran = environment::parse().map_err(anyhow::Error::from).and_then(|cli| {
-        telemetry::start(cli.config.logs_json());
+        // Other commands answer no requests.
+        let traces = match cli.command {
+            Command::Serve(_) => Traces::from_environment()?,
+            _ => None,
+        };
+        telemetry::start(cli.config.logs_json(), traces.as_ref().map(|(traces, _)| traces));
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        runtime.block_on(run(cli))
+        runtime.block_on(run(cli, traces))
     });
     ran.unwrap_or_else(|error| {
         eprintln!("registry: {error:#}");
@@ -47,11 +53,11 @@ pub fn main() -> ExitCode {
     })
 }
 
-async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+async fn run(cli: Cli, traces: Option<(Traces, SpanSender)>) -> anyhow::Result<ExitCode> {
     let (config, clock) = (cli.config, Clock::System);
     match cli.command {
         Command::Schema => std::io::stdout().write_all(crate::graphql::sdl().as_bytes())?,
-        Command::Serve(serve) => serve.run(&config, clock).await?,
+        Command::Serve(serve) => serve.run(&config, clock, traces).await?,
         Command::Doctor(doctor) => return doctor.run(&config).await,
         Command::Key(key) => key.run(&config).await?,
         Command::Generate(generate) => generate.run(Cli::command().name("registry"))?,

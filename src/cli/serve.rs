@@ -26,6 +26,8 @@ use crate::http::playground::{self, MakeSettings};
 use crate::http::settings::Settings;
 use crate::http::{ServerParts, build, server};
 use crate::store::Database;
+use crate::telemetry::SpanSender;
+use crate::telemetry::traces::Traces;
 
 /// The arguments of `registry serve`.
 #[derive(Args, Debug)]
@@ -90,14 +92,20 @@ impl Serve {
     ///
     /// # Errors
     /// Settings are wrong, the port is taken, or the database cannot be used.
-    pub async fn run(self, config: &Config, clock: Clock) -> anyhow::Result<()> {
+    pub async fn run(
+        self,
+        config: &Config,
+        clock: Clock,
+        traces: Option<(Traces, SpanSender)>,
+    ) -> anyhow::Result<()> {
         let (settings, installation) = self.check(config).await?;
+        let (traces, spans) = traces.map(|(traces, sender)| (traces, sender.start())).unzip();
         let ServeSettings { trust, background, pages, http } = settings;
         let provider = match trust.provider {
             Some(settings) => Some(Provider::open(settings).await?),
             None => None,
         };
-        let authority = Authority::new(trust.own, provider);
+        let authority = Authority::new(trust.own, provider.clone());
         // The port is bound before the database is opened, because a port that is in use shows at once.
         let listener = TcpListener::bind(self.listen.listen).await;
         let listener =
@@ -125,7 +133,7 @@ impl Serve {
             database: Arc::clone(&database),
             authority,
             clock,
-            settings: Settings { metrics: metrics.is_some(), ..http },
+            settings: Settings { metrics: metrics.is_some(), traces, ..http },
             playground: playground.then(|| self.playground_settings(&database, clock)),
             pages: self.pages(&pages, playground, &database, clock),
         };
@@ -156,8 +164,11 @@ impl Serve {
         installation.close().await;
         if exchanged.into_inner() {
             bail!(
-                "the key of the identity numbers was rotated: start again with the new key as REGISTRY_KEY_FILE"
-            );
+            if let Some(spans) = spans {
+                spans.finish().await;
+            }
+                    "the key of the identity numbers was rotated: start again with the new key as REGISTRY_KEY_FILE"
+                );
         }
         tracing::info!("stopped");
         Ok(())

@@ -129,6 +129,10 @@ pub struct HttpSettings {
     /// Default: none.
     #[arg(long, env = "REGISTRY_TRUSTED_PROXIES", value_name = "NETWORKS", value_delimiter = ',')]
     pub trusted_proxies: Vec<String>,
+    /// Publishes figures of the country and its provinces at /public/figures, without a login. They are those of yesterday, in
+    /// steps of five.
+    #[arg(long, env = "REGISTRY_PUBLIC_FIGURES", value_name = "BOOL", action = ArgAction::Set, default_value_t = false)]
+    pub public_figures: bool,
     /// Whether each request leaves a line in the log, with route, status, duration, request id and trace id.
     #[arg(long, env = "REGISTRY_REQUEST_LOG", value_name = "BOOL", action = ArgAction::Set, default_value_t = false)]
     pub request_log: bool,
@@ -188,8 +192,10 @@ impl HttpSettings {
             upload: upload?,
             export,
             proxies: proxies?,
+            public_figures: self.public_figures,
             logs_requests: self.request_log,
             metrics: false,
+            traces: None,
             tls: tls?,
         })
     }

@@ -11,14 +11,16 @@ use super::loaders::Loaders;
 use crate::actions::quota;
 use crate::store::StoreError;
 use crate::store::audit::{About, Trail};
+use crate::store::participant::{ParticipantKey, ParticipantRow};
 use domain::language::Language;
 
-/// The state of one request. Loaders live as long as the request, so no answer is shared between callers.
+/// The state of one request. Loaders live as long as the request, so no answer is shared between callers; a subscription empties
+/// them before each event.
 pub struct RequestContext {
     /// The caller of the request.
     pub caller: Arc<Caller>,
     /// Batched access to everything that relations lead to.
-    pub loaders: Loaders,
+    pub loaders: Arc<Loaders>,
     /// Serializes lookups by number: otherwise one request could try hundreds before the first miss is counted.
     lookups: Mutex<()>,
     /// Records the people whom the request reads or writes.
@@ -30,10 +32,28 @@ impl RequestContext {
     pub fn new(caller: Caller, about: About) -> Self {
         let trail = Trail::new(&caller.database.journal, &caller.session, Arc::clone(&caller.actor), about);
         let caller = Arc::new(caller);
-        Self { loaders: Loaders::new(&caller), caller, lookups: Mutex::default(), trail: Arc::new(trail) }
+        Self {
+            loaders: Arc::new(Loaders::new(&caller)),
+            caller,
+            lookups: Mutex::default(),
+            trail: Arc::new(trail),
+        }
     }
 
-    /// Runs a lookup by number within the client's quota of misses.
+    /// Looks up the participant who owns a number within the client's quota of misses.
+    ///
+    /// # Errors
+    /// `QUOTA_EXCEEDED`, or the database is unavailable.
+    pub async fn participant_by_number(
+        &self,
+        key: ParticipantKey<'_>,
+    ) -> Result<Option<ParticipantRow>, FieldError> {
+        let Caller { database, session, actor, .. } = &*self.caller;
+        let _turn = self.lookups.lock().await;
+        Ok(quota::look_up(database, (session, actor), key).await?)
+    }
+
+    /// Runs another lookup by number within the client's quota of misses.
     ///
     /// # Errors
     /// `QUOTA_EXCEEDED`, or what `lookup` fails with.

@@ -40,6 +40,8 @@ pub struct Enrollment {
     row: EnrollmentRow,
     /// Set if the enrollment was found through its person.
     participant: Option<Participant>,
+    /// The day as of which it is shown; `None`: today.
+    on: Option<NaiveDate>,
 }
 
 connection!(EnrollmentConnection, EnrollmentEdge, Enrollment, "enrollments", "enrollment");
@@ -47,12 +49,13 @@ connection!(EnrollmentConnection, EnrollmentEdge, Enrollment, "enrollments", "en
 impl Enrollment {
     /// Returns an enrollment without its person.
     pub fn new(row: EnrollmentRow) -> Self {
-        Self { row, participant: None }
+        Self { row, participant: None, on: None }
     }
 
     /// Returns an enrollment of a known person.
     pub fn of(row: EnrollmentRow, participant: Participant) -> Self {
-        Self { row, participant: Some(participant) }
+        let on = participant.day();
+        Self { row, participant: Some(participant), on }
     }
 
     /// Loads the enrollment of a person with an internal id, if it is in the caller's scope.
@@ -129,7 +132,7 @@ impl Enrollment {
         Some(Ok(CivilServant { service_number: number, category, work_unit, grade }))
     }
 
-    /// Monthly wage in rupiah, as it is today: of an ended enrollment the last one. `changeWage` changes it, and
+    /// Monthly wage in rupiah, as it is today, or on the day of `asOf`: of an ended enrollment the last one. `changeWage` changes it, and
     /// `Participant.events` has each change. Null unless the client may read personal data and states a purpose
     /// (`X-Purpose`).
     fn monthly_wage(&self, ctx: &Context<'_>) -> Option<Rupiah> {
@@ -137,7 +140,7 @@ impl Enrollment {
         if !caller.reads_personal_data() {
             return None;
         }
-        self.row.wages().current(caller.today()).map(Rupiah)
+        self.row.wages().current(self.on.unwrap_or_else(|| caller.today())).map(Rupiah)
     }
 
     /// Contributions due per programme, with the rule behind each amount: as of the first day, or of a month by its wage

@@ -17,7 +17,7 @@ use super::employer::Employer;
 use super::enrollment::{CivilServantCategory, Programme, Segment};
 use super::error::FieldError;
 use super::loaders::{TotalOf, load, load_many, load_page, missing};
-use super::node_id::{NodeId, association_id, batch_id, employer_id};
+use super::node_id::NodeId;
 use super::participant::Participant;
 use super::prefetch::{Prefetched, Relation, is_selected};
 use super::problem::{UserError, UserErrorCode, user_errors};
@@ -25,30 +25,33 @@ use super::province::Province;
 use super::scalar::{Date, DateTime, Rupiah};
 use crate::actions::approve_onboarding::hexadecimal;
 use crate::store::StoreError;
-use crate::store::onboarding::{self as store, BatchRow, OnboardingRowRecord, RowFilter};
+use crate::store::onboarding::{BatchRow, OnboardingRowRecord, RowFilter};
 use domain::actor::Right;
 use domain::onboarding as model;
 use domain::page::{Direction, Order, Position};
 use roster::{ignored_columns, understood_columns};
 
 mod content;
-mod figures;
+mod counts;
 mod follow;
 mod inline;
 mod lifecycle;
 mod monthly;
+mod query;
 mod row;
+mod state;
 
 pub use content::OnboardingRowContent;
-use figures::SHOWN_COLUMNS;
-pub use figures::{OnboardingColumn, OnboardingCounts, OnboardingState, ProblemCount, WorkUnitCounts};
+pub use counts::{OnboardingColumn, OnboardingCounts, ProblemCount, WorkUnitCounts};
 pub use follow::OnboardingSubscription;
 pub use inline::InlineOnboardingMutation;
 pub use lifecycle::OnboardingMutation;
 pub use monthly::{
     AbsentParticipantConnection, FallenWages, ListChange, ListChangeCount, MonthlyDue, OnboardingKind,
 };
+pub use query::OnboardingQuery;
 pub use row::{OnboardingRow, OnboardingRowConnection, RowOutcome};
+pub use state::OnboardingState;
 
 /// An onboarding batch.
 #[derive(Clone, Debug)]
@@ -170,8 +173,8 @@ impl OnboardingBatch {
 
     /// Newest earlier batch of the same payer with the same file. Null if there is none in your scope, or if it was cancelled
     /// or failed before this one began.
-    async fn same_file_as(&self, ctx: &Context<'_>) -> Option<Result<Self, FieldError>> {
-        Self::load(ctx, self.0.same_file_as?).await.map_err(FieldError::from).transpose()
+    async fn same_file_as(&self, ctx: &Context<'_>) -> Option<Result<OnboardingBatch, FieldError>> {
+        OnboardingBatch::load(ctx, self.0.same_file_as?).await.map_err(FieldError::from).transpose()
     }
 
     /// Number of rows by outcome. In a plan, `pending` rows are those that would be enrolled. `received` is always the
@@ -202,7 +205,7 @@ impl OnboardingBatch {
         let (slice, total) = load_counted(ctx, slice, total).await?;
         let ids = slice.rows.iter().filter_map(|row| row.participant_id);
         let people = Relation::load(&ctx.look_ahead(), "participant", &loaders.participants, ids).await?;
-        let sent = match is_selected(&ctx.look_ahead(), "content") {
+        let sent = match is_selected(&ctx.look_ahead(), "content") && !slice.rows.is_empty() {
             true => {
                 let keys = slice.rows.iter().map(|row| (row.batch_id, row.number)).collect();
                 Some(load_many(&loaders.sent_rows, keys).await?)
@@ -373,6 +376,9 @@ impl OnboardingBatch {
     }
 }
 
+/// Columns of a file that are shown, at most. Rosters have a dozen.
+const SHOWN_COLUMNS: usize = 200;
+
 /// A filter. All given conditions must match.
 #[derive(Clone, Debug, Default, InputObject)]
 pub struct OnboardingRowFilter {
@@ -395,69 +401,6 @@ impl OnboardingRowFilter {
             flagged: self.flagged,
         })
     }
-}
-
-/// A filter. All given conditions must match.
-#[derive(Clone, Debug, Default, InputObject)]
-pub struct OnboardingBatchFilter {
-    /// In one of these states.
-    state: Option<Vec<OnboardingState>>,
-    /// Of the employer with this id.
-    employer_id: Option<ID>,
-    /// Of the association with this id.
-    association_id: Option<ID>,
-}
-
-/// Root fields of this module.
-#[derive(Default)]
-pub struct OnboardingQuery;
-
-#[Object]
-impl OnboardingQuery {
-    /// Returns an onboarding batch by id, or null if there is none in your scope.
-    async fn onboarding_batch(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "Id of the batch.")] id: ID,
-    ) -> Option<Result<OnboardingBatch, FieldError>> {
-        match batch_id(&id) {
-            Ok(id) => OnboardingBatch::load(ctx, id).await.map_err(FieldError::from).transpose(),
-            Err(error) => Some(Err(error)),
-        }
-    }
-
-    /// Lists onboarding batches, newest first.
-    async fn onboarding_batches(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "Returns the first n items (default 20, maximum 100).")] first: Option<i32>,
-        #[graphql(desc = "Returns items after this cursor.")] after: Option<String>,
-        #[graphql(desc = "Returns the last n items (maximum 100).")] last: Option<i32>,
-        #[graphql(desc = "Returns items before this cursor.")] before: Option<String>,
-        #[graphql(desc = "Returns only items that match this filter.")] filter_by: Option<
-            OnboardingBatchFilter,
-        >,
-    ) -> Option<Result<OnboardingBatchConnection, FieldError>> {
-        let arguments = PageArguments { first, after, last, before };
-        Some(list(caller(ctx), &arguments, filter_by.unwrap_or_default()).await)
-    }
-}
-
-async fn list(
-    caller: &Caller,
-    arguments: &PageArguments,
-    filter: OnboardingBatchFilter,
-) -> Result<OnboardingBatchConnection, FieldError> {
-    caller.require(Right::ReadOnboarding)?;
-    let page = arguments.newest_first()?;
-    let filter = store::BatchFilter {
-        states: all_of(filter.state)?,
-        employer: filter.employer_id.map(|id| employer_id(&id)).transpose()?,
-        association: filter.association_id.map(|id| association_id(&id)).transpose()?,
-    };
-    let slice = store::list(&caller.session, &caller.actor, &filter, &page).await?;
-    let slice = slice.map(|row| (row.position(), OnboardingBatch(row)));
-    Ok(OnboardingBatchConnection::new(slice, &page, Total::Batches(filter)))
 }
 
 /// The rights and costs of these fields.

@@ -7,6 +7,7 @@
 use std::any::TypeId;
 use std::sync::Arc;
 
+use async_graphql::parser::types::OperationType;
 use async_graphql::{Data, Request, Response, ServerError, Value, value};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream};
@@ -22,8 +23,9 @@ use tokio::time::Instant;
 
 use rows::OneByOne;
 
-use super::metrics::{Metrics, class_name};
+use super::metrics::{Metrics, class_name, code_of};
 use super::purpose;
+use super::route::OperationNames;
 use crate::clock::Clock;
 use crate::graphql::caller::Caller;
 use crate::graphql::code::RegistryCode;
@@ -32,6 +34,7 @@ use crate::graphql::rights::{self, CATALOGUE};
 use crate::graphql::{self, Registry};
 use crate::store::Database;
 use crate::store::audit::{About, Trail};
+use crate::telemetry::traces::{SpanContext, Traces};
 use domain::access::Purpose;
 use domain::actor::Actor;
 
@@ -42,8 +45,74 @@ pub struct RegistryApplication {
     withholding: Registry,
     database: Arc<Database>,
     clock: Clock,
+    observers: Observers,
+}
+
+/// Who is told of operations.
+pub(super) struct Observers {
+    /// The names that may be shown.
+    pub(super) names: OperationNames,
     /// `None` where nobody reads them.
-    metrics: Option<Metrics>,
+    pub(super) metrics: Option<Metrics>,
+    /// `None` where nobody collects spans.
+    pub(super) traces: Option<Traces>,
+}
+
+impl Observers {
+    /// Begins to observe an operation.
+    fn observe(&self, call: &Call) -> Observed {
+        let Call { request, document, operation, extensions } = call;
+        if self.metrics.is_none() && self.traces.is_none() {
+            return Observed::default();
+        }
+        let name = self.names.shown(request.operation_name.as_deref().or_else(|| document.only_operation()));
+        let metrics =
+            self.metrics.clone().map(|metrics| (metrics, name.to_owned(), class_name(operation.class)));
+        let span = self.traces.as_ref().map(|traces| {
+            let id = find::<RequestId>(&request.data).map(ToString::to_string).unwrap_or_default();
+            traces.operation(extensions.get(), (kind_name(operation.kind), name), id)
+        });
+        Observed { metrics, span }
+    }
+}
+
+/// An operation that is observed, if anybody does.
+#[derive(Default)]
+struct Observed {
+    metrics: Option<(Metrics, String, &'static str)>,
+    span: Option<SpanContext>,
+}
+
+impl Observed {
+    /// Executes the operation within its span.
+    async fn around<T>(&self, work: impl Future<Output = T>) -> T {
+        match &self.span {
+            Some(span) => span.around(work).await,
+            None => work.await,
+        }
+    }
+
+    /// Tells how it ended.
+    fn executed(self, response: &Response, since: Instant) {
+        if self.metrics.is_none() && self.span.is_none() {
+            return;
+        }
+        let code = code_of(response);
+        if let Some((metrics, name, class)) = &self.metrics {
+            metrics.operation(name, class, code, since);
+        }
+        if let Some(span) = self.span {
+            span.executed(code);
+        }
+    }
+}
+
+const fn kind_name(kind: OperationType) -> &'static str {
+    match kind {
+        OperationType::Query => "query",
+        OperationType::Mutation => "mutation",
+        OperationType::Subscription => "subscription",
+    }
 }
 
 /// One operation with the caller's context, whether the caller may run it, and whether something is withheld from it.
@@ -60,18 +129,16 @@ struct Opened {
 
 impl RegistryApplication {
     /// Creates the application. Where clients may read the schema, errors suggest names of it.
-    pub fn new(database: Arc<Database>, clock: Clock, introspection: bool, metrics: Option<Metrics>) -> Self {
+    pub(super) fn new(
+        database: Arc<Database>,
+        clock: Clock,
+        introspection: bool,
+        observers: Observers,
+    ) -> Self {
         let strict = if introspection { graphql::schema_with_suggestions() } else { graphql::schema() };
         let schema = OnceValidated::new(strict, graphql::trusting_schema());
         let withholding = graphql::schema_that_withholds(introspection);
-        Self { schema, withholding, database, clock, metrics }
-    }
-
-    /// Returns the name and the class of an operation for metrics, where somebody reads them.
-    fn label(&self, call: &Call) -> Option<(String, &'static str)> {
-        let metrics = self.metrics.as_ref()?;
-        let name = call.request.operation_name.as_deref().or_else(|| call.document.only_operation());
-        Some((metrics.name_of(name).to_owned(), class_name(call.operation.class)))
+        Self { schema, withholding, database, clock, observers }
     }
 
     /// Gives an operation its context, and checks the rights of its caller.
@@ -105,36 +172,41 @@ impl Application for RegistryApplication {
     }
 
     fn execute(self: Arc<Self>, call: Call) -> BoxFuture<'static, Response> {
-        let (since, label) = (Instant::now(), self.label(&call));
+        let (since, observed) = (Instant::now(), self.observers.observe(&call));
         let Opened { request, document, trail, refused, ignored_purpose, withholds } = self.open(call);
         async move {
-            let response = match refused {
-                Some(error) => Response::from_errors(vec![error]),
-                None if withholds => self.withholding.execute(request).await,
-                None => self.schema.execute(request, &document, &CATALOGUE).await,
+            let work = async {
+                let response = match refused {
+                    Some(error) => Response::from_errors(vec![error]),
+                    None if withholds => self.withholding.execute(request).await,
+                    None => self.schema.execute(request, &document, &CATALOGUE).await,
+                };
+                recorded(&trail, response).await
             };
-            let response = recorded(&trail, response).await;
-            if let (Some(metrics), Some((name, class))) = (&self.metrics, &label) {
-                metrics.operation(name, class, &response, since);
-            }
+            let response = observed.around(work).await;
+            observed.executed(&response, since);
             noting(response, ignored_purpose)
         }
         .boxed()
     }
 
     fn subscribe(self: Arc<Self>, call: Call) -> BoxStream<'static, Response> {
+        let Observed { span, .. } = self.observers.observe(&call);
         let Opened { request, trail, refused, ignored_purpose, withholds, .. } = self.open(call);
         let events = match refused {
             Some(error) => stream::once(async { Response::from_errors(vec![error]) }).boxed(),
             None if withholds => self.withholding.execute_stream(request).boxed(),
             None => self.schema.strict().execute_stream(request).boxed(),
         };
-        events
-            .then(move |response| {
-                let (trail, ignored_purpose) = (Arc::clone(&trail), ignored_purpose.clone());
-                async move { noting(recorded(&trail, response).await, ignored_purpose) }
-            })
-            .boxed()
+        let events = events.then(move |response| {
+            let (trail, ignored_purpose) = (Arc::clone(&trail), ignored_purpose.clone());
+            async move { noting(recorded(&trail, response).await, ignored_purpose) }
+        });
+        match span {
+            // The span ends when the stream does.
+            Some(span) => span.around(events).boxed(),
+            None => events.boxed(),
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The outermost middleware: gives each request an id, and answers a panic.
+//! The outermost middleware: gives each request an id and a span, and answers a panic.
 
 use std::panic::AssertUnwindSafe;
 
@@ -15,19 +15,35 @@ use tokio::time::Instant;
 
 use super::peer::Peer;
 use super::route::Route;
+use crate::telemetry::traces::{SpanContext, Traces, caller_trace_id};
 
 /// Adds a request id to the request and to its answer.
 ///
 /// A panic ends this request and no other. Its client gets a JSON 500 with the id that is in the log. The message of the
 /// panic is not logged here, because it may hold personal data.
 ///
-/// With `logs`, each request leaves a line in the log.
-pub(super) async fn identify(State(logs): State<bool>, mut request: Request, next: Next) -> Response {
+/// With `logs`, each request leaves a line in the log. With `traces`, it is a span; the id of the trace is in that line.
+pub(super) async fn identify(
+    State(Observed { logs, traces }): State<Observed>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let id = RequestId::new();
     let form = form_of(request.headers());
-    let line = logs.then(|| LogLine::of(&request));
+    let span = traces.map(|traces| {
+        let route = Route::of(request.uri().path()).into();
+        traces.request(method_name(request.method()), route, id.to_string(), request.headers())
+    });
+    let line = logs.then(|| LogLine::of(&request, span.as_ref()));
     request.extensions_mut().insert(id);
-    let answer = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    if let Some(span) = &span {
+        request.extensions_mut().insert(span.clone());
+    }
+    let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
+    let answer = match &span {
+        Some(span) => span.around(answer).await,
+        None => answer.await,
+    };
     let mut response = answer.unwrap_or_else(|_panic| {
         tracing::error!(request_id = %id, "a request panicked");
         refusal(&form, id, Code::Internal, Code::Internal.sentence().english)
@@ -37,11 +53,35 @@ pub(super) async fn identify(State(logs): State<bool>, mut request: Request, nex
     if let Some(line) = line {
         line.write(id, &response);
     }
+    if let Some(span) = span {
+        span.answered(response.status());
+    }
     response
 }
 
-/// What the log says about a request: no id, name or number of its address, but the trace id of its caller, so that the
-/// trace is found by the request id.
+/// What is told of each request.
+#[derive(Clone)]
+pub(super) struct Observed {
+    /// Whether the log has a line for it.
+    pub(super) logs: bool,
+    /// Opens its span; `None` if nobody collects spans.
+    pub(super) traces: Option<Traces>,
+}
+
+/// The name of a method as spans have it. A client can send any word as its method.
+fn method_name(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        _ => "_OTHER",
+    }
+}
+
+/// What the log says about a request: no id, name or number of its address, but the id of its trace, so that the trace is
+/// found by the request id.
 struct LogLine {
     since: Instant,
     method: Method,
@@ -51,13 +91,13 @@ struct LogLine {
 }
 
 impl LogLine {
-    fn of(request: &Request) -> Self {
+    fn of(request: &Request, span: Option<&SpanContext>) -> Self {
         Self {
             since: Instant::now(),
             method: request.method().clone(),
             route: Route::of(request.uri().path()),
             peer: request.extensions().get().copied(),
-            trace_id: trace_id(request.headers()).map(str::to_owned),
+            trace_id: span.map(SpanContext::trace_id).or_else(|| caller_trace_id(request.headers())),
         }
     }
 
@@ -68,18 +108,6 @@ impl LogLine {
         let peer = peer.map(|Peer(address)| tracing::field::display(address));
         tracing::info!(request_id = %id, trace_id, %method, route, status, milliseconds, peer, "request");
     }
-}
-
-/// The trace id of `traceparent` (W3C Trace Context): 32 hexadecimal digits, not all zero.
-fn trace_id(headers: &HeaderMap) -> Option<&str> {
-    let parent = headers.get("traceparent")?.to_str().ok()?;
-    let mut parts = parent.split('-');
-    let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    let is_hex = |text: &str, digits| {
-        text.len() == digits && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-    };
-    let is_valid = is_hex(version, 2) && version != "ff" && is_hex(span, 16) && is_hex(flags, 2);
-    (is_valid && is_hex(trace, 32) && trace.bytes().any(|byte| byte != b'0')).then_some(trace)
 }
 
 /// Returns the headers of a request by which the form of its answer is chosen. Few requests panic, so the others are not
@@ -106,27 +134,6 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn the_trace_of_the_caller_is_known_by_its_header() {
-        let found = |text: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert("traceparent", text.parse().unwrap());
-            trace_id(&headers).map(str::to_owned)
-        };
-        let trace = "0af7651916cd43dd8448eb211c80319c";
-        assert_eq!(found(&format!("00-{trace}-b7ad6b7169203331-01")), Some(trace.to_owned()));
-        for bad in [
-            "",
-            trace,
-            "00-00000000000000000000000000000000-b7ad6b7169203331-01",
-            "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
-            "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-            "00-0af7651916cd43dd8448eb211c80319-b7ad6b7169203331-01",
-        ] {
-            assert_eq!(found(bad), None, "{bad}");
-        }
-    }
-
     #[tokio::test]
     async fn a_panic_outside_the_endpoint_is_a_500_with_the_request_id() {
         let router = Router::new()
@@ -138,7 +145,7 @@ mod tests {
                     }
                 }),
             )
-            .layer(from_fn_with_state(true, identify));
+            .layer(from_fn_with_state(Observed { logs: true, traces: None }, identify));
         let request = Request::get("/").header(header::ACCEPT_LANGUAGE, "id").body(Body::empty()).unwrap();
         let response = router.clone().oneshot(request).await.unwrap();
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);

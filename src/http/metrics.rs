@@ -1,7 +1,6 @@
 //! Metrics for Prometheus: what requests did, and how full queues and pools are.
 //!
-//! No label has a value that a client chooses: operations are named only if the manifest of stored documents has the name,
-//! and routes are a closed list. So nothing personal can get here, and the number of series has a bound.
+//! No label has a value that a client chooses: names of operations and routes are closed lists ([`super::route`]). So nothing personal can get here, and the number of series has a bound.
 //!
 //! The crate is metrics-exporter-prometheus, because it writes the text format that `promtool check metrics` accepts;
 //! prometheus-client writes OpenMetrics alone, in which promtool finds faults, and the crate prometheus has had no release
@@ -9,7 +8,6 @@
 
 mod gauges;
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +30,7 @@ use tokio::time::Instant;
 use super::route::Route;
 use crate::graphql::code::RegistryCode;
 use crate::store::Database;
+use crate::telemetry::SpanCounts;
 
 /// Upper bounds of the buckets of durations, in seconds.
 const BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
@@ -42,13 +41,7 @@ const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// The metrics of one server.
 #[derive(Clone)]
-pub struct Metrics(Arc<Recorder>);
-
-struct Recorder {
-    recorder: PrometheusRecorder,
-    /// Names of operations that may be labels: those of stored documents.
-    operations: BTreeSet<String>,
-}
+pub struct Metrics(Arc<PrometheusRecorder>);
 
 impl fmt::Debug for Metrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -57,10 +50,11 @@ impl fmt::Debug for Metrics {
 }
 
 impl Metrics {
-    /// Creates the metrics of a server whose stored documents have these operations.
-    pub fn new(operations: BTreeSet<String>) -> Self {
+    /// Creates the metrics of a server.
+    #[expect(clippy::new_without_default, reason = "no two of them are equal")]
+    pub fn new() -> Self {
         let builder = PrometheusBuilder::new().set_buckets(&BUCKETS).expect("there are buckets");
-        let metrics = Self(Arc::new(Recorder { recorder: builder.build_recorder(), operations }));
+        let metrics = Self(Arc::new(builder.build_recorder()));
         metrics.record(|| {
             gauges::describe();
             gauge!("registry_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
@@ -70,19 +64,13 @@ impl Metrics {
 
     /// Runs something that records.
     fn record<T>(&self, work: impl FnOnce() -> T) -> T {
-        with_local_recorder(&self.0.recorder, work)
-    }
-
-    /// Returns the label of an operation: its name, if it is one of a stored document.
-    pub(super) fn name_of(&self, name: Option<&str>) -> &str {
-        name.and_then(|name| self.0.operations.get(name)).map_or("other", String::as_str)
+        with_local_recorder(&*self.0, work)
     }
 
     /// Records an operation that ran.
-    pub(super) fn operation(&self, name: &str, class: &'static str, answer: &Answer, since: Instant) {
+    pub(super) fn operation(&self, name: &str, class: &'static str, code: &'static str, since: Instant) {
         self.record(|| {
-            counter!("registry_operations_total", "operation" => name.to_owned(), "class" => class,
-                     "code" => code_of(answer))
+            counter!("registry_operations_total", "operation" => name.to_owned(), "class" => class, "code" => code)
             .increment(1);
             histogram!("registry_operation_duration_seconds", "class" => class).record(since.elapsed());
         });
@@ -92,7 +80,7 @@ impl Metrics {
     async fn render(&self, sources: &Sources) -> String {
         let signs = gauges::VitalSigns::read(&sources.database).await;
         self.record(|| gauges::set(sources, &signs));
-        self.0.recorder.handle().render()
+        self.0.handle().render()
     }
 }
 
@@ -106,7 +94,7 @@ pub(super) const fn class_name(class: Class) -> &'static str {
 }
 
 /// The code of the first error; codes are a closed list.
-fn code_of(answer: &Answer) -> &'static str {
+pub(super) fn code_of(answer: &Answer) -> &'static str {
     let Some(error) = answer.errors.first() else { return "OK" };
     let code = error.extensions.as_ref().and_then(|extensions| extensions.get("code"));
     let known = |name: &String| {
@@ -138,6 +126,8 @@ pub struct Sources {
     pub(super) metrics: Metrics,
     pub(super) endpoint: Endpoint,
     pub(super) database: Arc<Database>,
+    /// What became of spans; `None` if nobody collects them.
+    pub(super) spans: Option<SpanCounts>,
 }
 
 impl fmt::Debug for Sources {
@@ -164,7 +154,7 @@ impl Sources {
             let mut ticks = tokio::time::interval(UPKEEP);
             loop {
                 ticks.tick().await;
-                recorder.0.recorder.handle().run_upkeep();
+                recorder.0.handle().run_upkeep();
             }
         };
         let served = axum::serve(listener, self.routes());

@@ -1,7 +1,7 @@
 //! The HTTP server: routes, authentication, and what surrounds the GraphQL endpoint.
 //!
 //! Every route needs a token except health, the verification of certificates of licence clearance, the template of a roster,
-//! the files of the playground and of the web pages, and the schema's text.
+//! the files of the playground and of the web pages, the schema's text, and public figures where the operator publishes them.
 
 mod application;
 pub mod auth;
@@ -17,6 +17,7 @@ pub mod onboarding;
 pub mod pages;
 pub mod peer;
 pub mod playground;
+mod public_figures;
 mod purpose;
 mod route;
 pub mod server;
@@ -40,13 +41,16 @@ use graphql_front::websocket::WebSockets;
 use graphql_front::writes::Writes;
 use graphql_front::{Endpoint, origin};
 
-use self::application::RegistryApplication;
+use self::application::{Observers, RegistryApplication};
 use self::auth::Authority;
 use self::clearance::Verifier;
 use self::health::Health;
+use self::identify::Observed;
 use self::metrics::{Metrics, Sources};
 use self::pages::Pages;
 use self::playground::MakeSettings;
+use self::public_figures::PublicFigures;
+use self::route::OperationNames;
 use self::settings::{Connections, Settings};
 use self::socket_authenticator::SocketAuthenticator;
 use crate::clock::Clock;
@@ -90,13 +94,26 @@ pub struct BuiltServer {
 /// Builds the routes of the server.
 pub fn build(parts: ServerParts) -> BuiltServer {
     let ServerParts { database, authority, clock, settings, playground, pages } = parts;
-    let Settings { connections, graphql, verification, upload, export, proxies, logs_requests, metrics, tls } =
-        settings;
+    let Settings {
+        connections,
+        graphql,
+        verification,
+        upload,
+        export,
+        proxies,
+        public_figures,
+        logs_requests,
+        metrics,
+        traces,
+        tls,
+    } = settings;
     let stored = graphql.documents.stored.as_ref();
-    let metrics = metrics.then(|| Metrics::new(stored.map(|stored| stored.operations()).unwrap_or_default()));
+    let names = OperationNames::new(stored.map(|stored| stored.operations()).unwrap_or_default());
+    let metrics = metrics.then(Metrics::new);
     let (origins, introspection) = (graphql.origins.clone(), graphql.limits.introspection);
     let verifier = Verifier::new(Arc::clone(&database), clock, verification);
-    let application = RegistryApplication::new(Arc::clone(&database), clock, introspection, metrics.clone());
+    let observers = Observers { names, metrics: metrics.clone(), traces: traces.clone() };
+    let application = RegistryApplication::new(Arc::clone(&database), clock, introspection, observers);
     let endpoint = Endpoint::new(Arc::new(application), graphql);
     let authenticator = SocketAuthenticator::new(authority.clone(), Arc::clone(&database));
     let sockets = WebSockets::new(endpoint.clone(), Arc::new(authenticator));
@@ -120,6 +137,7 @@ pub fn build(parts: ServerParts) -> BuiltServer {
         metrics,
         endpoint: endpoint.clone(),
         database: Arc::clone(&database),
+        spans: traces.as_ref().map(|traces| traces.counts().clone()),
     });
     let mut router = Router::new()
         .route("/graphql", endpoint.into_route())
@@ -145,6 +163,11 @@ pub fn build(parts: ServerParts) -> BuiltServer {
     if introspection {
         router = router.route("/schema.graphql", get(schema_text));
     }
+    if public_figures {
+        let figures = PublicFigures::new(Arc::clone(&database), clock);
+        let route = get(public_figures::figures).with_state(figures);
+        router = router.merge(Router::new().route("/public/figures", route).layer(CompressionLayer::new()));
+    }
     if let Some(make_settings) = playground {
         let playground = Router::new()
             .route("/", get(playground::page))
@@ -163,7 +186,7 @@ pub fn build(parts: ServerParts) -> BuiltServer {
         None => router,
     };
     let router = router
-        .layer(from_fn_with_state(logs_requests, identify::identify))
+        .layer(from_fn_with_state(Observed { logs: logs_requests, traces }, identify::identify))
         .layer(from_fn_with_state(proxies, peer::resolve));
     BuiltServer { router, writes, streams, health, connections, tls, metrics: sources }
 }

@@ -157,7 +157,10 @@ impl FileRequest {
                 self.refuse_with(StatusCode::PAYLOAD_TOO_LARGE, code, message)
             }
             Code::RequestTimeout => self.refuse(StatusCode::REQUEST_TIMEOUT, code),
-            Code::Unavailable => self.refuse(StatusCode::SERVICE_UNAVAILABLE, code),
+            Code::Unavailable => {
+                let message = "The server has no room for this file right now, and kept none of it. Send it again later.";
+                self.refuse_with(StatusCode::SERVICE_UNAVAILABLE, code, message)
+            }
             code => {
                 let message = "The file did not arrive completely: the connection broke, or the length differs from Content-Length.";
                 self.refuse_with(StatusCode::BAD_REQUEST, code, message)

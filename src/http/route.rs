@@ -1,4 +1,8 @@
-//! Routes as logs and metrics name them: a closed list, so that no id, number or name of a client gets there.
+//! Routes and operations as logs, metrics and traces name them: closed lists, so that no id, number or name that a client
+//! chooses gets there.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// What a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
@@ -8,6 +12,7 @@ pub(super) enum Route {
     Onboarding,
     Export,
     Clearance,
+    PublicFigures,
     Health,
     Pages,
     Other,
@@ -22,10 +27,26 @@ impl Route {
             "onboarding" => Self::Onboarding,
             "export" => Self::Export,
             "clearance" => Self::Clearance,
+            "public" => Self::PublicFigures,
             "livez" | "readyz" => Self::Health,
             "" | "playground" | "coverage" | "schema.graphql" => Self::Pages,
             _ => Self::Other,
         }
+    }
+}
+
+/// The names of operations that may be shown: those of stored documents.
+#[derive(Clone, Debug, Default)]
+pub(super) struct OperationNames(Arc<BTreeSet<String>>);
+
+impl OperationNames {
+    pub(super) fn new(names: BTreeSet<String>) -> Self {
+        Self(Arc::new(names))
+    }
+
+    /// Returns the name of an operation if it may be shown, or else `other`.
+    pub(super) fn shown(&self, name: Option<&str>) -> &str {
+        name.and_then(|name| self.0.get(name)).map_or("other", String::as_str)
     }
 }
 
@@ -40,6 +61,7 @@ mod tests {
             ("/onboarding/YjE/report.csv", "onboarding"),
             ("/export/participants.csv", "export"),
             ("/clearance/3201010101010001", "clearance"),
+            ("/public/figures", "public_figures"),
             ("/readyz", "health"),
             ("/", "pages"),
             ("/3201010101010001", "other"),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::peer::TrustedProxies;
+use crate::telemetry::traces::Traces;
 
 /// The limits of the server.
 #[derive(Clone, Debug, Default)]
@@ -23,10 +24,14 @@ pub struct Settings {
     pub export: Export,
     /// Proxies that name the client.
     pub proxies: TrustedProxies,
+    /// Whether figures are published without a login.
+    pub public_figures: bool,
     /// Whether each request is logged.
     pub logs_requests: bool,
     /// Whether metrics are recorded.
     pub metrics: bool,
+    /// Opens spans; `None` if nobody collects them.
+    pub traces: Option<Traces>,
     /// TLS of the server's own, if it has any.
     pub tls: Option<Arc<rustls::ServerConfig>>,
 }

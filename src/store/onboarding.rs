@@ -14,6 +14,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::types::Json;
 use sqlx::{FromRow, QueryBuilder};
 
+use super::columns::in_order;
 use super::error::StoreError;
 use super::page::{self, OrderColumns, push_any, push_page};
 use super::session::Session;
@@ -185,7 +186,7 @@ pub async fn find_same_file(
     let turn = "select pg_advisory_xact_lock(hashtext('participant_registry.same_file'), hashtext(encode($1, 'hex')))";
     sqlx::query(turn).bind(digest).execute(&mut *conn).await?;
     let mut sql = QueryBuilder::new(format!("select {COLUMNS} from onboarding_batch b where (b.digest = "));
-    sql.push_bind(digest).push(" or b.sha256 = ").push_bind(sha256);
+    sql.push_bind(digest.to_vec()).push(" or b.sha256 = ").push_bind(sha256.to_vec());
     sql.push(") and not b.dry_run and b.state not in ('CANCELLED', 'FAILED') and b.employer_id is not distinct from ");
     sql.push_bind(payer.employer)
         .push(" and b.association_id is not distinct from ")
@@ -248,7 +249,7 @@ fn push_payer(sql: &mut QueryBuilder<sqlx::Postgres>, employer: Option<i64>, ass
 }
 
 /// A row of a batch with its outcome.
-#[derive(Clone, Debug, FromRow)]
+#[derive(Clone, Debug)]
 pub struct OnboardingRowRecord {
     /// The batch.
     pub batch_id: i64,
@@ -269,6 +270,8 @@ pub struct OnboardingRowRecord {
     /// The wage after.
     pub wage_after: Option<i64>,
 }
+
+in_order!(OnboardingRowRecord { batch_id, number, line, outcome, participant_id, problems });
 
 /// A filter for rows of a batch. All conditions that are set must be met.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]

@@ -25,7 +25,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("store", &["clock"]),
     ("actions", &["store", "clock"]),
     ("graphql", &["actions", "store", "clock"]),
-    ("http", &["graphql", "actions", "store", "clock"]),
+    ("http", &["graphql", "actions", "store", "clock", "telemetry"]),
     ("demo", &["store", "clock"]),
     ("config", &["http", "graphql", "store"]),
     ("cli", &["config", "demo", "http", "graphql", "actions", "store", "clock", "telemetry"]),

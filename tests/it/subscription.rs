@@ -52,6 +52,26 @@ async fn a_batch_is_sent_again_when_it_changes() {
 }
 
 #[tokio::test]
+async fn relations_are_read_anew_for_each_event() {
+    let (app, batch) = with_batch(2).await;
+    let set = async |sql: &'static str| sqlx::query(sql).execute(&app.sql).await.unwrap();
+    set("update onboarding_batch set state = 'APPLYING', enrolled = 0, pending = 2").await;
+    set("update onboarding_row set outcome = 'PENDING'").await;
+    let server = Server::new(&app).await;
+    let mut socket = server.connect(&app.administrator().await).await;
+    let query = "subscription ($id: ID!) { onboardingBatch(id: $id) {
+        rows(first: 5) { totalCount nodes { outcome } } employer { name } } }";
+    socket.subscribe("1", query, json!({"id": batch})).await;
+    let first = socket.data().await["onboardingBatch"].take();
+    set("update onboarding_row set outcome = 'ENROLLED'").await;
+    set("update onboarding_batch set state = 'COMPLETED', enrolled = 2, pending = 0").await;
+    let second = socket.data().await["onboardingBatch"].take();
+    assert_eq!(first["rows"]["nodes"][1]["outcome"], "PENDING");
+    assert_eq!(second["rows"]["nodes"][1]["outcome"], "ENROLLED");
+    assert_eq!((&second["employer"], &second["rows"]["totalCount"]), (&first["employer"], &json!(2)));
+}
+
+#[tokio::test]
 async fn a_foreign_batch_looks_missing() {
     let (app, batch) = with_batch(1).await;
     let server = Server::new(&app).await;

@@ -24,6 +24,8 @@ impl Right {
             Self::ReadPersonalData
             | Self::Enroll
             | Self::RecordContributions
+            | Self::ReadPayments
+            | Self::ReversePayments
             | Self::EndEnrollments
             | Self::ChangeWages
             | Self::DeclareHeadcounts => &[Administrator, Officer, Partner],
@@ -53,7 +55,7 @@ impl Role {
 }
 
 /// Numbers are rounded down to multiples of this for roles that see no people.
-const STEP: i64 = 5;
+pub const STEP: i64 = 5;
 
 impl Role {
     /// Returns a number of people as this role may see it.

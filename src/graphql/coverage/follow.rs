@@ -8,8 +8,9 @@ use futures_util::stream::{self, Stream};
 
 use super::{Coverage, CoverageFilter, Question};
 use crate::graphql::caller::Caller;
-use crate::graphql::context::caller;
+use crate::graphql::context::{caller, request};
 use crate::graphql::error::FieldError;
+use crate::graphql::loaders::Loaders;
 use crate::store::StoreError;
 use crate::store::coverage_watch::Watch;
 
@@ -36,9 +37,10 @@ impl CoverageSubscription {
         let question = Question::read(&caller, filter_by.unwrap_or_default())?;
         let watch = caller.database.watched.of(&caller.actor, &question.part, question.past(&caller));
         let first = Coverage::read(&caller, question).await?;
-        let following = Following { caller, watch, next: Next::Say(first) };
+        let loaders = Arc::clone(&request(ctx).loaders);
+        let following = Following { caller, loaders, watch, next: Next::Say(first) };
         Ok(stream::unfold(Some(following), |following| async move {
-            let Following { caller, mut watch, next } = following?;
+            let Following { caller, loaders, mut watch, next } = following?;
             let coverage = match next {
                 Next::Say(coverage) => coverage,
                 Next::After(seen) => match changed(&caller, &mut watch, &seen).await {
@@ -46,8 +48,9 @@ impl CoverageSubscription {
                     Err(error) => return Some((Err(error.into()), None)),
                 },
             };
+            loaders.forget();
             let next = Next::After(coverage.clone());
-            Some((Ok(coverage), Some(Following { caller, watch, next })))
+            Some((Ok(coverage), Some(Following { caller, loaders, watch, next })))
         }))
     }
 }
@@ -55,6 +58,7 @@ impl CoverageSubscription {
 /// The state of one subscription.
 struct Following {
     caller: Caller,
+    loaders: Arc<Loaders>,
     /// Held, so that it stays shared.
     watch: Arc<Watch>,
     next: Next,

@@ -1,5 +1,6 @@
 //! The subscription to an onboarding batch.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::{Context, ID, Result, Subscription};
@@ -7,7 +8,7 @@ use futures_util::stream::{self, Stream};
 
 use super::OnboardingBatch;
 use crate::graphql::caller::Caller;
-use crate::graphql::context::caller;
+use crate::graphql::context::{caller, request};
 use crate::graphql::error::FieldError;
 use crate::graphql::node_id::batch_id;
 use crate::store::StoreError;
@@ -29,9 +30,10 @@ impl OnboardingSubscription {
         #[graphql(desc = "Id of the batch.")] id: ID,
     ) -> Result<impl Stream<Item = Result<OnboardingBatch, FieldError>>, FieldError> {
         let (id, caller) = (batch_id(&id)?, caller(ctx).clone());
+        let loaders = Arc::clone(&request(ctx).loaders);
         let first = current(&caller, id).await?.ok_or(FieldError::NotFound)?;
-        Ok(stream::unfold(Some((caller, Next::Say(first))), move |state| async move {
-            let (caller, next) = state?;
+        Ok(stream::unfold(Some((caller, loaders, Next::Say(first))), move |state| async move {
+            let (caller, loaders, next) = state?;
             let batch = match next {
                 Next::Say(batch) => batch,
                 Next::After(seen) => match changed(&caller, id, &seen).await {
@@ -39,7 +41,8 @@ impl OnboardingSubscription {
                     Err(error) => return Some((Err(error.into()), None)),
                 },
             };
-            let more = (!batch.state.is_final()).then(|| (caller, Next::After(batch.clone())));
+            loaders.forget();
+            let more = (!batch.state.is_final()).then(|| (caller, loaders, Next::After(batch.clone())));
             Some((Ok(OnboardingBatch(batch)), more))
         }))
     }

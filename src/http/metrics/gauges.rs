@@ -7,6 +7,7 @@ use super::{Sources, class_name};
 use crate::store::Database;
 use crate::store::session::PoolUse;
 use crate::store::vital_signs;
+use crate::telemetry::SpanCounts;
 
 /// How far background work is behind; `None` while the database is unavailable.
 pub(super) struct VitalSigns(Option<vital_signs::VitalSigns>);
@@ -46,6 +47,10 @@ pub(super) fn describe() {
     );
     describe_gauge!("registry_pool_connections_limit", "The most connections of each pool.");
     describe_counter!("registry_statements_total", "Statements that were sent, by pool.");
+    describe_counter!(
+        "registry_spans_total",
+        "Spans that ended: sent, dropped because too many waited, or failed because the collector did not take them."
+    );
     describe_gauge!("registry_database_up", "Whether the database answers.");
     describe_gauge!(
         "registry_audit_entries_unsealed",
@@ -73,7 +78,7 @@ pub(super) fn describe() {
 
 /// Sets all gauges, and the counters that are counted elsewhere.
 pub(super) fn set(sources: &Sources, signs: &VitalSigns) {
-    let Sources { endpoint, database, .. } = sources;
+    let Sources { endpoint, database, spans, .. } = sources;
     let Load { in_flight, running, bulk, .. } = endpoint.limiter().load();
     gauge!("registry_requests_in_flight").set(in_flight as f64);
     gauge!("registry_operations_running").set(running as f64);
@@ -94,6 +99,9 @@ pub(super) fn set(sources: &Sources, signs: &VitalSigns) {
         connections("idle").set(f64::from(idle));
         gauge!("registry_pool_connections_limit", "pool" => pool).set(f64::from(limit));
         counter!("registry_statements_total", "pool" => pool).absolute(statements);
+    }
+    for (outcome, spans) in spans.iter().flat_map(SpanCounts::read) {
+        counter!("registry_spans_total", "outcome" => outcome).absolute(spans);
     }
     gauge!("registry_database_up").set(f64::from(u8::from(signs.0.is_some())));
     if let Some(signs) = signs.0 {

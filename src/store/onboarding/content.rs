@@ -26,7 +26,8 @@ pub async fn sent_rows(
                                                   where c.batch_id = k.batch_id and c.first_row <= k.number) as first_row
                      from unnest($1::bigint[], $2::integer[]) as k(batch_id, number)) wanted
                join onboarding_chunk c using (batch_id, first_row)";
-    let mut chunks = sqlx::query_as(sql).bind(batches).bind(numbers).fetch(&database.writer);
+    let chunks = sqlx::query_as::<_, (i64, i32, i32, Vec<u8>)>(sql);
+    let mut chunks = chunks.bind(batches).bind(numbers).fetch(&database.writer);
     let mut found = HashMap::new();
     while let Some((batch, first_row, count, sealed)) = chunks.try_next().await? {
         let chunk = SealedChunk { first_row, rows: count, sealed };

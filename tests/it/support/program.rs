@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc;
+use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -13,14 +13,33 @@ use serde_json::{Value, json};
 pub struct Program {
     process: Child,
     address: String,
+    /// Further addresses in its log.
+    addresses: Mutex<mpsc::Receiver<String>>,
     reading: std::thread::JoinHandle<String>,
 }
+
+/// Only ends a test that has failed.
+const DEADLINE: Duration = Duration::from_secs(60);
 
 impl Program {
     /// Starts a server with only these settings. Returns when it accepts requests.
     pub fn serve(settings: &[(&str, &str)]) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_registry"))
-            .arg("serve")
+        let mut command = Command::new(env!("CARGO_BIN_EXE_registry"));
+        command.arg("serve");
+        Self::start(command, settings)
+    }
+
+    /// Starts a server that can write no file longer than this, in blocks of 512 bytes. Its writes fail; without the trap, the
+    /// signal would end it.
+    pub fn serve_with_small_files(settings: &[(&str, &str)], blocks: u32) -> Self {
+        let mut command = Command::new("sh");
+        let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" serve");
+        command.args(["-c", &script, env!("CARGO_BIN_EXE_registry")]);
+        Self::start(command, settings)
+    }
+
+    fn start(mut command: Command, settings: &[(&str, &str)]) -> Self {
+        let mut process = command
             .env_clear()
             .envs(settings.iter().copied())
             .stderr(Stdio::piped())
@@ -33,7 +52,7 @@ impl Program {
             while lines.read_line(&mut line).is_ok_and(|bytes| bytes > 0) {
                 if let Some(at) = line.find("127.0.0.1:") {
                     let end = line[at..].find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | ':')));
-                    // The receiver takes the first address only.
+                    // Few tests ask for another address than the first.
                     let _ = send.send(line[at..end.map_or(line.len(), |end| at + end)].to_owned());
                 }
                 all.push_str(&line);
@@ -41,9 +60,8 @@ impl Program {
             }
             all
         });
-        // The timeout only ends a test that has failed.
-        match receive.recv_timeout(Duration::from_secs(60)) {
-            Ok(address) => Self { process, address, reading },
+        match receive.recv_timeout(DEADLINE) {
+            Ok(address) => Self { process, address, addresses: Mutex::new(receive), reading },
             Err(_) => {
                 let _ = process.kill();
                 panic!("it does not serve: {}", reading.join().unwrap_or_default())
@@ -54,6 +72,11 @@ impl Program {
     /// Returns where it listens.
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Returns the next address in its log: that of the metrics, if it serves them.
+    pub fn next_address(&self) -> String {
+        self.addresses.lock().unwrap().recv_timeout(DEADLINE).expect("another address in the log")
     }
 
     /// Posts a query, and returns the whole HTTP answer.
@@ -68,11 +91,7 @@ impl Program {
 
     /// Sends a whole request, and returns the whole HTTP answer.
     pub fn send(&self, request: &str) -> String {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
+        send(&self.address, request)
     }
 
     /// Kills it with SIGKILL.
@@ -88,6 +107,15 @@ impl Program {
         assert!(self.process.wait().unwrap().success());
         self.reading.join().unwrap()
     }
+}
+
+/// Sends a whole request to an address, and returns the whole HTTP answer.
+pub fn send(address: &str, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
 }
 
 /// A folder of one test, removed when it is dropped.

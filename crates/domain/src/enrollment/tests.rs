@@ -62,6 +62,7 @@ fn rules() -> Rulebook {
         wages: vec![],
         wage_falls: vec![],
         channel_kinds: vec![],
+        money: Default::default(),
     }
 }
 

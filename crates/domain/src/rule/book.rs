@@ -8,6 +8,7 @@ use super::{
 };
 use crate::day::age_on;
 use crate::identity::{RegionCodes, ServiceNumberRules};
+use crate::money::MoneyRules;
 use crate::monthly_list::WageFallRule;
 use crate::vocabulary::{ChannelKind, CivilServantCategory, Programme, Segment};
 use crate::wage::{WageRule, WageRuleKind};
@@ -45,6 +46,8 @@ pub struct Rulebook {
     pub wage_falls: Vec<WageFallRule>,
     /// Periods of channel kinds. A kind without a rule exists always.
     pub channel_kinds: Vec<(ChannelKind, Citation)>,
+    /// Rules of bills and payments.
+    pub money: MoneyRules,
 }
 
 /// Why a programme cannot be entered on a day.

@@ -1,29 +1,9 @@
-//! State and figures of onboarding batches.
+//! What a batch tells of its rows as a whole: counts and columns.
 
-use async_graphql::{Enum, SimpleObject};
+use async_graphql::SimpleObject;
 
 use crate::graphql::problem::UserErrorCode;
 use domain::onboarding as model;
-
-/// State of an onboarding batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "model::OnboardingState")]
-pub enum OnboardingState {
-    /// Waiting for the file.
-    Receiving,
-    /// The rows are being checked.
-    Validating,
-    /// The plan is waiting for approval.
-    AwaitingApproval,
-    /// The rows are being enrolled.
-    Applying,
-    /// Every row has its outcome.
-    Completed,
-    /// Cancelled. Rows enrolled before stay enrolled; pending rows were not enrolled.
-    Cancelled,
-    /// Failed; see `problems`. Pending rows were not enrolled.
-    Failed,
-}
 
 /// Number of rows by outcome. At any time `received = pending + enrolled + alreadyEnrolled + rejected`.
 #[derive(SimpleObject, rows::Row)]
@@ -48,9 +28,6 @@ impl From<model::Counts> for OnboardingCounts {
         Self { received, pending, enrolled, already_enrolled, rejected, flagged }
     }
 }
-
-/// Columns of a file that are shown, at most. Rosters have a dozen.
-pub(super) const SHOWN_COLUMNS: usize = 200;
 
 /// A column of an uploaded file.
 #[derive(SimpleObject)]
