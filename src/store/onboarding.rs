@@ -271,7 +271,17 @@ pub struct OnboardingRowRecord {
     pub wage_after: Option<i64>,
 }
 
-in_order!(OnboardingRowRecord { batch_id, number, line, outcome, participant_id, problems });
+in_order!(OnboardingRowRecord {
+    batch_id,
+    number,
+    line,
+    outcome,
+    participant_id,
+    problems,
+    change,
+    wage_before,
+    wage_after,
+});
 
 /// A filter for rows of a batch. All conditions that are set must be met.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]

@@ -9,6 +9,7 @@ use sqlx::{AssertSqlSafe, FromRow, PgConnection, QueryBuilder};
 use super::lease::LeasedBatch;
 use super::writing::NewRow;
 use crate::store::array::column;
+use crate::store::columns::in_order;
 use crate::store::error::StoreError;
 use crate::store::page::{self, OrderColumns};
 use crate::store::participant::push_scope;
@@ -445,7 +446,7 @@ pub async fn differences(
 }
 
 /// An absent person.
-#[derive(Clone, Copy, Debug, FromRow)]
+#[derive(Clone, Copy, Debug)]
 pub struct AbsentRecord {
     /// The list.
     pub batch_id: i64,
@@ -456,6 +457,8 @@ pub struct AbsentRecord {
     /// Whether it was ended.
     pub ended: Option<bool>,
 }
+
+in_order!(AbsentRecord { batch_id, participant_id, ends, ended });
 
 const ABSENT_ORDER: OrderColumns = OrderColumns { id: "a.participant_id", name: "a.participant_id" };
 const ABSENT: &str = " from onboarding_absent a where a.batch_id = k.parent";
