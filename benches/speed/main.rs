@@ -68,8 +68,14 @@ enum Part {
     S7,
     S8,
     S9,
+    S10,
+    S11,
     C1,
 }
+
+/// The scenarios of queries.
+const READING: [Part; 9] =
+    [Part::S1, Part::S2, Part::S3, Part::S4, Part::S5, Part::S8, Part::S9, Part::S10, Part::S11];
 
 /// The durations and the number of rounds of a measurement.
 #[derive(Clone, Copy, Debug)]
@@ -120,7 +126,7 @@ async fn measure(cli: &Cli, registers: &Registers) -> anyhow::Result<()> {
     let mut report = Report::new(registers.machine().await?);
     for &participants in &cli.participants {
         let register = registers.of(participants).await?;
-        if cli.includes(&[Part::S1, Part::S2, Part::S3, Part::S4, Part::S5, Part::S8, Part::S9]) {
+        if cli.includes(&READING) {
             reading::measure(cli, &register, &mut report).await?;
         }
         if cli.includes(&[Part::S6, Part::S7, Part::C1]) {

@@ -1,12 +1,13 @@
-//! S1 to S5, S8 and S9: queries.
+//! S1 to S5 and S8 to S11: queries.
 
 use std::time::Duration;
 
 use domain::page::{Order, Position};
+use domain::participant::CardNumber;
 use participant_registry::store::keys::NumberKind;
 use serde_json::json;
 
-use crate::client::request;
+use crate::client::{livez, request};
 use crate::load::{Load, Requests, Throughput, cycle};
 use crate::process::Meter;
 use crate::register::Register;
@@ -40,6 +41,10 @@ const COVERAGE: &str = "{
     bySegment { segment counts { total active } }
   }
 }";
+const NUMBER: &str = "query Number($number: String!) {
+  participant(by: {cardNumber: $number}) { id fullName status }
+}";
+const NOTHING: &str = "{ viewer { __typename } }";
 const PEOPLE_PAGE: &str = "query People($after: String, $field: ParticipantOrderField!) {
   participants(first: $FIRST, after: $after, orderBy: {field: $field}) {
     pageInfo { hasNextPage endCursor }
@@ -75,6 +80,12 @@ pub async fn measure(cli: &Cli, register: &Register, report: &mut Report) -> any
     }
     if cli.includes(&[Part::S8]) {
         reading.far_page(&load, report).await?;
+    }
+    if cli.includes(&[Part::S10]) {
+        reading.number((&server, &load), report).await?;
+    }
+    if cli.includes(&[Part::S11]) {
+        reading.nothing((&server, &load), report).await?;
     }
     server.stop().await
 }
@@ -126,6 +137,20 @@ struct Reading<'a> {
 
 type Served<'a> = (&'a Server, &'a Load);
 
+/// What is compared with pgbench.
+#[derive(Clone, Copy)]
+struct Question<'a> {
+    part: &'static str,
+    what: &'a str,
+    /// The script of pgbench, and its variables.
+    script: &'a str,
+    variables: &'a [(&'a str, i64)],
+    /// The least part of pgbench's rate, with many connections.
+    least: f64,
+    /// The most of pgbench's latency, with one connection.
+    most: f64,
+}
+
 impl Reading<'_> {
     async fn pages(
         &self,
@@ -140,9 +165,15 @@ impl Reading<'_> {
             report.add_page(1, self.register.participants, one.p50);
         }
         let sets = i64::try_from(self.keys.provinces.len())?;
-        let what = "page of 50, 32 connections";
-        let best =
-            self.compare((server, load), ("S1", what, 0.8), &cycled, ("page.sql", sets), report).await?;
+        let page = Question {
+            part: "S1",
+            what: "page of 50",
+            script: "page.sql",
+            variables: &[("sets", sets), ("n", 0)],
+            least: 0.8,
+            most: 1.7,
+        };
+        let best = self.compare((server, load), page, &cycled, report).await?;
         report.add_page(CONNECTIONS, self.register.participants, best.p50);
         if cli.includes(&[Part::S9]) {
             self.memory(server, report);
@@ -167,8 +198,66 @@ impl Reading<'_> {
         let lookup = |number: &String| request(&self.register.token, PERSON, &json!({"number": number}));
         let requests: Vec<Vec<u8>> = self.keys.numbers.iter().map(lookup).collect();
         let sets = i64::try_from(requests.len())?;
-        let what = "one person by number, 32 connections";
-        self.compare(target, ("S3", what, 0.85), &cycle(&requests), ("person.sql", sets), report).await?;
+        let person = Question {
+            part: "S3",
+            what: "one person by number",
+            script: "person.sql",
+            variables: &[("sets", sets), ("n", 0)],
+            least: 0.85,
+            most: 3.0,
+        };
+        self.compare(target, person, &cycle(&requests), report).await?;
+        Ok(())
+    }
+
+    async fn number(&self, target: Served<'_>, report: &mut Report) -> anyhow::Result<()> {
+        // The ids of the demonstration's people count from 1.
+        let people = i64::try_from(self.register.participants)?;
+        let ids = (1..=people).step_by(usize::try_from(people / 2_000 + 1)?);
+        let lookup = |id| {
+            let number = CardNumber::from_key(id).to_string();
+            request(&self.register.token, NUMBER, &json!({"number": number}))
+        };
+        let requests: Vec<Vec<u8>> = ids.map(lookup).collect();
+        let number = Question {
+            part: "S10",
+            what: "one person by card number, no relation",
+            script: "number.sql",
+            variables: &[("people", people)],
+            least: 0.55,
+            most: 6.0,
+        };
+        self.compare(target, number, &cycle(&requests), report).await?;
+        Ok(())
+    }
+
+    /// Measures what every request costs: a query that reads nothing beside an answer of the HTTP server alone.
+    async fn nothing(&self, (server, load): Served<'_>, report: &mut Report) -> anyhow::Result<()> {
+        let (query, alive) = ([request(&self.register.token, NOTHING, &json!({}))], [livez()]);
+        let (mut best, mut cost) = (Throughput::default(), String::new());
+        let mut plain = Throughput::default();
+        for _ in 0..self.plan.rounds {
+            load.send_for(self.plan.warm_up, CONNECTIONS, &cycle(&query)).await?;
+            let meter = Meter::start(server.process(), self.register.postmaster);
+            let throughput = load.send_for(self.plan.measure, CONNECTIONS, &cycle(&query)).await?;
+            if throughput.rate > best.rate {
+                (best, cost) = (throughput, meter.read(throughput.answers));
+            }
+            let throughput = load.send_for(self.plan.measure, CONNECTIONS, &cycle(&alive)).await?;
+            if throughput.rate > plain.rate {
+                plain = throughput;
+            }
+        }
+        report.add(Row {
+            registry: format!("{}{cost}", rate(best)),
+            ..self.row(
+                "S11",
+                "a query without data, 32 connections",
+                format!("/livez: {}", rate(plain)),
+                best.rate / plain.rate,
+                Target::AtLeast(0.5),
+            )
+        });
         Ok(())
     }
 
@@ -180,8 +269,15 @@ impl Reading<'_> {
         let pages = |first: i64| (0..self.keys.employer_pages).map(|at| page(first, at)).collect::<Vec<_>>();
         let (one, twenty) = (pages(1), pages(20));
         let sets = self.keys.employer_pages;
-        let what = "20 employers with 10 people each, 32 connections";
-        self.compare(target, ("S4", what, 0.7), &cycle(&twenty), ("employers.sql", sets), report).await?;
+        let employers = Question {
+            part: "S4",
+            what: "20 employers with 10 people each",
+            script: "employers.sql",
+            variables: &[("sets", sets), ("n", 0)],
+            least: 0.7,
+            most: 1.9,
+        };
+        self.compare(target, employers, &cycle(&twenty), report).await?;
         let [of_one, _] = statements::of_a_request(self.register, &one).await?;
         let [of_twenty, busy] = statements::of_a_request(self.register, &twenty).await?;
         report.add(Row {
@@ -271,11 +367,11 @@ impl Reading<'_> {
     async fn compare(
         &self,
         (server, load): Served<'_>,
-        (part, what, least): (&'static str, &str, f64),
+        question: Question<'_>,
         requests: &Requests<'_>,
-        (script, sets): (&str, i64),
         report: &mut Report,
     ) -> anyhow::Result<Throughput> {
+        let Question { part, what, script, variables, least, .. } = question;
         let (mut best, mut cost) = (Throughput::default(), String::new());
         let mut plain = (0.0, 0);
         for _ in 0..self.plan.rounds {
@@ -287,9 +383,7 @@ impl Reading<'_> {
             }
             // PostgreSQL is usually faster with few clients, so the better of the two counts.
             for clients in [8, CONNECTIONS] {
-                let variables = [("sets", sets), ("n", 0)];
-                let rate =
-                    pgbench::run(self.register, script, clients, self.plan.measure, &variables).await?;
+                let rate = pgbench::run(self.register, script, clients, self.plan.measure, variables).await?;
                 if rate > plain.0 {
                     plain = (rate, clients);
                 }
@@ -299,13 +393,42 @@ impl Reading<'_> {
             registry: format!("{}{cost}", rate(best)),
             ..self.row(
                 part,
-                what,
+                &format!("{what}, {CONNECTIONS} connections"),
                 format!("pgbench -c {}: {:.0}/s", plain.1, plain.0),
                 best.rate / plain.0,
                 Target::AtLeast(least),
             )
         });
+        self.alone(load, question, requests, report).await?;
         Ok(best)
+    }
+
+    /// Compares the median latency of one connection with that of pgbench.
+    async fn alone(
+        &self,
+        load: &Load,
+        question: Question<'_>,
+        requests: &Requests<'_>,
+        report: &mut Report,
+    ) -> anyhow::Result<()> {
+        let Question { part, what, script, variables, most, .. } = question;
+        let (mut p50, mut rate) = (Duration::MAX, 0.0_f64);
+        for _ in 0..self.plan.rounds {
+            p50 = load.measure(self.plan, 1, requests).await?.p50.min(p50);
+            rate = pgbench::run(self.register, script, 1, self.plan.measure, variables).await?.max(rate);
+        }
+        let plain = Duration::from_secs_f64(1.0 / rate);
+        report.add(Row {
+            registry: format!("p50 {}", ms(p50)),
+            ..self.row(
+                part,
+                &format!("{what}, 1 connection"),
+                format!("pgbench -c 1: {}", ms(plain)),
+                p50.as_secs_f64() / plain.as_secs_f64(),
+                Target::AtMost(most),
+            )
+        });
+        Ok(())
     }
 
     fn row(&self, part: &'static str, what: &str, compared_with: String, value: f64, target: Target) -> Row {

@@ -7,6 +7,7 @@
 //!
 //! - `request.rs` runs a mutation: right, idempotency key, transaction, retries, audit entry.
 //! - `terms.rs` looks up what a form names; `enrolling.rs` writes enrollments; `ending.rs` ends them.
+//! - `recording.rs` adds a month to the paid months of people; `account.rs` is what a payer owes and has paid.
 //! - `changing.rs` updates what follows from a change of people: counters, status, payers.
 //! - [`quota`] limits what a client can learn about people whom it may not see.
 //! - [`onboarding`] is the worker that plans and applies batches; [`lapse`] is the daily run.
@@ -20,7 +21,9 @@
 //!    and calls `refuse` or `run`, and a type that implements `request::Mutation`. `set_target.rs` is a short example.
 //! 3. Add the mutation to its noun in `graphql`.
 
+mod account;
 pub mod approve_onboarding;
+pub mod bill_contributions;
 pub mod cancel_onboarding;
 pub mod change_client;
 pub mod change_wage;
@@ -41,13 +44,16 @@ pub mod move_participant;
 pub mod onboard_participants;
 pub mod onboarding;
 pub mod open_channel;
+pub mod pay_contributions;
 pub mod quota;
 pub mod record_agreement;
 pub mod record_contributions;
+mod recording;
 pub mod register_association;
 pub mod register_client;
 pub mod register_employer;
 mod request;
+pub mod reverse_payment;
 pub mod set_target;
 pub mod start_onboarding;
 mod terms;

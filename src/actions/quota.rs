@@ -12,7 +12,9 @@ use sqlx::PgConnection;
 use super::enrolling::EnrollOutcome;
 use super::{ActionError, Done};
 use crate::store::lookup_miss::{self, Spent};
-use crate::store::{Database, StoreError, participant};
+use crate::store::participant::{self, Lookup, ParticipantKey, ParticipantRow};
+use crate::store::session::Session;
+use crate::store::{Database, StoreError};
 use domain::actor::Actor;
 use domain::problem::{Problem, ProblemCode};
 
@@ -24,8 +26,34 @@ pub async fn require_lookups_left(database: &Database, actor: &Actor) -> Result<
     if actor.client == Actor::COMMAND_LINE {
         return Ok(());
     }
-    let spent = lookup_miss::spent(&database.control, &actor.client).await?;
-    if spent.misses < database.misses_per_hour { Ok(()) } else { Err(refusal(spent)) }
+    require_left(database, actor, lookup_miss::spent(&database.control, &actor.client).await?)
+}
+
+fn require_left(database: &Database, actor: &Actor, spent: Spent) -> Result<(), ActionError> {
+    if spent.misses < misses_allowed(database, actor) { Ok(()) } else { Err(refusal(spent)) }
+}
+
+/// Returns how many lookups of an actor's client may find nobody in an hour.
+fn misses_allowed(database: &Database, actor: &Actor) -> i64 {
+    if actor.client == Actor::COMMAND_LINE { i64::MAX } else { database.misses_per_hour }
+}
+
+/// Looks up the participant who owns a number within the client's quota.
+///
+/// # Errors
+/// [`ActionError::QuotaSpent`]
+pub async fn look_up(
+    database: &Database,
+    (session, actor): (&Session, &Actor),
+    key: ParticipantKey<'_>,
+) -> Result<Option<ParticipantRow>, ActionError> {
+    let allowed = misses_allowed(database, actor);
+    let Lookup { spent, row } = participant::look_up(session, actor, key, allowed).await?;
+    if row.is_none() {
+        require_left(database, actor, spent)?;
+        missed(database, actor).await?;
+    }
+    Ok(row)
 }
 
 /// Counts a lookup that found nobody.
@@ -104,7 +132,7 @@ impl<'a> MissCounter<'a> {
         if numbers.is_empty() {
             return Ok(false);
         }
-        let seen = participant::count_by_national_ids(conn, self.actor, &numbers).await?;
+        let seen = participant::count_by_identities(conn, self.actor, &numbers).await?;
         self.count(length(&numbers).saturating_sub(seen)).await
     }
 

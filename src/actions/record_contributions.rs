@@ -3,32 +3,25 @@
 //!
 //! A month that is recorded already stays as it is, so a repeated request adds nothing, with or without a key.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use chrono::{Datelike as _, NaiveDate};
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
-use super::changing::{self, Change};
+use super::recording::{MonthChange, MonthRecorder, Progress, int};
 use super::request::{Mutation, Request};
 use super::{ActionError, Done, Submission};
 use crate::store::audit::Trail;
-use crate::store::enrollment::{self, EnrollmentKey, PaidFor, TimelineRow};
-use crate::store::event::NewEvent;
-use crate::store::participant::{self, Person};
+use crate::store::enrollment::{self, EnrollmentKey, PaidFor};
 use crate::store::{Database, StoreError, association, employer};
 use domain::actor::{Actor, Right};
-use domain::day::{end_of_month, first_of_month};
-use domain::enrollment::EnrollmentStatus;
-use domain::event::EventKind;
+use domain::money::judge_month;
 use domain::problem::{Problem, ProblemCode};
 use domain::rule::Rulebook;
-use domain::timeline::Timeline;
 
 /// The most enrollments that one request can name.
 pub const MAXIMUM_NAMED: usize = 10_000;
-/// People who are locked and written by one statement.
-const CHUNK: usize = 5_000;
 
 /// The input.
 #[derive(Clone, Debug, Serialize)]
@@ -93,19 +86,12 @@ impl Mutation for ContributionRecording<'_> {
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Recorded>, StoreError> {
         let found = enrollment::paid_for(conn, self.actor, self.paid_for, self.month).await?;
-        let mut targets: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
-        for &(participant, enrollment) in &found {
-            targets.entry(participant).or_default().push(enrollment);
-        }
-        let people: Vec<i64> = targets.keys().copied().collect();
-        let mut progress = Progress::default();
-        // In the order of the ids, so that concurrent requests do not deadlock.
-        for ids in people.chunks(CHUNK) {
-            let known = participant::lock(conn, ids).await?;
-            progress.merge(self.record(conn, known, &targets).await?);
-            // Lets other tasks run on this thread.
-            tokio::task::yield_now().await;
-        }
+        let mut people: Vec<i64> = found.iter().map(|key| key.0).collect();
+        people.sort_unstable();
+        people.dedup();
+        let Self { actor, rules, month, today, .. } = *self;
+        let recorder = MonthRecorder { actor, rules, month, today, change: MonthChange::Record };
+        let progress = recorder.run(conn, &found).await?;
         let mut problems = self.objections(&progress);
         if progress.due.is_empty() && !self.finds_the_payer(conn).await? {
             problems = vec![self.no_payer()];
@@ -113,79 +99,13 @@ impl Mutation for ContributionRecording<'_> {
         if !problems.is_empty() {
             return Ok(Done::refused(problems).concerning(people));
         }
-        let Progress { recorded, newly_active, .. } = progress;
-        let int = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
-        let recorded = Recorded { recorded: int(recorded), newly_active: int(newly_active) };
+        let Progress { changed, newly_active, .. } = progress;
+        let recorded = Recorded { recorded: int(changed.len()), newly_active: int(newly_active) };
         Ok(Done::did(recorded, Vec::new()).concerning(people))
     }
 }
 
-/// The enrollments done so far.
-#[derive(Default)]
-struct Progress {
-    recorded: usize,
-    newly_active: usize,
-    /// Those in force on some day of the month.
-    due: BTreeSet<EnrollmentKey>,
-    /// The others, with the reason.
-    not_due: BTreeMap<EnrollmentKey, Problem>,
-}
-
-impl Progress {
-    fn merge(&mut self, other: Self) {
-        self.recorded += other.recorded;
-        self.newly_active += other.newly_active;
-        self.due.extend(other.due);
-        self.not_due.extend(other.not_due);
-    }
-}
-
 impl ContributionRecording<'_> {
-    /// Adds the month to enrollments of locked people.
-    async fn record(
-        &self,
-        conn: &mut PgConnection,
-        people: std::collections::HashMap<i64, Person>,
-        targets: &BTreeMap<i64, Vec<i64>>,
-    ) -> Result<Progress, StoreError> {
-        let mut progress = Progress::default();
-        let (mut rows, mut changes) = (Vec::new(), Vec::new());
-        let mut history = changing::History::default();
-        for (participant, before) in people {
-            let mut after = before.clone();
-            for &id in targets.get(&participant).into_iter().flatten() {
-                let Some(held) = after.enrollments.get_mut(&id) else { continue };
-                if let Some(problem) = not_due(&held.timeline, before.deceased_on, self.month) {
-                    progress.not_due.insert((participant, id), problem);
-                    continue;
-                }
-                progress.due.insert((participant, id));
-                let was = held.timeline.clone();
-                if !held.timeline.paid.add(self.month) {
-                    continue;
-                }
-                held.timeline.update_lapse(self.today, held.segment, self.rules);
-                progress.recorded += 1;
-                let is_active = held.timeline.status() == EnrollmentStatus::Active;
-                progress.newly_active += usize::from(is_active && was.status() != EnrollmentStatus::Active);
-                let of = |effective_on| NewEvent {
-                    participant_id: participant,
-                    enrollment_id: Some(id),
-                    channel_id: None,
-                    effective_on,
-                };
-                history.add(EventKind::Contributed, of(self.month.max(held.timeline.counts_from)));
-                history.add_change(&was, held, of, self.rules);
-                rows.push(TimelineRow::of((participant, id), held, self.rules));
-            }
-            changes.push(Change { participant, before: Some(before), after });
-        }
-        enrollment::update_timelines(conn, &rows).await?;
-        history.write(conn, self.actor).await?;
-        changing::write_consequences(conn, self.rules, &changes).await?;
-        Ok(progress)
-    }
-
     /// Does the payer exist for the caller? For a partner only its own does. Named enrollments need no payer.
     async fn finds_the_payer(&self, conn: &mut PgConnection) -> Result<bool, StoreError> {
         let scope = &self.actor.scope;
@@ -235,38 +155,12 @@ impl ContributionRecording<'_> {
     }
 }
 
-/// The reason why nothing is due for a month. It does not reveal a death: a payer learns of it only by the end of its own
-/// enrollment.
-fn not_due(timeline: &Timeline, deceased_on: Option<NaiveDate>, month: NaiveDate) -> Option<Problem> {
-    if timeline.ends_on.is_some_and(|ends_on| ends_on <= timeline.starts_on) {
-        let message = "This enrollment ended on its first day or before: nothing was ever due.";
-        return Some(Problem::error(ProblemCode::OutOfRange, "enrollmentIds", message));
-    }
-    if timeline.starts_on > end_of_month(month) {
-        let message = format!("This enrollment starts on {}: nothing is due before.", timeline.starts_on);
-        return Some(Problem::error(ProblemCode::OutOfRange, "enrollmentIds", message));
-    }
-    if let Some(ends_on) = timeline.ends_on.filter(|&ends_on| ends_on <= month) {
-        let message = format!("This enrollment ended on {ends_on}: nothing is due after.");
-        return Some(Problem::error(ProblemCode::OutOfRange, "enrollmentIds", message));
-    }
-    deceased_on.filter(|&died| died <= month).map(|_| {
-        let message = "Nothing is due for this person in this month any more.";
-        Problem::error(ProblemCode::OutOfRange, "enrollmentIds", message)
-    })
-}
-
 fn judge(input: &Input, today: NaiveDate) -> Result<PaidFor<'_>, Vec<Problem>> {
     let mut problems = Vec::new();
-    if input.month.day() != 1 {
-        let problem =
-            Problem::error(ProblemCode::InvalidFormat, "month", "A month is given by its first day.");
-        let first = first_of_month(input.month);
-        problems.push(problem.hint(format!("{first} for the month of {}.", input.month)));
-    } else if input.month > today {
-        let message = "This month has not begun.";
+    if let Some(problem) = judge_month(input.month, "month", today) {
         let hint = "The first contribution of an enrollment that starts later is taken with the form.";
-        problems.push(Problem::error(ProblemCode::OutOfRange, "month", message).hint(hint));
+        let is_ahead = problem.code == ProblemCode::OutOfRange;
+        problems.push(if is_ahead { problem.hint(hint) } else { problem });
     }
     let paid_for = match (input.employer, input.association, &input.enrollments) {
         (Some(id), None, None) => Some(PaidFor::Employer(id)),

@@ -16,6 +16,7 @@ use crate::store::count::{self, CountsBy};
 use crate::store::employer::{self, EmployerFilter};
 use crate::store::onboarding::{self, BatchFilter};
 use crate::store::participant::{self, ParticipantFilter, PeopleOf};
+use crate::store::payment::{self, PaymentFilter};
 use domain::page::{Direction, Order, Page};
 
 /// Position of a page in its list.
@@ -104,6 +105,8 @@ pub enum Total {
     Associations(AssociationFilter),
     /// Onboarding batches.
     Batches(BatchFilter),
+    /// Payments.
+    Payments(PaymentFilter),
     /// Audit entries.
     Entries(EntryFilter),
 }
@@ -138,6 +141,7 @@ impl Total {
             Self::Associations(filter) => association::count(session, filter).await?,
             Self::Entries(filter) => audit::count(&caller.database.bulk, filter).await?,
             Self::Batches(filter) => onboarding::count(session, actor, filter).await?,
+            Self::Payments(filter) => payment::count(session, actor, filter).await?,
         };
         Ok(int(total))
     }

@@ -11,6 +11,7 @@ use super::loaders::Loaders;
 use crate::actions::quota;
 use crate::store::StoreError;
 use crate::store::audit::{About, Trail};
+use crate::store::participant::{ParticipantKey, ParticipantRow};
 use domain::language::Language;
 
 /// The state of one request. Loaders live as long as the request, so no answer is shared between callers; a subscription empties
@@ -39,7 +40,20 @@ impl RequestContext {
         }
     }
 
-    /// Runs a lookup by number within the client's quota of misses.
+    /// Looks up the participant who owns a number within the client's quota of misses.
+    ///
+    /// # Errors
+    /// `QUOTA_EXCEEDED`, or the database is unavailable.
+    pub async fn participant_by_number(
+        &self,
+        key: ParticipantKey<'_>,
+    ) -> Result<Option<ParticipantRow>, FieldError> {
+        let Caller { database, session, actor, .. } = &*self.caller;
+        let _turn = self.lookups.lock().await;
+        Ok(quota::look_up(database, (session, actor), key).await?)
+    }
+
+    /// Runs another lookup by number within the client's quota of misses.
     ///
     /// # Errors
     /// `QUOTA_EXCEEDED`, or what `lookup` fails with.

@@ -4,14 +4,18 @@ use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 use chrono::NaiveDate;
 use graphql_front::catalogue::Rules;
 
-use super::context::{caller, request};
+use super::bill::ContributionBill;
+use super::context::{caller, request, written};
 use super::declarations::Declarations;
 use super::enrollment::Programme;
 use super::error::FieldError;
 use super::input::{InputReader, Lenient};
 use super::node_id::{association_id, employer_id, enrollment_id};
+use super::payment::{Payment, PaymentInput, moment};
 use super::problem::{UserError, user_errors};
 use super::scalar::{Date, Rupiah};
+use crate::actions::Submission;
+use crate::actions::pay_contributions::{self, Paid, pay_contributions};
 use crate::actions::record_contributions::{self as action, record_contributions};
 use domain::access::Right;
 use domain::rule;
@@ -87,15 +91,23 @@ pub struct RecordContributionsInput {
     association_id: Option<ID>,
     /// Records the month for these enrollments: at most 10,000, each once.
     enrollment_ids: Option<Vec<ID>>,
+    /// The payment, with an employer or an association. Only the outlet or office that took the money can record it.
+    payment: Option<PaymentInput>,
 }
 
 /// Result of `recordContributions`.
 #[derive(SimpleObject)]
 pub struct RecordContributionsPayload {
-    /// Number of enrollments for which the month was newly recorded. 0 if an error rejects the input.
+    /// Number of enrollments for which the month was newly recorded. With a payment, over all months that it covers. 0 if
+    /// an error rejects the input.
     recorded: i32,
     /// Number of these enrollments that became active.
     newly_active: i32,
+    /// The payment, with what it pays for. Null without one, and if an error rejects the input.
+    payment: Option<Payment>,
+    /// The bill of the month after the payment: `left` is what was paid too little, `unallocated` what was paid too much.
+    /// Null without a payment, and if an error rejects the input.
+    bill: Option<ContributionBill>,
     /// All problems with the input.
     errors: Vec<UserError>,
 }
@@ -109,7 +121,11 @@ impl ContributionMutation {
     /// Records the contributions paid for a month, by employer, association or enrollment. People outside your scope
     /// are left out, and a month that is already recorded stays as it is. A past month changes the counts of past days.
     /// A partner reports for its own employer or association without further check, so its report can clear its own
-    /// licence of arrears.
+    /// licence of arrears, unless the installation counts paid months only (see `payment`).
+    ///
+    /// With a payment, the money goes to the oldest month that the employer or association owes, then to later ones up to
+    /// the present month, then to fines. Each month that it covers is recorded for all people whom the month is billed for,
+    /// whatever your scope. The same channel and reference again give the same answer.
     async fn record_contributions(
         &self,
         ctx: &Context<'_>,
@@ -118,13 +134,49 @@ impl ContributionMutation {
         let caller = caller(ctx);
         let (today, trail) = (caller.today(), &request(ctx).trail);
         let (key, mut reader) = (input.idempotency_key.clone(), InputReader::default());
+        let mut input = input;
+        let payment = input.payment.take();
         let input = read(input, today, &mut reader);
+        if let Some(payment) = payment {
+            let input = payment.read(input, today, &mut reader);
+            return pay(ctx, input, reader.submission(key.as_deref())).await;
+        }
         let submission = reader.submission(key.as_deref());
         let done =
             record_contributions(&caller.database, &caller.actor, today, submission, &input, trail).await?;
         let action::Recorded { recorded, newly_active } = done.value.unwrap_or_default();
-        Ok(RecordContributionsPayload { recorded, newly_active, errors: user_errors(done.problems) })
+        let errors = user_errors(done.problems);
+        Ok(RecordContributionsPayload { recorded, newly_active, payment: None, bill: None, errors })
     }
+}
+
+async fn pay(
+    ctx: &Context<'_>,
+    input: pay_contributions::Input,
+    submission: Submission<'_>,
+) -> Result<RecordContributionsPayload, FieldError> {
+    let (caller, trail) = (caller(ctx), &request(ctx).trail);
+    let moment = moment(caller);
+    let done = pay_contributions(&caller.database, &caller.actor, moment, submission, &input, trail).await?;
+    let errors = user_errors(done.problems);
+    let Some(Paid { payment, recorded }) = done.value else {
+        return Ok(RecordContributionsPayload {
+            recorded: 0,
+            newly_active: 0,
+            payment: None,
+            bill: None,
+            errors,
+        });
+    };
+    let action::Recorded { recorded, newly_active } = recorded;
+    let payment = written(Some(payment), |id| Payment::load(ctx, id)).await?;
+    let month = input.contributions.month;
+    let is_billed = ctx.look_ahead().field("bill").exists();
+    let bill = match payment.as_ref().filter(|_| is_billed).map(Payment::payer) {
+        Some(payer) => ContributionBill::of(caller, payer, month).await?,
+        None => None,
+    };
+    Ok(RecordContributionsPayload { recorded, newly_active, payment, bill, errors })
 }
 
 fn read(input: RecordContributionsInput, today: NaiveDate, reader: &mut InputReader) -> action::Input {

@@ -40,6 +40,8 @@ pub struct Enrollment {
     row: EnrollmentRow,
     /// Set if the enrollment was found through its person.
     participant: Option<Participant>,
+    /// The day as of which it is shown; `None`: today.
+    on: Option<NaiveDate>,
 }
 
 connection!(EnrollmentConnection, EnrollmentEdge, Enrollment, "enrollments", "enrollment");
@@ -47,12 +49,13 @@ connection!(EnrollmentConnection, EnrollmentEdge, Enrollment, "enrollments", "en
 impl Enrollment {
     /// Returns an enrollment without its person.
     pub fn new(row: EnrollmentRow) -> Self {
-        Self { row, participant: None }
+        Self { row, participant: None, on: None }
     }
 
     /// Returns an enrollment of a known person.
     pub fn of(row: EnrollmentRow, participant: Participant) -> Self {
-        Self { row, participant: Some(participant) }
+        let on = participant.day();
+        Self { row, participant: Some(participant), on }
     }
 
     /// Loads the enrollment of a person with an internal id, if it is in the caller's scope.
@@ -129,7 +132,7 @@ impl Enrollment {
         Some(Ok(CivilServant { service_number: number, category, work_unit, grade }))
     }
 
-    /// Monthly wage in rupiah, as it is today: of an ended enrollment the last one. `changeWage` changes it, and
+    /// Monthly wage in rupiah, as it is today, or on the day of `asOf`: of an ended enrollment the last one. `changeWage` changes it, and
     /// `Participant.events` has each change. Null unless the client may read personal data and states a purpose
     /// (`X-Purpose`).
     fn monthly_wage(&self, ctx: &Context<'_>) -> Option<Rupiah> {
@@ -137,7 +140,7 @@ impl Enrollment {
         if !caller.reads_personal_data() {
             return None;
         }
-        self.row.wages().current(caller.today()).map(Rupiah)
+        self.row.wages().current(self.on.unwrap_or_else(|| caller.today())).map(Rupiah)
     }
 
     /// Contributions due per programme, with the rule behind each amount: as of the first day, or of a month by its wage
@@ -346,8 +349,10 @@ pub struct EnrollParticipantInput {
     /// the payload has no record.
     #[graphql(default)]
     validate_only: bool,
-    /// Identity number (NIK), 16 digits. Spaces and dots are ignored.
-    national_id: String,
+    /// Identity number (NIK), 16 digits. Spaces and dots are ignored. Needed unless a foreigner has a passport instead.
+    national_id: Option<String>,
+    /// Passport number of a foreigner without an identity number: letters and digits.
+    passport_number: Option<String>,
     /// Full name with titles, at most 100 characters.
     full_name: String,
     /// Date of birth.
@@ -442,7 +447,8 @@ impl EnrollmentMutation {
 
 fn read(input: EnrollParticipantInput, today: NaiveDate, reader: &mut InputReader) -> action::Input {
     action::Input {
-        national_id: input.national_id,
+        national_id: input.national_id.unwrap_or_default(),
+        passport_number: input.passport_number,
         full_name: input.full_name,
         birth_date: reader.scalar(input.birth_date, "birthDate"),
         sex: input.sex.into(),

@@ -172,6 +172,8 @@ pub enum ParticipantEventKind {
     WageChanged,
     /// The person moved to another province.
     Moved,
+    /// A month is no longer paid, because its payment was reversed.
+    ContributionReversed,
 }
 
 /// The rights and costs of these fields.

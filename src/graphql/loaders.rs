@@ -10,7 +10,7 @@ mod turn;
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::future::Future;
-use std::hash::Hash;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 pub use batch::{LoaderOf, load, load_many};
@@ -25,10 +25,11 @@ use crate::store::count::{self, CountsBy, StatusCounts};
 use crate::store::coverage::{self, People};
 use crate::store::employer::{self, EmployerFilter, EmployerRow};
 use crate::store::enrollment::{self, EnrollmentFilter, EnrollmentRow};
-use crate::store::event::{self, EventRow};
-use crate::store::onboarding::{self, BatchRow, OnboardingRowRecord, RowFilter};
+use crate::store::event::{self, EventFilter, EventRow};
+use crate::store::onboarding::{self, BatchRow, OnboardingRowRecord, RowFilter, content};
 use crate::store::participant::{self, ParticipantFilter, ParticipantRow, PeopleOf};
-use domain::onboarding::MAXIMUM_WORK_UNITS;
+use crate::store::payment::{self, PaymentRow};
+use domain::onboarding::{MAXIMUM_WORK_UNITS, StagedRow};
 use domain::page::{Page, Slice};
 use domain::problem::ProblemCode;
 
@@ -63,6 +64,8 @@ pub struct Loaders {
     pub associations: LoaderOf<Associations>,
     /// Onboarding batches by id.
     pub batches: LoaderOf<Batches>,
+    /// Payments by id.
+    pub payments: LoaderOf<Payments>,
     /// Pages of people.
     pub people_pages: LoaderOf<PeoplePages>,
     /// Pages of employers of provinces.
@@ -75,6 +78,8 @@ pub struct Loaders {
     pub event_pages: LoaderOf<EventPages>,
     /// Pages of rows of batches.
     pub row_pages: LoaderOf<RowPages>,
+    /// Rows of batches as they were sent, by batch and number.
+    pub sent_rows: LoaderOf<SentRows>,
     /// Rows of batches by work unit.
     pub work_units: LoaderOf<WorkUnits>,
     /// Rows of batches by problem.
@@ -101,12 +106,14 @@ impl Loaders {
             employers: LoaderOf::new(caller),
             associations: LoaderOf::new(caller),
             batches: LoaderOf::new(caller),
+            payments: LoaderOf::new(caller),
             people_pages: LoaderOf::new(caller),
             employer_pages: LoaderOf::new(caller),
             association_pages: LoaderOf::new(caller),
             enrollment_pages: LoaderOf::new(caller),
             event_pages: LoaderOf::new(caller),
             row_pages: LoaderOf::new(caller),
+            sent_rows: LoaderOf::new(caller),
             work_units: LoaderOf::new(caller),
             row_problems: LoaderOf::new(caller),
             counts: LoaderOf::new(caller),
@@ -118,7 +125,7 @@ impl Loaders {
     }
 
     /// Forgets all values, so that the next event of a subscription reads them anew.
-    pub async fn forget(&self) {
+    pub fn forget(&self) {
         let Self {
             participants,
             enrollments,
@@ -140,25 +147,25 @@ impl Loaders {
             last_enrollments,
             totals,
         } = self;
-        participants.forget().await;
-        enrollments.forget().await;
-        events.forget().await;
-        employers.forget().await;
-        associations.forget().await;
-        batches.forget().await;
-        people_pages.forget().await;
-        employer_pages.forget().await;
-        association_pages.forget().await;
-        enrollment_pages.forget().await;
-        event_pages.forget().await;
-        row_pages.forget().await;
-        work_units.forget().await;
-        row_problems.forget().await;
-        counts.forget().await;
-        own_counts.forget().await;
-        workforce.forget().await;
-        last_enrollments.forget().await;
-        totals.forget().await;
+        participants.forget();
+        enrollments.forget();
+        events.forget();
+        employers.forget();
+        associations.forget();
+        batches.forget();
+        people_pages.forget();
+        employer_pages.forget();
+        association_pages.forget();
+        enrollment_pages.forget();
+        event_pages.forget();
+        row_pages.forget();
+        work_units.forget();
+        row_problems.forget();
+        counts.forget();
+        own_counts.forget();
+        workforce.forget();
+        last_enrollments.forget();
+        totals.forget();
     }
 }
 
@@ -195,6 +202,8 @@ by_key! {
     Employers: i64 => EmployerRow, |caller, ids| employer::by_ids(&caller.session, ids);
     /// Associations by id.
     Associations: i64 => AssociationRow, |caller, ids| association::by_ids(&caller.session, ids);
+    /// Rows of batches as they were sent, by batch and number.
+    SentRows: (i64, i32) => StagedRow, |caller, rows| content::sent_rows(&caller.database, &caller.session, rows);
     /// Outcomes of rows by work unit, by batch.
     WorkUnits: i64 => onboarding::WorkUnits,
         |caller, ids| onboarding::by_work_unit(&caller.session, ids, MAXIMUM_WORK_UNITS as i64);
@@ -209,10 +218,12 @@ by_key! {
         channel::last_enrollments(&caller.session, &caller.actor, caller.reference.calendar, ids);
     /// Onboarding batches by id.
     Batches: i64 => BatchRow, |caller, ids| onboarding::by_ids(&caller.session, &caller.actor, ids);
+    /// Payments by id.
+    Payments: i64 => PaymentRow, |caller, ids| payment::by_ids(&caller.session, &caller.actor, ids);
 }
 
 /// Key of a page of a nested list. Pages with the same filter and position are fetched together.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Nested<F> {
     /// Internal id of the parent.
     pub parent: i64,
@@ -220,6 +231,13 @@ pub struct Nested<F> {
     pub filter: F,
     /// Page of the list.
     pub page: Page,
+}
+
+impl<F> Hash for Nested<F> {
+    /// Hashes the parent alone: most lists of a request differ in nothing else, and a filter is large.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.parent.hash(state);
+    }
 }
 
 /// Loads a page of a nested list.
@@ -240,14 +258,19 @@ where
 }
 
 /// Groups the keys of a batch by what one statement can answer.
-fn groups<'a, K, G: Eq + Hash>(
+fn groups<'a, K, G: Eq>(
     keys: &'a [K],
     group: impl Fn(&'a K) -> G,
     parent: impl Fn(&'a K) -> i64,
-) -> HashMap<G, Vec<i64>> {
-    let mut groups: HashMap<G, Vec<i64>> = HashMap::new();
+) -> Vec<(G, Vec<i64>)> {
+    // There are as many as the document has lists of this kind, so nearly always one.
+    let mut groups: Vec<(G, Vec<i64>)> = Vec::new();
     for key in keys {
-        groups.entry(group(key)).or_default().push(parent(key));
+        let (of, parent) = (group(key), parent(key));
+        match groups.iter_mut().find(|(known, _)| *known == of) {
+            Some((_, parents)) => parents.push(parent),
+            None => groups.push((of, vec![parent])),
+        }
     }
     groups
 }
@@ -319,7 +342,7 @@ pages_of! {
 pub struct EventPages;
 
 impl Source for EventPages {
-    type Key = Nested<()>;
+    type Key = Nested<EventFilter>;
     type Value = Slice<EventRow>;
 
     async fn fetch(
@@ -327,9 +350,9 @@ impl Source for EventPages {
         keys: &[Self::Key],
     ) -> Result<HashMap<Self::Key, Self::Value>, StoreError> {
         let mut pages = HashMap::new();
-        for (page, parents) in groups(keys, |n| &n.page, |n| n.parent) {
-            let lists = event::list_of(&caller.session, &caller.actor, &parents, page).await?;
-            let key = |parent| Nested { parent, filter: (), page: page.clone() };
+        for ((filter, page), parents) in groups(keys, |n| (n.filter, &n.page), |n| n.parent) {
+            let lists = event::list_of(&caller.session, &caller.actor, &parents, filter, page).await?;
+            let key = |parent| Nested { parent, filter, page: page.clone() };
             pages.extend(lists.into_iter().map(|(parent, list)| (key(parent), list)));
         }
         Ok(pages)
@@ -387,7 +410,7 @@ async fn of_trees(caller: &Caller, ids: &[i64]) -> Result<HashMap<i64, StatusCou
 }
 
 /// Key of the size of a nested list.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TotalOf {
     /// People of a province, employer, association or channel.
     People(PeopleOf, i64, ParticipantFilter),
@@ -398,9 +421,16 @@ pub enum TotalOf {
     /// Enrollments of a person.
     Enrollments(i64, EnrollmentFilter),
     /// Events of a person.
-    Events(i64),
+    Events(i64, EventFilter),
     /// Rows of an onboarding batch.
     Rows(i64, RowFilter),
+}
+
+impl Hash for TotalOf {
+    /// Hashes the parent alone, as for [`Nested`].
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.parent().hash(state);
+    }
 }
 
 /// Sizes of nested lists.
@@ -428,7 +458,7 @@ impl Source for Totals {
                 TotalOf::Enrollments(_, filter) => {
                     enrollment::count_of(session, actor, &parents, filter).await?
                 }
-                TotalOf::Events(_) => event::count_of(session, actor, &parents).await?,
+                TotalOf::Events(_, filter) => event::count_of(session, actor, &parents, *filter).await?,
                 TotalOf::Rows(_, filter) => onboarding::count_rows_of(session, &parents, filter).await?,
             };
             totals.extend(found.into_iter().map(|(parent, total)| (group.with_parent(parent), total)));
@@ -444,7 +474,7 @@ impl TotalOf {
             | Self::Employers(parent, _)
             | Self::Associations(parent, _)
             | Self::Enrollments(parent, _)
-            | Self::Events(parent)
+            | Self::Events(parent, _)
             | Self::Rows(parent, _) => *parent,
         }
     }
@@ -456,7 +486,7 @@ impl TotalOf {
             | Self::Employers(parent, _)
             | Self::Associations(parent, _)
             | Self::Enrollments(parent, _)
-            | Self::Events(parent)
+            | Self::Events(parent, _)
             | Self::Rows(parent, _) => *parent = new,
         }
         other

@@ -14,6 +14,7 @@ pub mod agreement;
 mod argument;
 pub mod association;
 pub mod audit;
+pub mod bill;
 pub mod caller;
 pub mod channel;
 pub mod clearance;
@@ -35,6 +36,7 @@ pub mod node;
 pub mod node_id;
 pub mod onboarding;
 pub mod participant;
+pub mod payment;
 mod prefetch;
 pub mod problem;
 pub mod province;
@@ -63,6 +65,8 @@ pub struct Query(
     audit::AuditQuery,
     onboarding::OnboardingQuery,
     clearance::ClearanceQuery,
+    bill::BillQuery,
+    payment::PaymentQuery,
     export::ExportQuery,
 );
 
@@ -75,6 +79,7 @@ pub struct Mutation(
     participant::ParticipantMutation,
     participant::MoveMutation,
     contribution::ContributionMutation,
+    payment::PaymentMutation,
     employer::EmployerMutation,
     association::AssociationMutation,
     channel::ChannelMutation,
@@ -82,6 +87,7 @@ pub struct Mutation(
     target::TargetMutation,
     client::ClientMutation,
     onboarding::OnboardingMutation,
+    onboarding::InlineOnboardingMutation,
 );
 
 /// Everything that can be followed.

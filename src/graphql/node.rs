@@ -19,6 +19,7 @@ use super::event::ParticipantEvent;
 use super::node_id::NodeId;
 use super::onboarding::{OnboardingBatch, OnboardingRow};
 use super::participant::Participant;
+use super::payment::Payment;
 use super::province::Province;
 use super::target::Target;
 use domain::access::Right;
@@ -53,6 +54,8 @@ pub enum Node {
     OnboardingBatch(OnboardingBatch),
     /// A row of an onboarding batch.
     OnboardingRow(OnboardingRow),
+    /// A payment.
+    Payment(Payment),
 }
 
 /// Maximum number of ids per field.
@@ -111,6 +114,7 @@ async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>, FieldError> {
         NodeId::AuditEntry(id) => AuditEntry::load(ctx, id).await?.map(Node::AuditEntry),
         NodeId::Batch(id) => OnboardingBatch::load(ctx, id).await?.map(Node::OnboardingBatch),
         NodeId::Row(batch, number) => OnboardingRow::load(ctx, batch, number).await?.map(Node::OnboardingRow),
+        NodeId::Payment(id) => Payment::load(ctx, id).await?.map(Node::Payment),
     })
 }
 
@@ -125,6 +129,7 @@ fn right_of(id: NodeId) -> Right {
         NodeId::Client(_) => Right::ManageClients,
         NodeId::AuditEntry(_) => Right::ReadAudit,
         NodeId::Batch(_) | NodeId::Row(..) => Right::ReadOnboarding,
+        NodeId::Payment(_) => Right::ReadPayments,
     }
 }
 

@@ -34,6 +34,8 @@ pub enum NodeId {
     Batch(i64),
     /// A row of an onboarding batch.
     Row(i64, i64),
+    /// A payment.
+    Payment(i64),
 }
 
 impl NodeId {
@@ -53,6 +55,7 @@ impl NodeId {
             Self::AuditEntry(id) => format!("u{id}"),
             Self::Batch(id) => format!("b{id}"),
             Self::Row(batch, number) => format!("w{batch}.{number}"),
+            Self::Payment(id) => format!("y{id}"),
         };
         ID(URL_SAFE_NO_PAD.encode(text))
     }
@@ -84,6 +87,7 @@ impl NodeId {
             'u' => rest.parse().ok().map(Self::AuditEntry),
             'b' => rest.parse().ok().map(Self::Batch),
             'w' => pair().map(|(batch, number)| Self::Row(batch, number)),
+            'y' => rest.parse().ok().map(Self::Payment),
             _ => None,
         }
     }
@@ -136,7 +140,8 @@ mod tests {
         fn ids_come_back_as_what_they_stand_for(a: i64, b: i64, c: i16) {
             for id in [NodeId::Participant(a), NodeId::Enrollment(a, b), NodeId::Event(a, b), NodeId::Employer(a),
                        NodeId::Association(a), NodeId::Province(c), NodeId::Channel(a), NodeId::Client(a), NodeId::AuditEntry(a),
-                       NodeId::Agreement(a), NodeId::Target(a), NodeId::Batch(a), NodeId::Row(a, b)] {
+                       NodeId::Agreement(a), NodeId::Target(a), NodeId::Batch(a), NodeId::Row(a, b),
+                       NodeId::Payment(a)] {
                 prop_assert_eq!(NodeId::decode(&id.encode()).ok(), Some(id));
             }
         }

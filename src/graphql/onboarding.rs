@@ -1,6 +1,6 @@
 //! Onboarding batches, and the outcome of each row.
 
-use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
+use async_graphql::{Context, Enum, ID, InputObject, Object, Result};
 use domain::onboarding::MAXIMUM_WORK_UNITS;
 use domain::problem::ProblemCode;
 use graphql_front::catalogue::Rules;
@@ -16,26 +16,32 @@ use super::declarations::Declarations;
 use super::employer::Employer;
 use super::enrollment::{CivilServantCategory, Programme, Segment};
 use super::error::FieldError;
-use super::loaders::{TotalOf, load, load_page, missing};
+use super::loaders::{TotalOf, load, load_many, load_page, missing};
 use super::node_id::{NodeId, association_id, batch_id, employer_id};
 use super::participant::Participant;
-use super::prefetch::Relation;
+use super::prefetch::{Prefetched, Relation, is_selected};
 use super::problem::{UserError, UserErrorCode, user_errors};
 use super::province::Province;
 use super::scalar::{Date, DateTime, Rupiah};
 use crate::actions::approve_onboarding::hexadecimal;
 use crate::store::StoreError;
-use crate::store::onboarding::{self as store, BatchRow, RowFilter};
+use crate::store::onboarding::{self as store, BatchRow, OnboardingRowRecord, RowFilter};
 use domain::actor::Right;
 use domain::onboarding as model;
 use domain::page::{Direction, Order, Position};
 use roster::{ignored_columns, understood_columns};
 
+mod content;
+mod counts;
 mod follow;
+mod inline;
 mod lifecycle;
 mod row;
 
+pub use content::OnboardingRowContent;
+pub use counts::{OnboardingColumn, OnboardingCounts, ProblemCount, WorkUnitCounts};
 pub use follow::OnboardingSubscription;
+pub use inline::InlineOnboardingMutation;
 pub use lifecycle::OnboardingMutation;
 pub use row::{OnboardingRow, OnboardingRowConnection, RowOutcome};
 
@@ -155,6 +161,12 @@ impl OnboardingBatch {
         self.0.digest.as_deref().map(hexadecimal)
     }
 
+    /// Newest earlier batch of the same payer with the same file. Null if there is none in your scope, or if it was cancelled
+    /// or failed before this one began.
+    async fn same_file_as(&self, ctx: &Context<'_>) -> Option<Result<OnboardingBatch, FieldError>> {
+        OnboardingBatch::load(ctx, self.0.same_file_as?).await.map_err(FieldError::from).transpose()
+    }
+
     /// Number of rows by outcome. In a plan, `pending` rows are those that would be enrolled. `received` is always the
     /// sum of `pending`, `enrolled`, `alreadyEnrolled` and `rejected`.
     fn counts(&self) -> OnboardingCounts {
@@ -183,9 +195,24 @@ impl OnboardingBatch {
         let (slice, total) = load_counted(ctx, slice, total).await?;
         let ids = slice.rows.iter().filter_map(|row| row.participant_id);
         let people = Relation::load(&ctx.look_ahead(), "participant", &loaders.participants, ids).await?;
+        let sent = match is_selected(&ctx.look_ahead(), "content") && !slice.rows.is_empty() {
+            true => {
+                let keys = slice.rows.iter().map(|row| (row.batch_id, row.number)).collect();
+                Some(load_many(&loaders.sent_rows, keys).await?)
+            }
+            false => None,
+        };
+        let content = |row: &OnboardingRowRecord| match &sent {
+            Some(sent) => {
+                let sent = sent.get(&(row.batch_id, row.number));
+                Prefetched::Yes(sent.and_then(|sent| OnboardingRowContent::visible(caller(ctx), sent)))
+            }
+            None => Prefetched::No,
+        };
         let slice = slice.map(|row| {
             let participant = people.get(row.participant_id).map(Participant::new);
-            (Position::of_id(row.number.into()), OnboardingRow { row, participant })
+            let content = content(&row);
+            (Position::of_id(row.number.into()), OnboardingRow { row, participant, content })
         });
         Ok(OnboardingRowConnection::new(slice, &page, total))
     }
@@ -244,7 +271,7 @@ impl OnboardingBatch {
     }
 
     /// Problems that stopped the batch as a whole. As warnings: parts of the file that are not about a person and were
-    /// left out.
+    /// left out, and that the same file was received before.
     fn problems(&self) -> Vec<UserError> {
         user_errors(self.0.problems.clone().map(|problems| problems.0).unwrap_or_default())
     }
@@ -300,60 +327,8 @@ pub enum OnboardingState {
     Failed,
 }
 
-/// Number of rows by outcome. At any time `received = pending + enrolled + alreadyEnrolled + rejected`.
-#[derive(SimpleObject, rows::Row)]
-pub struct OnboardingCounts {
-    /// Number of rows received.
-    received: i32,
-    /// Not enrolled yet. In a cancelled or failed batch: not enrolled.
-    pending: i32,
-    /// Enrolled by this batch.
-    enrolled: i32,
-    /// Already enrolled with this employer or association.
-    already_enrolled: i32,
-    /// Rejected.
-    rejected: i32,
-    /// Rows among `enrolled` and `alreadyEnrolled` with a warning to review.
-    flagged: i32,
-}
-
-impl From<model::Counts> for OnboardingCounts {
-    fn from(counts: model::Counts) -> Self {
-        let model::Counts { received, pending, enrolled, already_enrolled, rejected, flagged } = counts;
-        Self { received, pending, enrolled, already_enrolled, rejected, flagged }
-    }
-}
-
 /// Columns of a file that are shown, at most. Rosters have a dozen.
 const SHOWN_COLUMNS: usize = 200;
-
-/// A column of an uploaded file.
-#[derive(SimpleObject)]
-pub struct OnboardingColumn {
-    /// Name of the column in the file. Empty if it has none, or if it looks like data.
-    name: String,
-    /// What the column was read as: a field of `CivilServantRow`, `category`, `number` (a running number) or `error` (of
-    /// an earlier report). Null if it was not recognized, so nothing in it was read.
-    field: Option<String>,
-}
-
-/// Number of rows of a work unit by outcome.
-#[derive(SimpleObject, rows::Row)]
-pub struct WorkUnitCounts {
-    /// Work unit (SKPD, OPD). Empty for rows without one.
-    work_unit: String,
-    /// Number of its rows by outcome.
-    counts: OnboardingCounts,
-}
-
-/// Number of rows with a problem.
-#[derive(SimpleObject, rows::Row)]
-pub struct ProblemCount {
-    /// Code of the problem.
-    code: UserErrorCode,
-    /// Number of rows with it.
-    rows: i32,
-}
 
 /// A filter. All given conditions must match.
 #[derive(Clone, Debug, Default, InputObject)]
@@ -438,7 +413,20 @@ async fn list(
 /// The rights and costs of these fields.
 pub(super) const DECLARATIONS: Declarations = Declarations {
     rights: &[
-        (Right::ReadPeople, &["OnboardingRow.participant"]),
+        (Right::ReadPeople, &["OnboardingRow.participant", "OnboardingRow.content", "OnboardingRowContent"]),
+        (
+            Right::ReadPersonalData,
+            &[
+                "OnboardingRowContent.nationalId",
+                "OnboardingRowContent.passportNumber",
+                "OnboardingRowContent.serviceNumber",
+                "OnboardingRowContent.birthPlace",
+                "OnboardingRowContent.birthDate",
+                "OnboardingRowContent.monthlyWage",
+                "OnboardingRowContent.startsOn",
+                "OnboardingRowContent.phone",
+            ],
+        ),
         (
             Right::ReadOnboarding,
             &[
@@ -462,6 +450,8 @@ pub(super) const DECLARATIONS: Declarations = Declarations {
             &[
                 "Mutation.onboardCivilServants",
                 "OnboardCivilServantsPayload",
+                "Mutation.onboardParticipants",
+                "OnboardParticipantsPayload",
                 "Mutation.startOnboarding",
                 "StartOnboardingPayload",
             ],
@@ -475,7 +465,7 @@ pub(super) const DECLARATIONS: Declarations = Declarations {
             ("ProblemCount", ProblemCode::VARIANTS.len()),
             ("OnboardingColumn", SHOWN_COLUMNS),
         ],
-        bulk: &["Mutation.cancelOnboarding", "Mutation.onboardCivilServants"],
+        bulk: &["Mutation.cancelOnboarding", "Mutation.onboardCivilServants", "Mutation.onboardParticipants"],
         ..Rules::NONE
     },
 };

@@ -1,6 +1,8 @@
 //! Participants.
 
-use async_graphql::{Context, Enum, ID, InputObject, Object, OneofObject, Result};
+use std::sync::Arc;
+
+use async_graphql::{Context, Enum, ID, InputObject, Object, Result};
 use graphql_front::catalogue::Rules;
 
 use super::argument::{OrderDirection, all_of, order_of, province_of, words_of};
@@ -16,7 +18,7 @@ use super::error::FieldError;
 use super::event::{ParticipantEvent, ParticipantEventConnection};
 use super::input::Lenient;
 use super::loaders::{Nested, TotalOf, load, load_page, missing};
-use super::node_id::{NodeId, association_id, employer_id, participant_id};
+use super::node_id::{NodeId, association_id, employer_id};
 use super::prefetch::{Prefetched, Relation};
 use super::province::Province;
 use super::scalar::{Date, DateTime};
@@ -24,16 +26,19 @@ use crate::store::StoreError;
 use crate::store::keys::NumberKind;
 use crate::store::participant::{self as store, ParticipantRow, PeopleOf};
 use domain::actor::Right;
-use domain::identity::{NationalId, ServiceNumber};
 use domain::page::{Order, Page, Position, Slice};
 use domain::participant::{self as model, CardNumber};
-use domain::problem::Problem;
 
 mod correct;
+mod key;
 mod moving;
+mod past;
 
 pub use correct::ParticipantMutation;
+pub use key::ParticipantKey;
+use key::find;
 pub use moving::MoveMutation;
+use past::Past;
 
 /// A person whom the agency covers or has covered.
 #[derive(Clone, Debug)]
@@ -41,6 +46,8 @@ pub struct Participant {
     row: ParticipantRow,
     employer: Prefetched<Employer>,
     association: Prefetched<Association>,
+    /// The day as of which it is shown; `None`: now.
+    past: Option<Arc<Past>>,
 }
 
 connection!(ParticipantConnection, ParticipantEdge, Participant, "participants", "participant");
@@ -57,7 +64,7 @@ impl Participant {
         employer: Prefetched<Employer>,
         association: Prefetched<Association>,
     ) -> Self {
-        Self { row, employer, association }
+        Self { row, employer, association, past: None }
     }
 
     /// Loads the person with an internal id, if it is in the caller's scope.
@@ -88,6 +95,13 @@ impl Participant {
     fn national_id(&self, ctx: &Context<'_>) -> Option<Result<String, FieldError>> {
         let sealed = self.row.national_id.as_deref()?;
         let number = caller(ctx).database.keys.open(NumberKind::NationalId, sealed);
+        Some(number.map(|number| caller(ctx).visible_number(number)).map_err(FieldError::from))
+    }
+
+    /// Passport number of a foreigner without an identity number, masked like it. Null for everybody else.
+    fn passport_number(&self, ctx: &Context<'_>) -> Option<Result<String, FieldError>> {
+        let sealed = self.row.passport_number.as_deref()?;
+        let number = caller(ctx).database.keys.open(NumberKind::Passport, sealed);
         Some(number.map(|number| caller(ctx).visible_number(number)).map_err(FieldError::from))
     }
 
@@ -133,6 +147,9 @@ impl Participant {
     ) -> Result<EnrollmentConnection, FieldError> {
         let page = PageArguments { first, after, last, before }.newest_first()?;
         let filter = filter_by.unwrap_or_default().read()?;
+        if let Some(past) = &self.past {
+            return Ok(past.enrollments(self, &filter, &page));
+        }
         let total = Total::Nested(TotalOf::Enrollments(self.row.id, filter.clone()));
         let loader = &request(ctx).loaders.enrollment_pages;
         let slice = load_page(loader, self.row.id, filter, &page);
@@ -176,8 +193,9 @@ impl Participant {
         #[graphql(desc = "Returns items before this cursor.")] before: Option<String>,
     ) -> Result<ParticipantEventConnection, FieldError> {
         let page = PageArguments { first, after, last, before }.newest_first()?;
-        let slice = load_page(&request(ctx).loaders.event_pages, self.row.id, (), &page);
-        let total = Total::Nested(TotalOf::Events(self.row.id));
+        let filter = self.past.as_ref().map(|past| past.events()).unwrap_or_default();
+        let slice = load_page(&request(ctx).loaders.event_pages, self.row.id, filter, &page);
+        let total = Total::Nested(TotalOf::Events(self.row.id, filter));
         let (slice, total) = load_counted(ctx, slice, total).await?;
         let slice = slice.map(|row| (row.position(), ParticipantEvent::new(row)));
         Ok(ParticipantEventConnection::new(slice, &page, total))
@@ -213,19 +231,6 @@ pub enum ParticipantStatus {
     Ended,
     /// Deceased.
     Deceased,
-}
-
-/// A key of a participant. Exactly one field must be set.
-#[derive(OneofObject)]
-pub enum ParticipantKey {
-    /// Id of the participant.
-    Id(ID),
-    /// Full identity number (NIK). Spaces and dots are ignored.
-    NationalId(String),
-    /// Card number (KPJ).
-    CardNumber(String),
-    /// Service number (NIP) of a civil servant, 18 digits. Spaces and dots are ignored.
-    ServiceNumber(String),
 }
 
 /// A filter. All given conditions must match.
@@ -360,12 +365,19 @@ pub struct ParticipantQuery;
 #[Object]
 impl ParticipantQuery {
     /// Returns a participant by id, identity number, card number or service number, or null if there is none in your scope.
+    /// With `asOf`, the person as of the end of that day: status, province, employer, association, enrollments with their
+    /// wages, and events; null if the person was not registered yet.
     async fn participant(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Key of the participant.")] by: ParticipantKey,
+        #[graphql(desc = "Day as of which the person is shown, not in the future (default: now).")]
+        as_of: Option<Lenient<Date>>,
     ) -> Option<Result<Participant, FieldError>> {
-        find(ctx, by).await.transpose()
+        match as_of {
+            None => find(ctx, by).await.transpose(),
+            Some(day) => past::find(ctx, by, day).await.transpose(),
+        }
     }
 
     /// Lists participants, by default in the order of their first enrollment.
@@ -402,53 +414,6 @@ async fn list(
     Ok(ParticipantConnection::new(slice, &page, total))
 }
 
-async fn find(ctx: &Context<'_>, by: ParticipantKey) -> Result<Option<Participant>, FieldError> {
-    let caller = caller(ctx);
-    caller.require(Right::ReadPeople)?;
-    let wrong = || {
-        FieldError::Identifier(
-            "This is not a card number: a card number has 11 digits, the last of which is a check digit."
-                .into(),
-        )
-    };
-    match by {
-        ParticipantKey::Id(id) => Ok(Participant::load(ctx, participant_id(&id)?).await?),
-        ParticipantKey::CardNumber(number) => {
-            let number = CardNumber::parse(&number).ok_or_else(wrong)?;
-            request(ctx).by_number(async { Ok(Participant::load(ctx, number.key()).await?) }).await
-        }
-        ParticipantKey::NationalId(number) => {
-            let number = NationalId::parse(&number, &caller.reference.rules.regions, "nationalId");
-            let (number, _) = number.map_err(malformed)?;
-            by_identifier(ctx, NumberKind::NationalId, number.as_str()).await
-        }
-        ParticipantKey::ServiceNumber(number) => {
-            let rules = &caller.reference.rules.service_number;
-            // Of contract staff too: their numbers have a marker in place of the month.
-            let number = ServiceNumber::parse(&number, rules, true, caller.today(), "serviceNumber");
-            let (number, _) = number.map_err(malformed)?;
-            by_identifier(ctx, NumberKind::ServiceNumber, number.as_str()).await
-        }
-    }
-}
-
-/// Returns the person with a number, if the caller sees the person. A number that finds nobody counts as a miss.
-async fn by_identifier(
-    ctx: &Context<'_>,
-    kind: NumberKind,
-    number: &str,
-) -> Result<Option<Participant>, FieldError> {
-    let caller = caller(ctx);
-    let index = caller.database.keys.index(kind, number);
-    let find = store::find_by_identifier(&caller.session, &caller.actor, kind, &index);
-    let row = request(ctx).by_number(async { Ok(find.await?) }).await?;
-    Ok(row.map(Participant::new))
-}
-
-fn malformed(problems: Vec<Problem>) -> FieldError {
-    FieldError::Identifier(problems.into_iter().map(|p| p.message).collect::<Vec<_>>().join(" "))
-}
-
 /// The rights and costs of these fields.
 pub(super) const DECLARATIONS: Declarations = Declarations {
     rights: &[
@@ -468,7 +433,12 @@ pub(super) const DECLARATIONS: Declarations = Declarations {
         ),
         (
             Right::ReadPersonalData,
-            &["Participant.nationalId", "Participant.birthDate", "CivilServant.serviceNumber"],
+            &[
+                "Participant.nationalId",
+                "Participant.passportNumber",
+                "Participant.birthDate",
+                "CivilServant.serviceNumber",
+            ],
         ),
         (
             Right::ChangePeople,

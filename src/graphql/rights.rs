@@ -18,8 +18,9 @@ use strum::VariantArray as _;
 use super::declarations::Declarations;
 use super::error::FieldError;
 use super::{
-    agreement, association, audit, channel, clearance, client, connection, contribution, coverage, employer,
-    enrollment, event, export, node, onboarding, participant, problem, province, sdl, target, viewer,
+    agreement, association, audit, bill, channel, clearance, client, connection, contribution, coverage,
+    employer, enrollment, event, export, node, onboarding, participant, payment, problem, province, scalar,
+    sdl, target, viewer,
 };
 use domain::access::Right;
 use domain::actor::{Actor, Role};
@@ -29,6 +30,7 @@ const DECLARED: &[Declarations] = &[
     agreement::DECLARATIONS,
     association::DECLARATIONS,
     audit::DECLARATIONS,
+    bill::DECLARATIONS,
     channel::DECLARATIONS,
     clearance::DECLARATIONS,
     client::DECLARATIONS,
@@ -42,8 +44,10 @@ const DECLARED: &[Declarations] = &[
     node::DECLARATIONS,
     onboarding::DECLARATIONS,
     participant::DECLARATIONS,
+    payment::DECLARATIONS,
     problem::DECLARATIONS,
     province::DECLARATIONS,
+    scalar::DECLARATIONS,
     target::DECLARATIONS,
     viewer::DECLARATIONS,
 ];

@@ -3,7 +3,9 @@
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
 use chrono::{Datelike as _, NaiveDate, SecondsFormat, Utc};
 
+use super::declarations::Declarations;
 use super::input::Described;
+use graphql_front::catalogue::Rules;
 
 /// A date, as in `2014-10-02`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,4 +124,25 @@ impl Described for Rupiah {
 /// Returns a count as a GraphQL `Int`, which has 32 bits.
 pub fn int(count: i64) -> i32 {
     i32::try_from(count).unwrap_or(i32::MAX)
+}
+
+/// What is declared of these scalars.
+pub(super) const DECLARATIONS: Declarations = Declarations {
+    rights: &[],
+    rules: Rules { open_scalars: &["Date", "DateTime", "Rupiah"], ..Rules::NONE },
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_validator_accepts_every_value_of_an_open_scalar() {
+        let open = [Date::is_valid, DateTime::is_valid, Rupiah::is_valid];
+        assert_eq!(DECLARATIONS.rules.open_scalars.len(), open.len());
+        for value in [Value::Null, Value::from(true), Value::from(-1), Value::from("x"), Value::List(vec![])]
+        {
+            assert!(open.iter().all(|is_valid| is_valid(&value)), "{value}");
+        }
+    }
 }

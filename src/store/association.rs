@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use sqlx::{FromRow, PgConnection, QueryBuilder};
+use sqlx::{PgConnection, QueryBuilder};
 
+use super::columns::in_order;
 use super::error::StoreError;
 use super::page::{self, OrderColumns, push_ids, push_page, push_words};
 use super::session::Session;
@@ -13,7 +14,7 @@ use domain::association::NewAssociation;
 use domain::page::{Order, Page, Position, Slice};
 
 /// An association as stored.
-#[derive(Clone, Debug, FromRow)]
+#[derive(Clone, Debug)]
 pub struct AssociationRow {
     /// Internal id.
     pub id: i64,
@@ -28,6 +29,8 @@ pub struct AssociationRow {
     /// Province.
     pub province_id: i16,
 }
+
+in_order!(AssociationRow { id, registered_at, name, name_key, trade, province_id });
 
 const COLUMNS: &str = "a.id, a.registered_at, a.name, a.name_key, a.trade, a.province_id";
 const ORDER: OrderColumns = OrderColumns { id: "a.id", name: "a.name_key" };
@@ -55,7 +58,7 @@ pub struct AssociationFilter {
 pub async fn by_ids(session: &Session, ids: &[i64]) -> Result<HashMap<i64, AssociationRow>, StoreError> {
     let mut sql = QueryBuilder::new(format!("select {COLUMNS} from association a where "));
     push_ids(&mut sql, "a.id", ids);
-    let rows: Vec<AssociationRow> = sql.build_query_as().fetch_all(session).await?;
+    let rows: Vec<AssociationRow> = session.fetch(&mut sql).await?;
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
 }
 
@@ -74,7 +77,7 @@ pub async fn list(
     let mut sql = QueryBuilder::new(format!("select {COLUMNS}"));
     push_source(&mut sql, filter, false);
     push_page(&mut sql, page, ORDER);
-    Ok(page.cut(sql.build_query_as().fetch_all(session).await?))
+    Ok(page.cut(session.fetch(&mut sql).await?))
 }
 
 /// Returns the same page of associations of several provinces, in one statement.

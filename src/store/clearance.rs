@@ -22,7 +22,7 @@ use domain::clearance::{
 use domain::employer::EmployerKind;
 use domain::enrollment::{EnrollmentStatus, Segment};
 use domain::rule::{Citation, Period, Rulebook};
-use domain::timeline::Timeline;
+use domain::timeline::{PaidMonths, Timeline};
 
 /// What a company is looked up by.
 #[derive(Clone, Debug)]
@@ -62,18 +62,21 @@ struct Line {
     starts_on: Option<NaiveDate>,
     ends_on: Option<NaiveDate>,
     paid: Option<Vec<NaiveDate>>,
+    settled: Option<Vec<NaiveDate>>,
     people: Option<i64>,
     last_left_on: Option<NaiveDate>,
 }
 
 impl Line {
-    fn held(&self) -> Option<(Segment, Timeline)> {
+    /// Returns the enrollment with the paid months that count for a clearance.
+    fn held(&self, rules: &Rulebook) -> Option<(Segment, Timeline)> {
         let days = (self.counts_from?, self.starts_on?, self.ends_on);
+        let months =
+            |bounds: &Option<Vec<NaiveDate>>| PaidMonths::from_bounds(bounds.as_deref().unwrap_or_default());
+        let paid = rules.counted_months(months(&self.paid), &months(&self.settled)).bounds();
         // How it was left says nothing of the day; `Workers` settles it.
-        Some((
-            self.segment?,
-            Timeline::from_columns(days, self.paid.as_deref(), EnrollmentStatus::Registered),
-        ))
+        let timeline = Timeline::from_columns(days, Some(&paid), EnrollmentStatus::Registered);
+        Some((self.segment?, timeline))
     }
 }
 
@@ -114,7 +117,9 @@ pub async fn companies_on(
 
 const COMPANIES: &str = "
     select k.place, m.id, m.name, m.kind, h.headcount as declared_headcount, h.declared_on,
-           w.person, w.segment, w.counts_from, w.starts_on, w.ends_on, w.paid, w.people, w.last_left_on
+           w.person, w.segment, w.counts_from, w.starts_on, w.ends_on, w.paid,
+           array(select b from unnest(w.settled) r, unnest(array[lower(r), upper(r) - 1]) b order by b) as settled,
+           w.people, w.last_left_on
     from unnest($1::bytea[], $2::text[], $4::bigint[]) with ordinality as k(tax_number_index, business_number, id, place)
     join lateral (
         select id, name, kind from employer e
@@ -129,14 +134,14 @@ const COMPANIES: &str = "
                case when by_month then date_trunc('month', starts_on)::date else counts_from end as counts_from,
                case when by_month then date_trunc('month', starts_on)::date else starts_on end as starts_on,
                case when by_month then date_trunc('month', ends_on - 1)::date + 1 else ends_on end as ends_on,
-               paid, count(*) as people, max(ends_on) filter (where has_left) as last_left_on
-        from (select participant_id, segment, counts_from, starts_on, ends_on, paid, ends_on <= $3 as has_left,
+               paid, settled, count(*) as people, max(ends_on) filter (where has_left) as last_left_on
+        from (select participant_id, segment, counts_from, starts_on, ends_on, paid, settled, ends_on <= $3 as has_left,
                      count(*) over (partition by participant_id) as of_person,
                      ends_on <= $3 and count(*) over (partition by participant_id) = 1 as by_month
               from enrollment
               where employer_id = m.id and counts_from <= $3
                     and (ends_on is null or ends_on > $3 or ends_on > starts_on)) e
-        group by 1, 2, 3, 4, 5, 6) w on true
+        group by 1, 2, 3, 4, 5, 6, 7) w on true
     order by k.place";
 
 /// Returns the company of some lines, which has at least one.
@@ -160,7 +165,7 @@ fn count_workers(lines: &[Line], day: NaiveDate, rules: &Rulebook) -> Workers {
     let mut several: HashMap<i64, Vec<(Segment, Timeline)>> = HashMap::new();
     for line in lines {
         workers.last_left_on = workers.last_left_on.max(line.last_left_on);
-        match (line.held(), line.person) {
+        match (line.held(rules), line.person) {
             (Some(held), Some(person)) => several.entry(person).or_default().push(held),
             (Some(held), None) => workers.add(&mut [held], line.people.unwrap_or_default(), day, rules),
             (None, _) => {}

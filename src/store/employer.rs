@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{FromRow, PgConnection, PgExecutor, QueryBuilder};
 
+use super::columns::in_order;
 use super::error::StoreError;
 use super::page::{self, OrderColumns, push_any, push_ids, push_page, push_words};
 use super::session::Session;
@@ -17,7 +18,7 @@ mod cache;
 pub use cache::EmployerCache;
 
 /// An employer as stored.
-#[derive(Clone, Debug, FromRow)]
+#[derive(Clone, Debug)]
 pub struct EmployerRow {
     /// Internal id.
     pub id: i64,
@@ -42,6 +43,20 @@ pub struct EmployerRow {
     /// The first day on which nobody is employed there.
     pub closed_on: Option<NaiveDate>,
 }
+
+in_order!(EmployerRow {
+    id,
+    registered_at,
+    name,
+    name_key,
+    kind,
+    tax_number_sealed,
+    business_number,
+    risk_class,
+    province_id,
+    declared_headcount,
+    closed_on,
+});
 
 const COLUMNS: &str = "e.id, e.registered_at, e.name, e.name_key, e.kind, e.tax_number_sealed, e.business_number, \
                        e.risk_class, e.province_id, e.declared_headcount, e.closed_on";
@@ -74,7 +89,7 @@ pub async fn by_ids(session: &Session, ids: &[i64]) -> Result<HashMap<i64, Emplo
     if !found.missing.is_empty() {
         let mut sql = QueryBuilder::new(format!("select {COLUMNS} from employer e where "));
         push_ids(&mut sql, "e.id", &found.missing);
-        let rows: Vec<EmployerRow> = sql.build_query_as().fetch_all(session).await?;
+        let rows: Vec<EmployerRow> = session.fetch(&mut sql).await?;
         let rows: HashMap<i64, EmployerRow> = rows.into_iter().map(|row| (row.id, row)).collect();
         session.employers().keep(&rows, &found);
         found.rows.extend(rows);
@@ -117,7 +132,7 @@ pub async fn list(
     let mut sql = QueryBuilder::new(format!("select {COLUMNS}"));
     push_source(&mut sql, filter, false);
     push_page(&mut sql, page, ORDER);
-    Ok(page.cut(sql.build_query_as().fetch_all(session).await?))
+    Ok(page.cut(session.fetch(&mut sql).await?))
 }
 
 /// A number by which employers are ordered. Counts are rounded down to multiples of `step`.

@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use sqlx::{FromRow, PgConnection, QueryBuilder};
+use serde::{Deserialize, Deserializer};
+use sqlx::{PgConnection, QueryBuilder};
 
 use super::array::{array_literal, column};
+use super::columns::in_order;
 use super::error::StoreError;
 use super::page::{self, OrderColumns, push_any};
 use super::participant::push_scope;
@@ -30,7 +32,7 @@ pub use exporting::{
 pub use newcomers::{Arrival, Newcomer, NewcomerQueue, Whole, enroll_newcomers};
 
 /// An enrollment as stored.
-#[derive(Clone, Debug, FromRow)]
+#[derive(Clone, Debug, Deserialize)]
 pub struct EnrollmentRow {
     /// The person.
     pub participant_id: i64,
@@ -67,6 +69,7 @@ pub struct EnrollmentRow {
     /// When it was recorded.
     pub recorded_at: DateTime<Utc>,
     /// Service number, encrypted.
+    #[serde(deserialize_with = "bytes_of_json")]
     pub service_number: Option<Vec<u8>>,
     /// Work unit.
     pub work_unit: Option<String>,
@@ -79,6 +82,32 @@ pub struct EnrollmentRow {
     /// The wages from these days on, rupiah.
     pub wages: Option<Vec<i64>>,
 }
+
+in_order!(EnrollmentRow {
+    participant_id,
+    id,
+    employer_id,
+    association_id,
+    channel_id,
+    onboarding_batch_id,
+    monthly_wage,
+    starts_on,
+    ends_on,
+    paid_through,
+    segment,
+    status,
+    end_reason,
+    civil_servant,
+    province_id,
+    programmes,
+    recorded_at,
+    service_number,
+    work_unit,
+    grade,
+    flags,
+    wages_from,
+    wages,
+});
 
 const COLUMNS: &str = "e.participant_id, e.id, e.employer_id, e.association_id, e.channel_id, e.onboarding_batch_id, \
                        e.monthly_wage, e.starts_on, e.ends_on, e.paid_through, e.segment, e.status, e.end_reason, \
@@ -137,6 +166,14 @@ pub struct EnrollmentFilter {
     pub segments: Vec<Segment>,
 }
 
+impl EnrollmentFilter {
+    /// Does it select an enrollment that was read already?
+    pub fn selects(&self, row: &EnrollmentRow) -> bool {
+        (self.statuses.is_empty() || self.statuses.contains(&row.status))
+            && (self.segments.is_empty() || self.segments.contains(&row.segment))
+    }
+}
+
 /// Returns enrollments by person and id, without those that the actor may not see.
 pub async fn by_ids(
     session: &Session,
@@ -157,7 +194,7 @@ pub async fn by_ids(
         );
     }
     push_visible(&mut sql, actor);
-    let rows: Vec<EnrollmentRow> = sql.build_query_as().fetch_all(session).await?;
+    let rows: Vec<EnrollmentRow> = session.fetch(&mut sql).await?;
     session.shows(rows.iter().map(|row| row.participant_id));
     Ok(rows.into_iter().map(|row| ((row.participant_id, row.id), row)).collect())
 }
@@ -177,6 +214,24 @@ pub async fn list_of(
     let slices: HashMap<i64, Slice<EnrollmentRow>> = slices.await?;
     session.shows(slices.values().flat_map(|slice| &slice.rows).map(|row| row.participant_id));
     Ok(slices)
+}
+
+/// Appends an expression with all enrollments of the person `p` that the actor may see, as a JSON array, with the columns that
+/// their statuses follow from.
+pub(super) fn push_all_of_person(sql: &mut QueryBuilder<sqlx::Postgres>, actor: &Actor) {
+    sql.push(format!(
+        "(select coalesce(jsonb_agg(to_jsonb(s) order by s.id), '[]') \
+          from (select {COLUMNS}, e.counts_from, e.paid from enrollment e where e.participant_id = p.id"
+    ));
+    push_visible(sql, actor);
+    sql.push(") s)");
+}
+
+/// Reads the bytes that PostgreSQL writes as JSON: `"\\x0123"`.
+fn bytes_of_json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<u8>>, D::Error> {
+    let text: Option<String> = Deserialize::deserialize(deserializer)?;
+    let digits = |text: String| hex::decode(text.strip_prefix("\\x").unwrap_or(&text));
+    text.map(digits).transpose().map_err(serde::de::Error::custom)
 }
 
 /// Counts the enrollments of several people.

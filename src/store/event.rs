@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::types::Json;
-use sqlx::{FromRow, PgConnection, QueryBuilder};
+use sqlx::{PgConnection, QueryBuilder};
 
 use super::array::column;
+use super::columns::in_order;
 use super::error::StoreError;
 use super::page::{self, OrderColumns};
 use super::participant::push_scope;
@@ -17,7 +18,7 @@ use domain::event::EventKind;
 use domain::page::{Page, Position, Slice};
 
 /// An event as stored.
-#[derive(Clone, Debug, FromRow)]
+#[derive(Clone, Debug)]
 pub struct EventRow {
     /// The person.
     pub participant_id: i64,
@@ -43,6 +44,20 @@ pub struct EventRow {
     pub number_after: Option<Vec<u8>>,
 }
 
+in_order!(EventRow {
+    participant_id,
+    id,
+    enrollment_id,
+    channel_id,
+    recorded_at,
+    effective_on,
+    kind,
+    recorded_by,
+    details,
+    number_before,
+    number_after,
+});
+
 impl EventRow {
     /// The position in a list.
     pub fn position(&self) -> Position {
@@ -61,6 +76,15 @@ const NUMBERS: &str = " left join former_number former \
                             where former.number is not null and f.participant_id = v.participant_id and f.event_id > v.id \
                             order by f.event_id limit 1) next on true";
 
+/// Conditions on events; all that are set must hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct EventFilter {
+    /// They took effect on this day or before.
+    pub effective_until: Option<NaiveDate>,
+    /// They were recorded before this moment.
+    pub recorded_before: Option<DateTime<Utc>>,
+}
+
 /// Returns events by person and id, without those that the actor may not see.
 pub async fn by_ids(
     session: &Session,
@@ -76,7 +100,7 @@ pub async fn by_ids(
     );
     sql.push(NUMBERS).push(" where true");
     push_visible(&mut sql, actor);
-    let rows: Vec<EventRow> = sql.build_query_as().fetch_all(session).await?;
+    let rows: Vec<EventRow> = session.fetch(&mut sql).await?;
     session.shows(rows.iter().map(|row| row.participant_id));
     Ok(rows.into_iter().map(|row| ((row.participant_id, row.id), row)).collect())
 }
@@ -86,12 +110,13 @@ pub async fn list_of(
     session: &Session,
     actor: &Actor,
     participants: &[i64],
+    filter: EventFilter,
     page: &Page,
 ) -> Result<HashMap<i64, Slice<EventRow>>, StoreError> {
     let order = OrderColumns { id: "v.id", name: "v.id" };
     let slices = page::list_of(session, participants, (page, order), |sql| {
         sql.push(COLUMNS);
-        push_source(sql, actor, NUMBERS);
+        push_source(sql, actor, filter, NUMBERS);
     });
     let slices: HashMap<i64, Slice<EventRow>> = slices.await?;
     session.shows(slices.values().flat_map(|slice| &slice.rows).map(|row| row.participant_id));
@@ -103,13 +128,25 @@ pub async fn count_of(
     session: &Session,
     actor: &Actor,
     participants: &[i64],
+    filter: EventFilter,
 ) -> Result<HashMap<i64, i64>, StoreError> {
-    page::count_of(session, participants, "count(*)", |sql| push_source(sql, actor, "")).await
+    page::count_of(session, participants, "count(*)", |sql| push_source(sql, actor, filter, "")).await
 }
 
-fn push_source(sql: &mut QueryBuilder<sqlx::Postgres>, actor: &Actor, more: &'static str) {
+fn push_source(
+    sql: &mut QueryBuilder<sqlx::Postgres>,
+    actor: &Actor,
+    filter: EventFilter,
+    more: &'static str,
+) {
     sql.push(" from participant_event v join participant p on p.id = v.participant_id").push(more);
     sql.push(" where v.participant_id = k.parent");
+    if let Some(day) = filter.effective_until {
+        sql.push(" and v.effective_on <= ").push_bind(day);
+    }
+    if let Some(moment) = filter.recorded_before {
+        sql.push(" and v.recorded_at < ").push_bind(moment);
+    }
     push_visible(sql, actor);
 }
 

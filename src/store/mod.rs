@@ -20,7 +20,7 @@
 //! for the audit trail. Errors are [`StoreError`] and carry no personal data.
 //!
 //! # To add a noun
-//! Write a migration in `migrations/`, and a file here with the row (`#[derive(FromRow)]`) and its verbs. Enumerations of
+//! Write a migration in `migrations/`, and a file here with the row (`columns.rs` reads the rows of lists) and its verbs. Enumerations of
 //! the database are closed lists in `domain`. Then run `.ci/record-sql`, which records the checked statements (`query!`)
 //! in `.sqlx`, and commit them.
 
@@ -28,10 +28,12 @@ pub mod agreement;
 mod array;
 pub mod association;
 pub mod audit;
+pub mod bill;
 pub mod channel;
 pub mod clearance;
 pub mod client;
 pub mod client_cache;
+mod columns;
 pub mod count;
 pub mod coverage;
 pub mod coverage_watch;
@@ -50,10 +52,12 @@ pub mod keys;
 pub mod lapse_run;
 pub mod lookup_miss;
 pub mod migration;
+mod money_rules;
 pub mod onboarding;
 pub mod open_error;
 pub mod page;
 pub mod participant;
+pub mod payment;
 mod pool;
 pub mod recount;
 pub mod reference;

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use sqlx::postgres::PgRow;
-use sqlx::{FromRow, Postgres, QueryBuilder, Row as _};
+use sqlx::{Postgres, QueryBuilder};
 
+use super::columns::{Columns, InOrder};
 use super::error::StoreError;
 use super::session::Session;
 use domain::page::{Direction, Order, Page, Slice};
@@ -51,20 +51,17 @@ pub fn push_page(sql: &mut QueryBuilder<Postgres>, page: &Page, columns: OrderCo
 /// Reads the same page of the children of several parents in one statement. Each parent has a page, also an empty one.
 ///
 /// `select` appends the columns, the source and the conditions of a child; the parent is `k.parent`.
-pub async fn list_of<T>(
+pub(super) async fn list_of<T: InOrder>(
     session: &Session,
     parents: &[i64],
     (page, columns): (&Page, OrderColumns),
     select: impl FnOnce(&mut QueryBuilder<Postgres>),
-) -> Result<HashMap<i64, Slice<T>>, StoreError>
-where
-    T: for<'r> FromRow<'r, PgRow> + Send + Unpin,
-{
+) -> Result<HashMap<i64, Slice<T>>, StoreError> {
     let mut sql = of_parents("k.parent, q.*", parents);
     select(&mut sql);
     push_page(&mut sql, page, columns);
     sql.push(") q");
-    let rows: Vec<Child<T>> = sql.build_query_as().fetch_all(session).await?;
+    let rows: Vec<Child<T>> = session.fetch(&mut sql).await?;
     let mut children: HashMap<i64, Vec<T>> = HashMap::new();
     for Child { parent, row } in rows {
         children.entry(parent).or_default().push(row);
@@ -102,9 +99,9 @@ struct Child<T> {
     row: T,
 }
 
-impl<'r, T: FromRow<'r, PgRow>> FromRow<'r, PgRow> for Child<T> {
-    fn from_row(row: &'r PgRow) -> Result<Self, sqlx::Error> {
-        Ok(Self { parent: row.try_get("parent")?, row: T::from_row(row)? })
+impl<T: InOrder> InOrder for Child<T> {
+    fn read(columns: &mut Columns<'_>) -> Result<Self, sqlx::Error> {
+        Ok(Self { parent: columns.next("parent")?, row: T::read(columns)? })
     }
 }
 

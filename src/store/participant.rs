@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use sqlx::{FromRow, Postgres, QueryBuilder};
+use sqlx::{Postgres, QueryBuilder};
 
+use super::columns::{Columns, InOrder, in_order};
 use super::count::StatusCounts;
 use super::error::StoreError;
 use super::keys::NumberKind;
+use super::lookup_miss::{Spent, push_spent};
 use super::page::{self, of_parents, push_ids, push_page};
 use super::session::Session;
 use domain::actor::Actor;
@@ -16,12 +18,14 @@ use domain::participant::{ParticipantStatus, Sex};
 
 mod correcting;
 mod filter;
+mod past;
 mod statement;
 mod writing;
 
 pub use correcting::{CorrectedColumns, correct, corrected_columns, move_to, record_death};
 use filter::ORDER;
 pub use filter::{ParticipantFilter, PeopleOf};
+pub use past::{PastPerson, Visible, find_on};
 pub use statement::push_scope;
 use statement::{
     count_people, distinct, own, push_columns, push_rows, push_source, push_status, push_status_within,
@@ -29,7 +33,7 @@ use statement::{
 pub use writing::{NewParticipant, Person, Summary, existing, insert_many, lock, summarize_many};
 
 /// A participant as stored.
-#[derive(Clone, FromRow)]
+#[derive(Clone)]
 pub struct ParticipantRow {
     /// Internal id, from which the card number is made.
     pub id: i64,
@@ -55,7 +59,25 @@ pub struct ParticipantRow {
     pub name_key: String,
     /// Identity number, sealed.
     pub national_id: Option<Vec<u8>>,
+    /// Passport number of a foreigner, sealed.
+    pub passport_number: Option<Vec<u8>>,
 }
+
+in_order!(ParticipantRow {
+    id,
+    registered_at,
+    channel_id,
+    employer_id,
+    association_id,
+    birth_date,
+    sex,
+    status,
+    province_id,
+    full_name,
+    name_key,
+    national_id,
+    passport_number,
+});
 
 domain::redacted_debug!(ParticipantRow);
 
@@ -66,6 +88,40 @@ impl ParticipantRow {
             Order::Id => Position::of_id(self.id),
             _ => Position { key: self.name_key.clone(), id: self.id },
         }
+    }
+}
+
+/// What a participant is found by.
+#[derive(Clone, Copy, Debug)]
+pub enum ParticipantKey<'a> {
+    /// The internal id.
+    Id(i64),
+    /// The kind and the index of a number.
+    Number(NumberKind, &'a [u8]),
+}
+
+impl ParticipantKey<'_> {
+    /// Appends where the person `p` with this key comes from.
+    fn push_source(self, sql: &mut QueryBuilder<Postgres>) {
+        sql.push(" from ").push(self.table()).push(" where ");
+        self.push_condition(sql);
+    }
+
+    fn table(self) -> &'static str {
+        match self {
+            Self::Id(_) => "participant p",
+            Self::Number(..) => "(identifier i join participant p on p.id = i.participant_id)",
+        }
+    }
+
+    fn push_condition(self, sql: &mut QueryBuilder<Postgres>) {
+        match self {
+            Self::Id(id) => sql.push("p.id = ").push_bind(id),
+            Self::Number(kind, index) => {
+                sql.push("i.kind = ").push_bind(<&str>::from(kind));
+                sql.push("::identifier_kind and i.value_index = ").push_bind(index.to_vec())
+            }
+        };
     }
 }
 
@@ -80,39 +136,61 @@ pub async fn by_ids(
     sql.push(" from participant p where ");
     push_ids(&mut sql, "p.id", ids);
     push_scope(&mut sql, actor);
-    let rows: Vec<ParticipantRow> = sql.build_query_as().fetch_all(session).await?;
+    let rows: Vec<ParticipantRow> = session.fetch(&mut sql).await?;
     session.shows(rows.iter().map(|row| row.id));
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
 }
 
-/// Returns the participant who owns a number, given by its index.
-pub async fn find_by_identifier(
-    session: &Session,
-    actor: &Actor,
-    kind: NumberKind,
-    value_index: &[u8],
-) -> Result<Option<ParticipantRow>, StoreError> {
-    let mut sql = QueryBuilder::new("select ");
-    push_columns(&mut sql, actor);
-    sql.push(" from identifier i join participant p on p.id = i.participant_id where i.kind = ");
-    sql.push_bind(<&str>::from(kind))
-        .push("::identifier_kind and i.value_index = ")
-        .push_bind(value_index.to_vec());
-    push_scope(&mut sql, actor);
-    let row: Option<ParticipantRow> = sql.build_query_as().fetch_optional(session).await?;
-    session.shows(row.iter().map(|row| row.id));
-    Ok(row)
+/// What a lookup by number found.
+#[derive(Debug)]
+pub struct Lookup {
+    /// What the client has used of its quota.
+    pub spent: Spent,
+    /// The participant. `None` too where the quota is used up.
+    pub row: Option<ParticipantRow>,
 }
 
-/// Counts the owners of some identity numbers, given by their indexes, whom the actor may see.
-pub async fn count_by_national_ids(
+impl InOrder for Lookup {
+    fn read(columns: &mut Columns<'_>) -> Result<Self, sqlx::Error> {
+        let spent = Spent::read(columns)?;
+        let row = if columns.is_null()? { None } else { Some(ParticipantRow::read(columns)?) };
+        Ok(Self { spent, row })
+    }
+}
+
+/// Looks up the participant who owns a number, if the actor's client has fewer misses than are allowed. One statement reads
+/// both, so that a lookup takes no more than another.
+pub async fn look_up(
+    session: &Session,
+    actor: &Actor,
+    key: ParticipantKey<'_>,
+    allowed: i64,
+) -> Result<Lookup, StoreError> {
+    let mut sql = QueryBuilder::new("select q.misses, q.seconds_left, ");
+    push_columns(&mut sql, actor);
+    sql.push(" from (");
+    push_spent(&mut sql, &actor.client);
+    sql.push(") q left join ").push(key.table()).push(" on ");
+    key.push_condition(&mut sql);
+    sql.push(" and q.misses < ").push_bind(allowed);
+    push_scope(&mut sql, actor);
+    let found: Option<Lookup> = session.fetch(&mut sql).await?.pop();
+    let found = found.ok_or_else(|| StoreError::Fault("a lookup has no row".into()))?;
+    session.shows(found.row.iter().map(|row| row.id));
+    Ok(found)
+}
+
+/// Counts the owners of some identity and passport numbers, given by their indexes, whom the actor may see.
+pub async fn count_by_identities(
     executor: impl sqlx::PgExecutor<'_>,
     actor: &Actor,
     indexes: &[Vec<u8>],
 ) -> Result<i64, StoreError> {
     let mut sql =
         QueryBuilder::new("select count(*) from identifier i join participant p on p.id = i.participant_id");
-    sql.push(" where i.kind = 'NATIONAL_ID' and i.value_index = any(").push_bind(indexes.to_vec()).push(")");
+    sql.push(" where i.kind in ('NATIONAL_ID', 'PASSPORT') and i.value_index = any(")
+        .push_bind(indexes.to_vec())
+        .push(")");
     push_scope(&mut sql, actor);
     Ok(sql.build_query_scalar().fetch_one(executor).await?)
 }
@@ -128,7 +206,7 @@ pub async fn list(
     push_columns(&mut sql, actor);
     push_source(&mut sql, actor, None, filter);
     push_page(&mut sql, page, ORDER);
-    let rows: Vec<ParticipantRow> = sql.build_query_as().fetch_all(session).await?;
+    let rows: Vec<ParticipantRow> = session.fetch(&mut sql).await?;
     let slice = page.cut(rows);
     session.shows(slice.rows.iter().map(|row| row.id));
     Ok(slice)

@@ -11,6 +11,7 @@ use chrono::NaiveDate;
 use super::agreement::{self, Agreements};
 use super::clearance;
 use super::error::StoreError;
+use super::money_rules;
 use super::session::Session;
 use super::target;
 use domain::calendar::Calendar;
@@ -217,6 +218,7 @@ async fn load_rules(session: &Session) -> Result<Rulebook, StoreError> {
         roundings: load_rounding_rules(session).await?,
         wages: load_wage_rules(session).await?,
         channel_kinds: load_channel_kind_rules(session).await?,
+        money: money_rules::load(session).await?,
     })
 }
 

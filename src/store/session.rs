@@ -13,9 +13,10 @@ use std::time::Duration;
 use futures_util::future::{BoxFuture, FutureExt as _};
 use futures_util::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use sqlx::postgres::{PgConnection, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
-use sqlx::{Either, Execute, Executor, Postgres, SqlStr};
+use sqlx::{Either, Execute, Executor, Postgres, QueryBuilder, SqlStr};
 use tokio::time::timeout;
 
+use super::columns::{InOrder, read_all};
 use super::database_identity::DatabaseIdentity;
 use super::employer::EmployerCache;
 use super::error::StoreError;
@@ -103,6 +104,14 @@ impl Session {
         }
     }
 
+    /// Notes that rows of people who may not be registered leave the store through this session, so that the request is
+    /// recorded in the audit trail even if it shows nobody else.
+    pub(super) fn shows_rows(&self) {
+        if let Some(seen) = &self.seen {
+            seen.add_rows();
+        }
+    }
+
     /// The people whom it has shown. A session of the registry itself shows nobody.
     pub(super) fn seen(&self) -> Arc<Seen> {
         self.seen.clone().unwrap_or_default()
@@ -142,6 +151,28 @@ impl Session {
     /// The deadline of a whole transaction.
     pub fn transaction_deadline(&self) -> Duration {
         self.statement_deadline * 2
+    }
+
+    /// Returns the rows of a statement.
+    pub(super) async fn fetch<T: InOrder>(
+        &self,
+        sql: &mut QueryBuilder<Postgres>,
+    ) -> Result<Vec<T>, StoreError> {
+        Ok(read_all(&self.rows(sql).await?)?)
+    }
+
+    /// Boxed, because the futures of all its callers would contain the opening of a connection, and each resolver copies its
+    /// own.
+    fn rows<'a>(
+        &'a self,
+        sql: &'a mut QueryBuilder<Postgres>,
+    ) -> BoxFuture<'a, Result<Vec<PgRow>, sqlx::Error>> {
+        async move {
+            let mut connection = self.pool.acquire(&self.identity).await?;
+            let rows = self.within_deadline(sql.build().fetch_all(&mut *connection)).await;
+            connection.finish(rows)
+        }
+        .boxed()
     }
 
     pub(super) async fn close(&self) {

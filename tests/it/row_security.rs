@@ -76,7 +76,7 @@ async fn found(session: &Session, actor: &Actor, everybody: &[i64]) -> Vec<(&'st
     let enrollments =
         enrollment::list_of(session, actor, everybody, &Default::default(), &page).await.unwrap();
     let enrollments = enrollments.into_values().flat_map(|slice| slice.rows).map(|row| row.id).collect();
-    let events = event::list_of(session, actor, everybody, &page).await.unwrap();
+    let events = event::list_of(session, actor, everybody, Default::default(), &page).await.unwrap();
     let events = events.into_values().flat_map(|slice| slice.rows).map(|row| row.id).collect();
     let batches = onboarding::list(session, actor, &Default::default(), &page).await.unwrap();
     let batches: BTreeSet<i64> = batches.rows.into_iter().map(|row| row.id).collect();

@@ -76,6 +76,17 @@ async fn one_employer_costs_as_many_statements_as_twenty() {
 }
 
 #[tokio::test]
+async fn a_lookup_by_number_reads_the_person_and_the_quota_with_one_statement() {
+    let app = populated().await;
+    let (list, _) = statements(&app, "{ participants(first: 1) { nodes { cardNumber } } }", json!({})).await;
+    let number = &list["participants"]["nodes"][0]["cardNumber"];
+    let query = "query ($n: String!) { participant(by: {cardNumber: $n}) { fullName } }";
+    let (data, sent) = statements(&app, query, json!({"n": number})).await;
+    assert!(data["participant"]["fullName"].is_string(), "{data}");
+    assert_eq!(sent.len(), 2, "the person; the audit entry: {sent:#?}");
+}
+
+#[tokio::test]
 async fn a_total_is_counted_only_when_selected() {
     let app = populated().await;
     let query = "query ($t: Boolean!) { participants(first: 5, filterBy: {status: [REGISTERED]}) { nodes { id } totalCount @include(if: $t) } }";

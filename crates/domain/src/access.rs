@@ -24,6 +24,8 @@ impl Right {
             Self::ReadPersonalData
             | Self::Enroll
             | Self::RecordContributions
+            | Self::ReadPayments
+            | Self::ReversePayments
             | Self::EndEnrollments
             | Self::ChangeWages
             | Self::DeclareHeadcounts => &[Administrator, Officer, Partner],

@@ -83,13 +83,15 @@ impl Actor {
     }
 
     /// Returns whether the role has a right, and the scope leaves something to use it on. A partner ends enrollments with
-    /// its own payer only, and declares the headcount of its own employer only.
+    /// its own payer only, and declares the headcount of its own employer only. One that stands for a payer records and
+    /// reverses no payments: whoever owes the money cannot say that it has arrived.
     pub fn can_use(&self, right: Right) -> bool {
         let Scope { employer, association, .. } = &self.scope;
         let has_object = match right {
             _ if self.role != Role::Partner => true,
             Right::EndEnrollments => employer.is_some() || association.is_some(),
             Right::DeclareHeadcounts | Right::AskOwnClearance => employer.is_some(),
+            Right::ReversePayments => employer.is_none() && association.is_none(),
             _ => true,
         };
         self.may(right) && has_object

@@ -192,7 +192,10 @@ impl Rulebook {
         let rules = grounds.iter().filter_map(|&ground| rule(ground));
         let valid_days = rules.clone().map(|rule| rule.valid_days).min();
         let graces = self.grace_citations(company, &grounds, day);
+        let unpaid = self.unpaid_month_rule(day).filter(|_| grounds.contains(&ClearanceGround::Arrears));
+        let unpaid = unpaid.map(|rule| &rule.citation);
         let reasons = std::iter::once(licence).chain(rules.map(|rule| &rule.citation)).chain(graces);
+        let reasons = reasons.chain(unpaid);
         Some(Verdict {
             decision: grounds[0].decision(),
             reasons: reasons.cloned().collect(),

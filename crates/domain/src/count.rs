@@ -127,6 +127,15 @@ fn standings(person: &Counted<'_>, rules: &Rulebook) -> Vec<(NaiveDate, i16, Sta
     standings
 }
 
+/// Returns the province and the standing for which a person counts on a day; `None` before the first enrollment counts.
+pub fn standing_on(person: &Counted<'_>, day: NaiveDate, rules: &Rulebook) -> Option<(i16, Standing)> {
+    standings(person, rules)
+        .into_iter()
+        .rev()
+        .find(|&(from, ..)| from <= day)
+        .map(|(_, province, standing)| (province, standing))
+}
+
 /// Returns the current standing of a person.
 pub fn standing(person: &Counted<'_>) -> Standing {
     let held = person.held.iter().map(|held| (held.group(), held.timeline.status()));

@@ -29,4 +29,6 @@ pub enum EventKind {
     WageChanged,
     /// The person moved to another province.
     Moved,
+    /// A month is no longer paid, because its payment was reversed.
+    ContributionReversed,
 }

@@ -61,6 +61,13 @@ pub enum Fact {
         /// First day of the month.
         month: NaiveDate,
     },
+    /// The payment of a month was reversed: the month is not recorded any more.
+    ContributionReversed {
+        /// The enrollment.
+        enrollment: i64,
+        /// First day of the month.
+        month: NaiveDate,
+    },
     /// An enrollment ended.
     Ended {
         /// The enrollment.
@@ -85,6 +92,7 @@ impl Fact {
         match *self {
             Self::Enrolled { enrollment, .. }
             | Self::Contributed { enrollment, .. }
+            | Self::ContributionReversed { enrollment, .. }
             | Self::Ended { enrollment, .. } => Some(enrollment),
             Self::Died { .. } => None,
         }
@@ -256,6 +264,11 @@ impl State {
                     held.timeline.paid.add(month);
                 }
             }
+            Fact::ContributionReversed { enrollment, month } => {
+                if let Some(held) = self.enrollments.get_mut(&enrollment) {
+                    held.timeline.paid.remove(month);
+                }
+            }
             Fact::Ended { enrollment, on, reason } => {
                 let open =
                     self.enrollments.get_mut(&enrollment).filter(|held| held.timeline.ends_on.is_none());
@@ -292,6 +305,9 @@ impl State {
             (&Fact::Contributed { month, .. }, Some(held)) => {
                 let is_alive = self.deceased_on.is_none_or(|died| died > month);
                 (!(held.timeline.is_due_in(month) && is_alive)).then_some(Objection::NotDue)
+            }
+            (&Fact::ContributionReversed { month, .. }, Some(held)) => {
+                (!held.timeline.paid.contains(month)).then_some(Objection::NotDue)
             }
             (Fact::Ended { .. }, Some(held)) => {
                 (held.timeline.status() == EnrollmentStatus::Ended).then_some(Objection::AlreadyEnded)

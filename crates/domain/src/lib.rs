@@ -7,9 +7,9 @@
 //!
 //! - Text becomes a value or a list of [problems](problem::Problem): [`identity`], [`participant`], [`employer`], [`cell`].
 //! - Forms are judged by the law of a day: [`enrollment`], [`onboarding`], [`correction`], [`agreement`], [`clearance`].
+//! - Bills, their due days and the allocation of payments: [`money`].
 //! - Statuses and counters follow from what was recorded: [`timeline`], [`standing`], [`count`], [`coverage`];
-//!   wages in [`wage`].
-//! - Statuses and counters follow from what was recorded: [`timeline`], [`standing`], [`count`], [`coverage`].
+//!   wages in [`wage`], past days in [`past`].
 //! - The state of a person is a fold over what was recorded, so that anything recorded can be taken back: [`history`].
 //! - Rights and scopes say who may do what: [`access`], [`actor`], [`client`].
 //! - [`vocabulary`] has the enumerations that several rules share.
@@ -71,10 +71,12 @@ pub mod event;
 pub mod history;
 pub mod identity;
 pub mod language;
+pub mod money;
 pub mod number;
 pub mod onboarding;
 pub mod page;
 pub mod participant;
+pub mod past;
 #[cfg(feature = "postgres")]
 mod postgres;
 pub mod problem;

@@ -147,7 +147,7 @@ impl CardNumber {
     /// Parses a card number as people write it. Returns `None` if it is malformed or mistyped.
     pub fn parse(text: &str) -> Option<Self> {
         let digits = clean_digits(text);
-        if digits.len() != 11 || !is_digits(&digits) || damm(&digits) != 0 {
+        if digits.len() != 11 || !is_digits(&digits) || damm(digits.as_bytes()) != 0 {
             return None;
         }
         digits[..10].parse().ok().filter(|&key| key > 0).map(Self)
@@ -163,9 +163,15 @@ impl CardNumber {
 
 impl std::fmt::Display for CardNumber {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let key = format!("{:010}", self.0);
-        let check = damm(&key);
-        write!(f, "{key}{check}")
+        // Lists have one for each row, so no formatting machinery is used.
+        let mut digits = [b'0'; 11];
+        let mut rest = self.0.unsigned_abs();
+        for digit in digits[..10].iter_mut().rev() {
+            *digit += (rest % 10) as u8;
+            rest /= 10;
+        }
+        digits[10] += damm(&digits[..10]);
+        f.write_str(std::str::from_utf8(&digits).expect("digits are ASCII"))
     }
 }
 
@@ -225,7 +231,7 @@ fn letters(text: &str) -> String {
 }
 
 /// Returns Damm's check digit of some digits; 0 if they end in the right one.
-fn damm(digits: &str) -> u8 {
+fn damm(digits: &[u8]) -> u8 {
     /// A totally anti-symmetric quasigroup of order 10 (H. M. Damm, 2004).
     const TABLE: [[u8; 10]; 10] = [
         [0, 3, 1, 7, 5, 9, 8, 6, 4, 2],
@@ -239,7 +245,7 @@ fn damm(digits: &str) -> u8 {
         [9, 4, 3, 8, 6, 1, 7, 2, 0, 5],
         [2, 5, 8, 1, 4, 3, 6, 7, 9, 0],
     ];
-    digits.bytes().fold(0, |interim, digit| TABLE[usize::from(interim)][usize::from(digit - b'0')])
+    digits.iter().fold(0, |interim, digit| TABLE[usize::from(interim)][usize::from(digit - b'0')])
 }
 
 #[cfg(test)]

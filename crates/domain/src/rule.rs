@@ -12,6 +12,7 @@ mod contribution;
 
 pub use self::book::{ProgrammeRefusal, Rulebook};
 pub use self::contribution::Contribution;
+pub(crate) use self::contribution::Exact;
 use super::vocabulary::{CivilServantCategory, ClearanceGround, Programme, Segment};
 
 /// A period of days, both ends included.

@@ -6,7 +6,7 @@
 
 use chrono::{Months, NaiveDate};
 
-use super::day::{end_of_month, first_of_month};
+use super::day::{end_of_month, first_of_month, first_of_next_month};
 use super::rule::Rulebook;
 use super::vocabulary::{EnrollmentStatus, Segment};
 
@@ -59,6 +59,21 @@ impl PaidMonths {
         let after = last.succ_opt().filter(|&day| day < until).map(|day| (day, until));
         self.0.splice(at..=at, before.into_iter().chain(after));
         true
+    }
+
+    /// Returns the first day of each paid month.
+    pub fn months(&self) -> impl Iterator<Item = NaiveDate> {
+        let of = |&(first, last): &Run| {
+            let next =
+                move |month: &NaiveDate| Some(first_of_next_month(*month)).filter(|&next| next <= last);
+            std::iter::successors(Some(first), next)
+        };
+        self.0.iter().flat_map(of)
+    }
+
+    /// Returns whether the month of a day is paid.
+    pub fn contains(&self, day: NaiveDate) -> bool {
+        self.0.iter().any(|run| run.0 <= day && day <= run.1)
     }
 
     /// Returns the paid months from the month of a day on.

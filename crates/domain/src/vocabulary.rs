@@ -278,6 +278,12 @@ pub enum Right {
     /// Record contributions.
     #[strum(serialize = "record contributions")]
     RecordContributions,
+    /// See bills and payments: a partner those of its own payer, or those that its own channel took.
+    #[strum(serialize = "read bills and payments")]
+    ReadPayments,
+    /// Reverse payments: a partner those of its own channel, until the cut-off of the day.
+    #[strum(serialize = "reverse payments")]
+    ReversePayments,
     /// Correct personal data, and transfer people between employers.
     #[strum(serialize = "correct and transfer people")]
     ChangePeople,

@@ -29,11 +29,15 @@ pub struct Rules {
     pub prices: &'static [(&'static str, usize)],
     /// Mutations that write many records at once and run in a class of their own.
     pub bulk: &'static [&'static str],
+    /// Scalars of the application that do not override
+    /// [`is_valid`](async_graphql::ScalarType::is_valid): the validator accepts every value, and resolvers judge it. So a
+    /// known document with such variables needs no validator.
+    pub open_scalars: &'static [&'static str],
 }
 
 impl Rules {
     /// No rules.
-    pub const NONE: Self = Self { lists: &[], prices: &[], bulk: &[] };
+    pub const NONE: Self = Self { lists: &[], prices: &[], bulk: &[], open_scalars: &[] };
 }
 
 /// The sizes of the pages of connections.
@@ -140,10 +144,13 @@ impl Catalogue {
                 TypeSystemDefinition::Directive(_) => {}
             }
         }
+        let open = rules.iter().flat_map(|rules| rules.open_scalars);
+        let unknown: Vec<_> = open.filter(|name| !inputs.open(name)).collect();
         let types = definitions.iter().enumerate().map(|(index, (name, _))| (name.clone(), TypeId(index)));
         let types = types.collect();
         let mut catalogue = Self { fields: Vec::new(), types, members: Vec::new(), roots, inputs };
-        let mut reading = Reading { pages, rules: Declared::of(rules), problems: Vec::new() };
+        let problems = unknown.iter().map(|name| format!("{name} is declared as a scalar and is none"));
+        let mut reading = Reading { pages, rules: Declared::of(rules), problems: problems.collect() };
         for (of, fields) in definitions {
             let mut members = HashMap::with_capacity(fields.len());
             for definition in fields {
@@ -349,12 +356,15 @@ mod tests {
     #[test]
     fn rules_of_what_does_not_exist_are_errors() {
         let lists: &[_] = &[("Town", 5), ("Person", 3)];
-        let rules = Rules { lists, prices: &[("Query.gone", 1)], bulk: &["Mutation.merge", "Mutation"] };
+        let prices: &[_] = &[("Query.gone", 1)];
+        let bulk: &[_] = &["Mutation.merge", "Mutation"];
+        let rules = Rules { lists, prices, bulk, open_scalars: &["Day", "Town"] };
         assert_eq!(
-            problems(SDL, rules),
+            problems(&format!("{SDL} scalar Day"), rules),
             [
                 "Mutation has a rule and is no field of the schema",
-                "Query.gone has a rule and is no field of the schema"
+                "Query.gone has a rule and is no field of the schema",
+                "Town is declared as a scalar and is none"
             ]
         );
     }

@@ -48,7 +48,7 @@ impl CoverageSubscription {
                     Err(error) => return Some((Err(error.into()), None)),
                 },
             };
-            loaders.forget().await;
+            loaders.forget();
             let next = Next::After(coverage.clone());
             Some((Ok(coverage), Some(Following { caller, loaders, watch, next })))
         }))

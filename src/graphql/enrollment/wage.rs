@@ -17,6 +17,10 @@ pub struct ChangeWageInput {
     /// Idempotency key: makes retries safe. 16 to 255 characters; use a new key for each call and the same key for its
     /// retries.
     idempotency_key: Option<String>,
+    /// Only checks the input: the errors are those of a real call, but nothing is written, no idempotency key is used up, and
+    /// the payload has no record.
+    #[graphql(default)]
+    validate_only: bool,
     /// Id of the enrollment.
     enrollment_id: ID,
     /// Monthly wage in rupiah: basic wage and fixed allowances of a whole month, also where somebody joins or leaves.
@@ -62,7 +66,7 @@ impl WageMutation {
             reason: input.reason,
             channel_code: input.channel_code,
         };
-        let submission = reader.submission(input.idempotency_key.as_deref());
+        let submission = reader.submission(input.idempotency_key.as_deref()).validating(input.validate_only);
         let done = change_wage(&caller.database, &caller.actor, today, submission, &wanted, trail).await?;
         let changed = done.value.map(|WageChanged { participant, enrollment }| (participant, enrollment));
         let enrollment = written(changed, |(person, id)| Enrollment::load(ctx, person, id)).await?;

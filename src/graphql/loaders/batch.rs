@@ -2,10 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ::dataloader::BatchFn;
-use ::dataloader::cached::Loader;
 use futures_util::future::BoxFuture;
 use tokio::sync::Semaphore;
 
@@ -14,26 +12,22 @@ use super::{Answer, Source};
 use crate::graphql::caller::Caller;
 use crate::store::StoreError;
 
-/// A batch loader: collects the keys of a source and fetches their values together.
+/// A batch loader: collects the keys of a source, fetches their values together, and keeps them for the request.
 ///
 /// The crate `dataloader` waits a fixed number of scheduler turns before it sends a batch, and all waiting tasks queue
 /// for its lock. Both split batches: forty lists that get their rows one after the other ask for the next table over
 /// more turns than any fixed number. So this loader collects keys until a few turns in a row have brought no new one;
 /// then one task fetches for all, and the others are woken together.
-///
-/// The crate still does the rest: it keeps each value by its key for the request, so that no key is fetched twice, and
-/// splits batches that are too long.
-///
-/// A request has a loader for each source and uses few of them, so a loader allocates nothing until its first key.
 pub struct LoaderOf<S: Source> {
     caller: Arc<Caller>,
-    used: OnceLock<Box<Used<S>>>,
+    state: Mutex<State<S>>,
 }
 
-/// What a loader has from its first key on.
-struct Used<S: Source> {
-    batches: Loader<S::Key, Answer<S>, Batch<S>>,
-    gathering: Mutex<Arc<Gathering<S::Key>>>,
+struct State<S: Source> {
+    /// What was fetched.
+    answers: HashMap<S::Key, Answer<S>>,
+    /// The keys that gather now, or that were fetched last. `None`: there was no key yet.
+    gathering: Option<Arc<Gathering<S::Key>>>,
 }
 
 /// Keys that will be fetched together.
@@ -46,44 +40,49 @@ struct Gathering<K> {
     leader: Semaphore,
 }
 
-impl<K> Default for Gathering<K> {
-    fn default() -> Self {
-        let keys = Mutex::new(Some(HashSet::new()));
-        Self { keys, arrivals: AtomicUsize::new(0), leader: Semaphore::new(1) }
-    }
-}
-
 /// Scheduler turns without a new key after which a batch is sent.
 const QUIET_TURNS: usize = 3;
 /// Scheduler turns after which a batch is sent in any case.
 const MOST_TURNS: usize = 1_000;
+/// The most keys of one statement.
+const MOST_KEYS: usize = 10_000;
 
 impl<S: Source> LoaderOf<S> {
     /// Returns a loader for one request.
     pub(super) fn new(caller: &Arc<Caller>) -> Self {
-        Self { caller: Arc::clone(caller), used: OnceLock::new() }
+        let state = State { answers: HashMap::new(), gathering: None };
+        Self { caller: Arc::clone(caller), state: Mutex::new(state) }
     }
 
     /// Forgets the values of its keys. Nobody loads meanwhile: the events of a subscription are resolved one after another.
-    pub(super) async fn forget(&self) {
-        if let Some(used) = self.used.get() {
-            used.batches.clear_all().await;
+    pub(super) fn forget(&self) {
+        lock(&self.state).answers.clear();
+    }
+
+    /// Returns what was found for keys, and fetches them together with others that are requested at about the same time.
+    ///
+    /// `read` reads the answers; it returns `None` while one is missing.
+    async fn answers<T>(
+        &self,
+        keys: &[S::Key],
+        read: impl Fn(&HashMap<S::Key, Answer<S>>) -> Option<T>,
+    ) -> Result<T, StoreError> {
+        // A task that fetches may be dropped, because a sibling field failed: then another one tries, once.
+        for _ in 0..=2 {
+            let gathering = {
+                let mut state = lock(&self.state);
+                if let Some(read) = read(&state.answers) {
+                    return Ok(read);
+                }
+                state.join(keys)
+            };
+            self.fetch(&gathering).await;
         }
+        Err(StoreError::Fault("a batch broke off twice".into()))
     }
 
-    fn used(&self) -> &Used<S> {
-        self.used.get_or_init(|| {
-            let batch = Batch { caller: Arc::clone(&self.caller), source: std::marker::PhantomData };
-            let batches = Loader::new(batch).with_max_batch_size(10_000).with_yield_count(0);
-            Box::new(Used { batches, gathering: Mutex::default() })
-        })
-    }
-}
-
-impl<S: Source> Used<S> {
-    /// Fetches keys together with all others that are requested at about the same time.
-    async fn fetch(&self, keys: &[S::Key]) {
-        let gathering = self.join(keys);
+    /// Waits until the keys were fetched, or waits for others and fetches them.
+    async fn fetch(&self, gathering: &Gathering<S::Key>) {
         let Ok(_permit) = gathering.leader.acquire().await else { return };
         let (mut seen, mut quiet) = (0, 0);
         for _ in 0..MOST_TURNS {
@@ -95,53 +94,51 @@ impl<S: Source> Used<S> {
             }
             turn().await;
         }
-        let all = lock(&gathering.keys).take();
-        if let Some(all) = all {
-            // The values, or the fault, are cached for all waiting tasks.
-            let _ = self.batches.try_load_many(all.into_iter().collect()).await;
+        let keys = lock(&gathering.keys).take();
+        let keys: Vec<S::Key> = keys.into_iter().flatten().collect();
+        for keys in keys.chunks(MOST_KEYS) {
+            let fetched = S::fetch(&self.caller, keys).await;
+            lock(&self.state).keep(keys, fetched);
         }
         gathering.leader.close();
     }
+}
 
+impl<S: Source> State<S> {
     /// Adds keys to those that gather now.
-    fn join(&self, keys: &[S::Key]) -> Arc<Gathering<S::Key>> {
-        let mut current = lock(&self.gathering);
-        let joined = match &mut *lock(&current.keys) {
-            Some(gathered) => {
-                gathered.extend(keys.iter().cloned());
-                true
-            }
-            None => false,
-        };
-        if !joined {
-            *current = Arc::new(Gathering {
-                keys: Mutex::new(Some(keys.iter().cloned().collect())),
-                ..Gathering::default()
-            });
+    fn join(&mut self, keys: &[S::Key]) -> Arc<Gathering<S::Key>> {
+        let missing = keys.iter().filter(|key| !self.answers.contains_key(key)).cloned();
+        if let Some(gathering) = &self.gathering
+            && let Some(gathered) = &mut *lock(&gathering.keys)
+        {
+            gathered.extend(missing);
+            gathering.arrivals.fetch_add(1, Ordering::Relaxed);
+            return Arc::clone(gathering);
         }
-        current.arrivals.fetch_add(1, Ordering::Relaxed);
-        Arc::clone(&current)
+        let gathering = Arc::new(Gathering {
+            keys: Mutex::new(Some(missing.collect())),
+            arrivals: AtomicUsize::new(1),
+            leader: Semaphore::new(1),
+        });
+        self.gathering = Some(Arc::clone(&gathering));
+        gathering
     }
-}
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
-/// Adapts a source to the crate `dataloader`. Its batch function cannot fail, so each value carries the fault; and
-/// every key gets a value, because a key without one would be fetched again.
-pub struct Batch<S> {
-    caller: Arc<Caller>,
-    source: std::marker::PhantomData<fn() -> S>,
-}
-
-impl<S: Source> BatchFn<S::Key, Answer<S>> for Batch<S> {
-    async fn load(&mut self, keys: &[S::Key]) -> HashMap<S::Key, Answer<S>> {
-        match S::fetch(&self.caller, keys).await {
-            Ok(mut found) => keys.iter().map(|key| (key.clone(), Ok(found.remove(key)))).collect(),
-            Err(error) => keys.iter().map(|key| (key.clone(), Err(error.clone()))).collect(),
+    /// Keeps what was found for keys, or the fault that they share.
+    fn keep(&mut self, keys: &[S::Key], fetched: Result<HashMap<S::Key, S::Value>, StoreError>) {
+        let keys = keys.iter().cloned();
+        match fetched {
+            Ok(mut found) => self.answers.extend(keys.map(|key| {
+                let value = found.remove(&key);
+                (key, Ok(value))
+            })),
+            Err(error) => self.answers.extend(keys.map(|key| (key, Err(error.clone())))),
         }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Loads one value.
@@ -152,7 +149,10 @@ impl<S: Source> BatchFn<S::Key, Answer<S>> for Batch<S> {
 /// # Errors
 /// The batch failed.
 pub fn load<S: Source>(loader: &LoaderOf<S>, key: S::Key) -> BoxFuture<'_, Answer<S>> {
-    Box::pin(async move { Ok(load_many(loader, vec![key.clone()]).await?.remove(&key)) })
+    Box::pin(async move {
+        let key = std::slice::from_ref(&key);
+        loader.answers(key, |answers| answers.get(&key[0]).cloned()).await?
+    })
 }
 
 /// Many values, by key; a key without a value is not among them.
@@ -164,20 +164,14 @@ type Answers<S> = Result<HashMap<<S as Source>::Key, <S as Source>::Value>, Stor
 /// The batch failed.
 pub fn load_many<S: Source>(loader: &LoaderOf<S>, keys: Vec<S::Key>) -> BoxFuture<'_, Answers<S>> {
     Box::pin(async move {
-        let loader = loader.used();
-        loader.fetch(&keys).await;
-        let answers = match loader.batches.try_load_many(keys.clone()).await {
-            Ok(answers) => answers,
-            // The fetching task may have been dropped because a sibling field failed: try again, once.
-            Err(_) => loader.batches.try_load_many(keys).await.map_err(|_| broken_off())?,
+        let read = |answers: &HashMap<S::Key, Answer<S>>| {
+            let found: Option<Vec<_>> = keys.iter().map(|key| answers.get_key_value(key)).collect();
+            let found = found?.into_iter().filter_map(|(key, answer)| match answer {
+                Ok(value) => value.clone().map(|value| Ok((key.clone(), value))),
+                Err(error) => Some(Err(error.clone())),
+            });
+            Some(found.collect::<Answers<S>>())
         };
-        answers
-            .into_iter()
-            .filter_map(|(key, answer)| answer.transpose().map(|answer| Ok((key, answer?))))
-            .collect()
+        loader.answers(&keys, read).await?
     })
-}
-
-fn broken_off() -> StoreError {
-    StoreError::Fault("a batch broke off twice".into())
 }

@@ -41,7 +41,7 @@ impl OnboardingSubscription {
                     Err(error) => return Some((Err(error.into()), None)),
                 },
             };
-            loaders.forget().await;
+            loaders.forget();
             let more = (!batch.state.is_final()).then(|| (caller, loaders, Next::After(batch.clone())));
             Some((Ok(OnboardingBatch(batch)), more))
         }))

@@ -17,6 +17,10 @@ pub struct MoveParticipantInput {
     /// Idempotency key: makes retries safe. 16 to 255 characters; use a new key for each call and the same key for its
     /// retries.
     idempotency_key: Option<String>,
+    /// Only checks the input: the errors are those of a real call, but nothing is written, no idempotency key is used up, and
+    /// the payload has no record.
+    #[graphql(default)]
+    validate_only: bool,
     /// Id of the person.
     participant_id: ID,
     /// Code of the province in which the person lives from then on. It exists on that day.
@@ -61,7 +65,7 @@ impl MoveMutation {
             reason: input.reason,
             channel_code: input.channel_code,
         };
-        let submission = reader.submission(input.idempotency_key.as_deref());
+        let submission = reader.submission(input.idempotency_key.as_deref()).validating(input.validate_only);
         let done =
             move_participant(&caller.database, &caller.actor, today, submission, &wanted, trail).await?;
         let moved = done.value.map(|Moved { participant }| participant);

@@ -61,6 +61,7 @@ fn rules() -> Rulebook {
         roundings: vec![],
         wages: vec![],
         channel_kinds: vec![],
+        money: Default::default(),
     }
 }
 
@@ -240,6 +241,23 @@ fn a_warning_flags_and_an_error_refuses() {
         let (new, problems) = of_person(PersonForm { monthly_wage: Some(wage), ..form() }, &terms(&channel));
         assert_eq!((new.is_none(), problems), (true, vec![pair(ProblemCode::OutOfRange, "monthlyWage")]));
     }
+}
+
+#[test]
+fn a_foreigner_is_identified_by_a_passport_and_everybody_by_one_number() {
+    let channel = channel();
+    let with = |national_id: &str, passport: &str| {
+        let form =
+            PersonForm { national_id: national_id.into(), passport_number: Some(passport.into()), ..form() };
+        of_person(form, &terms(&channel))
+    };
+    let (new, problems) = with(" ", "e 1234567");
+    let identity = new.unwrap().identity;
+    assert_eq!((identity.as_str(), identity.field(), problems), ("E1234567", "passportNumber", vec![]));
+    assert_eq!(with("1671010208850001", "-").0.unwrap().identity.field(), "nationalId");
+    assert_eq!(with("", "").1, [pair(ProblemCode::Required, "nationalId")]);
+    assert_eq!(with("-", "E123").1, [pair(ProblemCode::InvalidFormat, "passportNumber")]);
+    assert_eq!(with("1671010208850001", "E1234567").1, [pair(ProblemCode::Conflict, "passportNumber")]);
 }
 
 #[test]

@@ -122,6 +122,9 @@ impl Reader<'_> {
                 // It took effect on the first day of the month, or on the first day that counts within it.
                 Fact::Contributed { enrollment: held()?.0, month: first_of_month(row.effective_on) }
             }
+            EventKind::ContributionReversed => {
+                Fact::ContributionReversed { enrollment: held()?.0, month: first_of_month(row.effective_on) }
+            }
             EventKind::Transferred => {
                 self.successor(row).ok_or(Incomplete::NoSuccessor)?;
                 Fact::Ended { enrollment: held()?.0, on: row.effective_on, reason: EndReason::Transferred }

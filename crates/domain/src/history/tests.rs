@@ -222,6 +222,20 @@ fn an_enrollment_with_contributions_and_an_end_is_taken_back_after_them() {
 }
 
 #[test]
+fn a_month_whose_payment_was_reversed_is_not_paid_and_its_contribution_stays() {
+    let december = day("2014-12-01");
+    let mut register =
+        told(&[enrolled(1, "2014-11-01"), Command::Contribute { enrollment: 1, month: december }]);
+    register.log(at(3), EventKind::ContributionReversed, Some(1), december);
+    let held = register.enrollments.get_mut(&1).unwrap();
+    assert!(held.timeline.paid.remove(december));
+    held.timeline.update_lapse(day(TODAY), held.segment, &rules());
+    let state = register.history().unwrap().state(day(TODAY), &rules());
+    assert_eq!(state.enrollments[&1].timeline.paid.through(), Some(day("2014-11-30")));
+    assert_eq!(refused(&mut register, 200), [(300, Objection::NotDue)]);
+}
+
+#[test]
 fn a_death_is_taken_back_with_the_ends_that_it_brought() {
     let left = Command::End { enrollment: 1, on: day("2014-12-01"), reason: EndReason::Resigned };
     let died = Command::Die { on: day("2015-01-20") };

@@ -117,7 +117,7 @@ fn names_and_telephone_numbers_are_redacted_in_a_log() {
 
 #[test]
 fn a_card_number_has_eleven_digits_and_a_check_digit() {
-    assert_eq!(damm("572"), 4);
+    assert_eq!(damm(b"572"), 4);
     assert_eq!(CardNumber::from_key(572).to_string(), "00000005724");
     assert_eq!(CardNumber::parse("0000 000 572-4").map(CardNumber::key), Some(572));
     assert_eq!(CardNumber::from_key(9_999_999_999).to_string().len(), 11);

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::day::age_on;
 use crate::identity::{RegionCodes, ServiceNumberRules};
+use crate::money::MoneyRules;
 use crate::vocabulary::{ChannelKind, CivilServantCategory, Programme, Segment};
 use crate::wage::{WageRule, WageRuleKind};
 
@@ -42,6 +43,8 @@ pub struct Rulebook {
     pub wages: Vec<WageRule>,
     /// Periods of channel kinds. A kind without a rule exists always.
     pub channel_kinds: Vec<(ChannelKind, Citation)>,
+    /// Rules of bills and payments.
+    pub money: MoneyRules,
 }
 
 /// Why a programme cannot be entered on a day.

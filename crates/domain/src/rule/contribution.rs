@@ -53,8 +53,30 @@ impl Rulebook {
         wage: Option<i64>,
         day: NaiveDate,
     ) -> Vec<Contribution> {
+        let rates = self.rates(programmes, segment, risk_class, wage, day);
+        rates
+            .map(|rate| Contribution {
+                programme: rate.rule.programme,
+                employer: self.rounded(rate.employer, day),
+                worker: self.rounded(rate.worker, day),
+                is_once: rate.rule.is_once,
+                rule: rate.rule.citation.clone(),
+            })
+            .collect()
+    }
+
+    /// Returns the exact shares for each programme that has a rule on a day. Without a wage, only those that do not
+    /// depend on it.
+    pub(crate) fn rates<'a, 'p>(
+        &'a self,
+        programmes: &'p [Programme],
+        segment: Segment,
+        risk_class: i16,
+        wage: Option<i64>,
+        day: NaiveDate,
+    ) -> impl Iterator<Item = Rate<'a>> + use<'a, 'p> {
         // Of two rules the later one applies: a temporary law precedes the one that it suspends.
-        let in_force = |&programme: &Programme| {
+        let in_force = move |&programme: &Programme| {
             self.contributions
                 .iter()
                 .filter(|rule| {
@@ -65,25 +87,20 @@ impl Rulebook {
                 })
                 .max_by_key(|rule| rule.citation.period.from)
         };
-        let rules = programmes.iter().filter_map(in_force);
-        rules
-            .filter_map(|rule| {
-                let wage = wage.or_else(|| rule.is_flat().then_some(0))?;
-                let base = rule.wage_ceiling.map_or(wage, |ceiling| wage.min(ceiling));
-                let due = |ppm, flat| self.rounded(due(base, ppm, flat, rule.multiplier_ppm), day);
-                Some(Contribution {
-                    programme: rule.programme,
-                    employer: due(rule.employer_ppm, 0),
-                    worker: due(rule.worker_ppm, rule.worker_flat),
-                    is_once: rule.is_once,
-                    rule: rule.citation.clone(),
-                })
+        programmes.iter().filter_map(in_force).filter_map(move |rule| {
+            let wage = wage.or_else(|| rule.is_flat().then_some(0))?;
+            let base = rule.wage_ceiling.map_or(wage, |ceiling| wage.min(ceiling));
+            Some(Rate {
+                rule,
+                base,
+                employer: due(base, rule.employer_ppm, 0, rule.multiplier_ppm),
+                worker: due(base, rule.worker_ppm, rule.worker_flat, rule.multiplier_ppm),
             })
-            .collect()
+        })
     }
 
     /// Rounds an exact amount by the rule of a day; without a rule to the nearest rupiah, halves up.
-    fn rounded(&self, exact: Exact, day: NaiveDate) -> i64 {
+    pub(crate) fn rounded(&self, exact: Exact, day: NaiveDate) -> i64 {
         let rule = self.roundings.iter().find(|rule| rule.citation.period.holds_on(day));
         let (unit, direction) = rule.map_or((1, Rounding::Nearest), |rule| (rule.unit, rule.direction));
         let unit = i128::from(unit);
@@ -104,12 +121,46 @@ impl ContributionRule {
     }
 }
 
+/// The exact shares of one programme.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rate<'a> {
+    /// The rule of the day.
+    pub rule: &'a ContributionRule,
+    /// The part of the wage that counts.
+    pub base: i64,
+    /// Employer's share.
+    pub employer: Exact,
+    /// Worker's share.
+    pub worker: Exact,
+}
+
 /// An exact amount, in fractions of a rupiah.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Exact(i128);
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Exact(i128);
 
 impl Exact {
     const PARTS: i128 = 1_000_000_000_000;
+
+    /// Returns an amount of whole rupiah.
+    pub(crate) fn whole(rupiah: i64) -> Self {
+        Self(i128::from(rupiah) * Self::PARTS)
+    }
+
+    /// Returns a share of an amount: so many millionths, so many times.
+    pub(crate) fn share(rupiah: i64, ppm: i64, times: i64) -> Self {
+        Self(i128::from(rupiah) * i128::from(ppm) * i128::from(times) * 1_000_000)
+    }
+
+    /// Returns the amount so many times.
+    pub(crate) fn times(self, count: i64) -> Self {
+        Self(self.0 * i128::from(count))
+    }
+}
+
+impl std::ops::AddAssign for Exact {
+    fn add_assign(&mut self, other: Self) {
+        self.0 += other.0;
+    }
 }
 
 /// Returns a share of a wage plus a fixed amount, after the relief of a temporary law.

@@ -20,7 +20,12 @@ static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
         type Person { id: ID! name: String! towns: [Town!]! people(first: Int, last: Int): PersonConnection! }
         type Deed { id: ID! }
         type Mutation { enroll: Person! merge: Town! }";
-    let rules = Rules { lists: &[("Town", 40)], prices: &[("Query.deed", 500)], bulk: &["Mutation.merge"] };
+    let rules = Rules {
+        lists: &[("Town", 40)],
+        prices: &[("Query.deed", 500)],
+        bulk: &["Mutation.merge"],
+        ..Rules::NONE
+    };
     Catalogue::new(SDL, PageSizes { default: 20, maximum: 100 }, &[rules]).unwrap()
 });
 

@@ -5,12 +5,16 @@ use std::collections::{HashMap, HashSet};
 use async_graphql::Value;
 use async_graphql::parser::types::{BaseType, InputObjectType, Type, TypeDefinition, TypeKind};
 
-/// The enums and input objects of a schema, by name.
+/// The scalars, enums and input objects of a schema, by name.
 #[derive(Debug, Default)]
 pub(crate) struct Inputs(HashMap<String, Input>);
 
 #[derive(Debug)]
 enum Input {
+    Scalar {
+        /// The validator accepts every value.
+        is_open: bool,
+    },
     Enum(HashSet<String>),
     Object {
         fields: HashMap<String, InputField>,
@@ -26,9 +30,10 @@ struct InputField {
 }
 
 impl Inputs {
-    /// Adds a type, if it is an enum or an input object.
+    /// Adds a type, if it is one of inputs.
     pub(super) fn add(&mut self, definition: &TypeDefinition) {
         let input = match &definition.kind {
+            TypeKind::Scalar => Input::Scalar { is_open: false },
             TypeKind::Enum(kind) => {
                 Input::Enum(kind.values.iter().map(|value| value.node.value.node.to_string()).collect())
             }
@@ -41,10 +46,21 @@ impl Inputs {
         self.0.insert(definition.name.node.to_string(), input);
     }
 
+    /// Notes that the validator accepts every value of a scalar. `false`: there is no such scalar.
+    pub(super) fn open(&mut self, name: &str) -> bool {
+        match self.0.get_mut(name) {
+            Some(Input::Scalar { is_open }) => {
+                *is_open = true;
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Whether async-graphql's validator certainly accepts a value for a type.
     ///
-    /// It is no where this is not known: a scalar of the application may judge its values itself, and the text of a schema
-    /// does not say how.
+    /// It is no where this is not known: a scalar of the application may judge its values itself, unless the application
+    /// declares that it does not.
     pub(crate) fn accept(&self, kind: &Type, value: &Value) -> bool {
         match (&kind.base, value) {
             (_, Value::Null) => kind.nullable,
@@ -66,6 +82,7 @@ impl Inputs {
                 number.as_u64().is_some_and(|number| i32::try_from(number).is_ok())
             }
             (name, value) => match (self.0.get(name), value) {
+                (Some(Input::Scalar { is_open }), _) => *is_open,
                 (Some(Input::Enum(values)), Value::String(value)) => values.contains(value),
                 (Some(Input::Enum(values)), Value::Enum(value)) => values.contains(value.as_str()),
                 (Some(Input::Object { fields, is_oneof }), Value::Object(given)) => {

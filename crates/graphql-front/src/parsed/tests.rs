@@ -68,6 +68,22 @@ impl Query {
     async fn day(&self, of: Option<chrono::NaiveDate>) -> bool {
         of.is_some()
     }
+    async fn amount(&self, of: Option<Amount>) -> bool {
+        of.is_some()
+    }
+}
+
+/// An amount, whose values are judged where they are read.
+struct Amount;
+
+#[async_graphql::Scalar]
+impl async_graphql::ScalarType for Amount {
+    fn parse(_: Value) -> async_graphql::InputValueResult<Self> {
+        Ok(Self)
+    }
+    fn to_value(&self) -> Value {
+        Value::Null
+    }
 }
 
 type Tested = Schema<Query, EmptyMutation, EmptySubscription>;
@@ -76,8 +92,8 @@ fn schemas() -> (OnceValidated<Tested>, Catalogue) {
     let builder = || Schema::build(Query, EmptyMutation, EmptySubscription);
     let strict = builder().data("strict").finish();
     let trusting = builder().data("trusting").validation_mode(ValidationMode::Fast).finish();
-    let catalogue =
-        Catalogue::new(&strict.sdl(), PageSizes { default: 20, maximum: 100 }, &[Rules::NONE]).unwrap();
+    let rules = Rules { open_scalars: &["Amount"], ..Rules::NONE };
+    let catalogue = Catalogue::new(&strict.sdl(), PageSizes { default: 20, maximum: 100 }, &[rules]).unwrap();
     (OnceValidated::new(strict, trusting), catalogue)
 }
 
@@ -200,6 +216,8 @@ async fn what_the_judge_accepts_the_validator_accepts() {
         ("filter", "Filter"),
         ("key", "Key"),
         ("day", "NaiveDate"),
+        ("amount", "Amount"),
+        ("amount", "Amount!"),
     ] {
         let text = format!("query($v: {kind}) {{ {field}(of: $v) }}");
         for sent in atoms.iter().chain(&lists) {

@@ -1,0 +1,200 @@
+//! Allocation: what the money that arrived pays for.
+//!
+//! Months are paid in order: money clears the oldest shortage first, and what is left counts towards later months and
+//! fines. Money for which nothing is owed yet stays with its receipt.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
+
+use super::due::Instalment;
+
+/// When fines are paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum AllocationOrder {
+    /// After the contributions of all months, the oldest fine first.
+    FinesLast,
+    /// The fine of a month before the contributions of the next.
+    FinesWithMonth,
+}
+
+/// What an allocation pays for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum Purpose {
+    /// The contributions of the month.
+    Contribution,
+    /// The fine of the month.
+    Fine,
+}
+
+/// Money that arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// Internal id.
+    pub id: i64,
+    /// The day on which it was paid.
+    pub paid_on: NaiveDate,
+    /// Rupiah.
+    pub amount: i64,
+}
+
+/// A part of a receipt, and what it pays for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allocation {
+    /// The receipt, by internal id.
+    pub receipt: i64,
+    /// First day of the month.
+    pub month: NaiveDate,
+    /// What it pays for.
+    pub purpose: Purpose,
+    /// Rupiah, more than 0.
+    pub amount: i64,
+}
+
+/// What payments have to cover of a month.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MonthDue {
+    /// First day of the month.
+    pub month: NaiveDate,
+    /// Contributions, in rupiah.
+    pub amount: i64,
+}
+
+/// Receipts and what they pay for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ledger {
+    receipts: Vec<Receipt>,
+    /// By month and purpose, then in the order of the receipts.
+    parts: BTreeMap<(NaiveDate, Purpose), Vec<(usize, i64)>>,
+}
+
+/// Allocates receipts to the months of a payer.
+///
+/// `kept` are allocations that stay, as far as their receipts are given and their months still owe so much: months that
+/// were paid in full stay paid when a correction adds a shortage to an older one. Without them everything is allocated
+/// anew, as after a reversal. `fine` returns the fine of a month that its instalments have paid in full; for other months
+/// it is not known yet.
+///
+/// The result does not depend on the order of the arguments' items: receipts are taken in the order of their days, then of
+/// their ids, and months from the oldest on.
+pub fn allocate(
+    months: &[MonthDue],
+    receipts: &[Receipt],
+    kept: &[Allocation],
+    order: AllocationOrder,
+    fine: impl Fn(&MonthDue, &[Instalment]) -> i64,
+) -> Ledger {
+    let mut months = months.to_vec();
+    months.sort_by_key(|due| due.month);
+    let mut ledger = Ledger::of(receipts, kept);
+    for due in &months {
+        ledger.trim((due.month, Purpose::Contribution), due.amount);
+    }
+    for due in &months {
+        ledger.fill((due.month, Purpose::Contribution), due.amount);
+        if order == AllocationOrder::FinesWithMonth {
+            ledger.pay_fine(due, &fine);
+        }
+    }
+    for due in months.iter().filter(|_| order == AllocationOrder::FinesLast) {
+        ledger.pay_fine(due, &fine);
+    }
+    ledger
+}
+
+impl Ledger {
+    /// Makes a ledger of receipts with the allocations that stay.
+    pub fn of(receipts: &[Receipt], kept: &[Allocation]) -> Self {
+        let mut receipts = receipts.to_vec();
+        receipts.sort_by_key(|receipt| (receipt.paid_on, receipt.id));
+        let mut parts: BTreeMap<_, Vec<(usize, i64)>> = BTreeMap::new();
+        for allocation in kept {
+            if let Some(at) = receipts.iter().position(|receipt| receipt.id == allocation.receipt) {
+                parts
+                    .entry((allocation.month, allocation.purpose))
+                    .or_default()
+                    .push((at, allocation.amount));
+            }
+        }
+        parts.values_mut().for_each(|parts| parts.sort_unstable());
+        Self { receipts, parts }
+    }
+
+    /// Returns all allocations, by month, purpose and receipt.
+    pub fn allocations(&self) -> Vec<Allocation> {
+        let of = |(&(month, purpose), parts): (&(NaiveDate, Purpose), &Vec<(usize, i64)>)| {
+            let part = |&(at, amount): &(usize, i64)| Allocation {
+                receipt: self.receipts[at].id,
+                month,
+                purpose,
+                amount,
+            };
+            parts.iter().map(part).collect::<Vec<_>>()
+        };
+        self.parts.iter().flat_map(of).collect()
+    }
+
+    /// Returns how much of a purpose is paid in a month.
+    pub fn paid(&self, month: NaiveDate, purpose: Purpose) -> i64 {
+        self.parts.get(&(month, purpose)).into_iter().flatten().map(|&(_, amount)| amount).sum()
+    }
+
+    /// Returns the instalments of a month's contributions, the earliest first.
+    pub fn instalments(&self, month: NaiveDate) -> Vec<Instalment> {
+        let parts = self.parts.get(&(month, Purpose::Contribution)).into_iter().flatten();
+        parts.map(|&(at, amount)| Instalment { paid_on: self.receipts[at].paid_on, amount }).collect()
+    }
+
+    /// Returns the money that pays for nothing yet.
+    pub fn unallocated(&self) -> i64 {
+        (0..self.receipts.len()).map(|at| self.left(at)).sum()
+    }
+
+    fn left(&self, at: usize) -> i64 {
+        let parts = self.parts.values().flatten().filter(|part| part.0 == at);
+        self.receipts[at].amount - parts.map(|part| part.1).sum::<i64>()
+    }
+
+    /// Frees what is allocated beyond an amount, from the latest receipt on.
+    fn trim(&mut self, key: (NaiveDate, Purpose), amount: i64) {
+        let Some(parts) = self.parts.get_mut(&key) else { return };
+        let mut room = amount;
+        for part in parts.iter_mut() {
+            part.1 = part.1.min(room);
+            room -= part.1;
+        }
+        parts.retain(|part| part.1 > 0);
+    }
+
+    /// Allocates money of the earliest receipts until an amount is reached.
+    fn fill(&mut self, key: (NaiveDate, Purpose), amount: i64) {
+        let mut lacking = amount - self.paid(key.0, key.1);
+        for at in 0..self.receipts.len() {
+            let part = self.left(at).min(lacking);
+            if part > 0 {
+                let parts = self.parts.entry(key).or_default();
+                match parts.iter_mut().find(|kept| kept.0 == at) {
+                    Some(kept) => kept.1 += part,
+                    None => parts.push((at, part)),
+                }
+                parts.sort_unstable();
+                lacking -= part;
+            }
+        }
+    }
+
+    fn pay_fine(&mut self, due: &MonthDue, fine: &impl Fn(&MonthDue, &[Instalment]) -> i64) {
+        let instalments = self.instalments(due.month);
+        let is_paid = instalments.iter().map(|instalment| instalment.amount).sum::<i64>() >= due.amount;
+        let amount = if is_paid && due.amount > 0 { fine(due, &instalments) } else { 0 };
+        let key = (due.month, Purpose::Fine);
+        self.trim(key, amount);
+        self.fill(key, amount);
+    }
+}

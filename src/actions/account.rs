@@ -1,0 +1,232 @@
+//! The account of a payer: what it owes for its months, the receipts, and what these pay for.
+
+use std::collections::BTreeMap;
+
+use chrono::{Months, NaiveDate};
+use sqlx::PgConnection;
+
+use super::recording::{MonthChange, MonthRecorder};
+use crate::store::bill::{self, PayerId};
+use crate::store::enrollment::EnrollmentKey;
+use crate::store::reference::Reference;
+use crate::store::session::Session;
+use crate::store::{StoreError, association, employer, payment};
+use domain::actor::{Actor, Right};
+use domain::channel::Channel;
+use domain::day::first_of_month;
+use domain::money::{
+    Allocation, AllocationOrder, Bill, FineTerms, Instalment, Ledger, MonthDue, PayerKind, Purpose, Receipt,
+    allocate, fine_of,
+};
+use domain::problem::{Problem, ProblemCode};
+use domain::rule::Rulebook;
+
+/// A payer, as far as bills and payments depend on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Payer {
+    /// Its id.
+    pub id: PayerId,
+    /// Its province.
+    pub province: i16,
+    /// Its work-accident risk class; that of an association is never asked for.
+    pub risk_class: i16,
+}
+
+/// Returns a payer whose bill the actor may see: a partner with a payer of its own sees that one only, and others those of
+/// the provinces in their scope. An outlet takes money from everybody, so it sees the bill of any payer.
+pub(super) async fn find_payer(
+    session: &Session,
+    actor: &Actor,
+    id: PayerId,
+) -> Result<Option<Payer>, StoreError> {
+    let own = (actor.scope.employer, actor.scope.association);
+    if own != (None, None) && own != (id.employer(), id.association()) {
+        return Ok(None);
+    }
+    let found = match id.kind {
+        PayerKind::Employer => {
+            let row = employer::by_ids(session, &[id.id]).await?.remove(&id.id);
+            row.map(|row| (row.province_id, row.risk_class))
+        }
+        PayerKind::Association => {
+            let row = association::by_ids(session, &[id.id]).await?.remove(&id.id);
+            row.map(|row| (row.province_id, 1))
+        }
+    };
+    let provinces = &actor.scope.provinces;
+    let payer = found.map(|(province, risk_class)| Payer { id, province, risk_class });
+    Ok(payer.filter(|payer| provinces.is_empty() || provinces.contains(&payer.province)))
+}
+
+/// Refuses a client that stands for a payer: whoever owes the money cannot say that it has arrived.
+pub(super) fn judge_taker(actor: &Actor) -> Option<Problem> {
+    (!actor.can_use(Right::ReversePayments)).then(|| {
+        let message = "A payment is recorded by the outlet or office that took the money, not by the payer.";
+        Problem::error(ProblemCode::OutOfScope, "channelCode", message)
+            .hint("Pay at an outlet. Its client records the payment, and contributionBill shows it.")
+    })
+}
+
+/// Refuses a channel that was not open on the day of the payment.
+pub(super) fn judge_channel(channel: &Channel, paid_on: NaiveDate) -> Option<Problem> {
+    (!channel.is_open_on(paid_on)).then(|| {
+        Problem::error(ProblemCode::ChannelClosed, "channelCode", "This channel was not open on that day.")
+    })
+}
+
+/// What a payer owes for its months, and what it has paid.
+#[derive(Debug)]
+pub(super) struct Account<'a> {
+    payer: Payer,
+    rules: &'a Rulebook,
+    today: NaiveDate,
+    /// Months with something to compare, by their first day.
+    pub bills: BTreeMap<NaiveDate, Bill>,
+    dues: Vec<MonthDue>,
+    /// Receipts that are not reversed.
+    pub receipts: Vec<Receipt>,
+    /// What they pay for at present.
+    pub kept: Vec<Allocation>,
+}
+
+impl<'a> Account<'a> {
+    /// Reads an account up to the present month: the months of review, those from `oldest` on, and of older months the
+    /// people whose month is not recorded. The amount of an older month is what was paid for it and what these people owe.
+    pub(super) async fn load(
+        conn: &mut PgConnection,
+        payer: Payer,
+        (today, oldest): (NaiveDate, Option<NaiveDate>),
+        rules: &'a Rulebook,
+    ) -> Result<Self, StoreError> {
+        let (receipts, kept) = payment::ledger_of(&mut *conn, payer.id).await?;
+        let present = first_of_month(today);
+        let reviewed = rules.payment_rule(today).map_or(0, |rule| rule.reviewed_months);
+        let from = present.checked_sub_months(Months::new(reviewed)).unwrap_or(present);
+        let from = oldest.map_or(from, |oldest| oldest.min(from));
+        let months = (from, present);
+        let bills = bill::of_months(conn, payer.id, payer.risk_class, months, true, rules).await?;
+        let paid = Ledger::of(&receipts, &kept);
+        let due = |(&month, bill): (&NaiveDate, &Bill)| {
+            let amount = match month < from {
+                true => paid.paid(month, Purpose::Contribution) + bill.open,
+                false => bill.payable(),
+            };
+            MonthDue { month, amount }
+        };
+        let dues = bills.iter().map(due).collect();
+        Ok(Self { payer, rules, today, bills, dues, receipts, kept })
+    }
+
+    /// Allocates receipts to the months. `kept` are allocations that stay.
+    pub(super) fn allocate(&self, receipts: &[Receipt], kept: &[Allocation]) -> Ledger {
+        let rule = self.rules.payment_rule(self.today);
+        let order = rule.map_or(AllocationOrder::FinesLast, |rule| rule.order);
+        let fine = |due: &MonthDue, instalments: &[Instalment]| {
+            fine_so_far(self.payer.id.kind, due, instalments, (self.today, self.rules))
+        };
+        allocate(&self.dues, receipts, kept, order, fine)
+    }
+
+    /// Returns what payments have to cover of a month.
+    pub(super) fn due(&self, month: NaiveDate) -> i64 {
+        self.dues.iter().find(|due| due.month == month).map_or(0, |due| due.amount)
+    }
+
+    /// Returns the months that a ledger covers and that are not recorded for everybody yet.
+    fn months_to_record(&self, ledger: &Ledger) -> Vec<(NaiveDate, i64)> {
+        let is_covered =
+            |due: &&MonthDue| due.amount > 0 && ledger.paid(due.month, Purpose::Contribution) >= due.amount;
+        let open =
+            |due: &MonthDue| (due.month, self.bills.get(&due.month).map_or(0, |bill| bill.open_people));
+        self.dues.iter().filter(is_covered).map(open).filter(|open| open.1 > 0).collect()
+    }
+
+    /// Records the months that a ledger covers. Returns the people, the number of recorded months of enrollments, and the
+    /// number of those that have become active.
+    pub(super) async fn record(
+        &self,
+        conn: &mut PgConnection,
+        actor: &Actor,
+        ledger: &Ledger,
+    ) -> Result<Recording, StoreError> {
+        let mut recording = Recording::default();
+        for (month, people) in self.months_to_record(ledger) {
+            let keys = bill::open_in(conn, self.payer.id, month, self.rules).await?;
+            let change = MonthChange::RecordBilled;
+            let recorder = MonthRecorder { actor, rules: self.rules, month, today: self.today, change };
+            let progress = recorder.run(conn, &keys).await?;
+            // Somebody came or left since the bill was computed: it is computed anew.
+            if i64::try_from(progress.due.len()).ok() != Some(people) {
+                return Err(StoreError::Contended("people of a payer changed".into()));
+            }
+            // Also those whose month somebody has recorded without a payment: money covers it now.
+            let covered: Vec<EnrollmentKey> = progress.due.into_iter().collect();
+            bill::mark_paid(conn, &covered, month, true).await?;
+            recording.recorded += progress.changed.len();
+            recording.newly_active += progress.newly_active;
+            recording.people.extend(covered.iter().map(|key| key.0));
+        }
+        Ok(recording)
+    }
+
+    /// Takes a month out of the paid months of the people whom a payment covered.
+    pub(super) async fn erase(
+        &self,
+        conn: &mut PgConnection,
+        actor: &Actor,
+        month: NaiveDate,
+    ) -> Result<Vec<i64>, StoreError> {
+        let keys = bill::paid_in(conn, self.payer.id, month).await?;
+        let change = MonthChange::Erase;
+        let recorder = MonthRecorder { actor, rules: self.rules, month, today: self.today, change };
+        recorder.run(conn, &keys).await?;
+        bill::mark_paid(conn, &keys, month, false).await?;
+        Ok(keys.into_iter().map(|key| key.0).collect())
+    }
+}
+
+/// What a payment recorded.
+#[derive(Debug, Default)]
+pub(super) struct Recording {
+    /// The people.
+    pub people: Vec<i64>,
+    /// Months of enrollments.
+    pub recorded: usize,
+    /// Enrollments that have become active.
+    pub newly_active: usize,
+}
+
+/// Writes the difference of two ledgers.
+pub(super) async fn write_allocations(
+    conn: &mut PgConnection,
+    before: &[Allocation],
+    after: &[Allocation],
+) -> Result<(), StoreError> {
+    let removed: Vec<Allocation> = before.iter().filter(|one| !after.contains(one)).copied().collect();
+    let added: Vec<Allocation> = after.iter().filter(|one| !before.contains(one)).copied().collect();
+    payment::replace_allocations(conn, &removed, &added).await
+}
+
+/// Returns the fine of a month, as of today unless it is paid in full.
+pub(super) fn fine_so_far(
+    kind: PayerKind,
+    due: &MonthDue,
+    instalments: &[Instalment],
+    (today, rules): (NaiveDate, &Rulebook),
+) -> i64 {
+    let Some(rule) = rules.due_rule(kind.segment(), due.month) else { return 0 };
+    let due_on = rule.due_on(due.month, &rules.money.holidays);
+    fine_of(FineTerms { rule, due_on, amount: due.amount }, instalments, today, rules)
+}
+
+/// Returns the channel with a code, if the actor may take money there.
+pub(super) fn find_taker(
+    reference: &Reference,
+    actor: &Actor,
+    code: &str,
+) -> Result<std::sync::Arc<Channel>, Problem> {
+    match judge_taker(actor) {
+        Some(problem) => Err(problem),
+        None => super::terms::find_channel(reference, actor, code),
+    }
+}

@@ -1,0 +1,88 @@
+//! `contributionBill`: what a payer owes for a month, and what of it is paid.
+
+use chrono::NaiveDate;
+
+use super::account::{Account, Payer, find_payer, fine_so_far};
+use super::{ActionError, require};
+use crate::store::bill::{self, PayerId};
+use crate::store::{Database, StoreError, payment};
+use domain::actor::{Actor, Right};
+use domain::money::{Bill, DueRule, Ledger, MonthDue, Purpose};
+use domain::rule::Rulebook;
+
+/// A bill with what is paid of it.
+#[derive(Clone, Debug)]
+pub struct BillState {
+    /// The payer.
+    pub payer: Payer,
+    /// What is owed.
+    pub bill: Bill,
+    /// The rule and the due day, if a rule is in force.
+    pub due: Option<(DueRule, NaiveDate)>,
+    /// Contributions that are paid.
+    pub paid: i64,
+    /// The day of the last instalment, if all is paid.
+    pub paid_on: Option<NaiveDate>,
+    /// Fine of the month, as of today unless all is paid.
+    pub fine: i64,
+    /// What of the fine is paid.
+    pub fine_paid: i64,
+    /// Money of the payer that pays for nothing yet.
+    pub unallocated: i64,
+}
+
+/// Returns the bill of a payer for a month, or `None` if the actor sees no such payer.
+pub async fn bill_of(
+    database: &Database,
+    actor: &Actor,
+    today: NaiveDate,
+    payer: PayerId,
+    month: NaiveDate,
+) -> Result<Option<BillState>, ActionError> {
+    require(actor, Right::ReadPayments)?;
+    let Some(payer) = find_payer(&database.writer, actor, payer).await? else { return Ok(None) };
+    let reference = database.reference();
+    let rules = &reference.rules;
+    let session = &database.writer;
+    let bills = bill::of_months(session, payer.id, payer.risk_class, (month, month), false, rules).await?;
+    let bill = bills.into_values().next().ok_or_else(|| StoreError::Fault("a month has no bill".into()))?;
+    let (receipts, allocations) = payment::ledger_of(session, payer.id).await?;
+    let ledger = Ledger::of(&receipts, &allocations);
+    Ok(Some(state(payer, bill, &ledger, (today, rules))))
+}
+
+fn state(payer: Payer, bill: Bill, ledger: &Ledger, (today, rules): (NaiveDate, &Rulebook)) -> BillState {
+    let (kind, month) = (payer.id.kind, bill.month);
+    let due = MonthDue { month, amount: bill.payable() };
+    let instalments = ledger.instalments(month);
+    let paid = ledger.paid(month, Purpose::Contribution);
+    let last = instalments.iter().map(|instalment| instalment.paid_on).max();
+    let rule = rules.due_rule(kind.segment(), month);
+    BillState {
+        payer,
+        due: rule.map(|rule| (rule.clone(), rule.due_on(month, &rules.money.holidays))),
+        paid,
+        paid_on: last.filter(|_| paid >= due.amount),
+        fine: fine_so_far(kind, &due, &instalments, (today, rules)),
+        fine_paid: ledger.paid(month, Purpose::Fine),
+        unallocated: ledger.unallocated(),
+        bill,
+    }
+}
+
+/// Returns what a payer still owes for months before one, fines left out.
+pub async fn owed_before(
+    database: &Database,
+    today: NaiveDate,
+    payer: Payer,
+    month: NaiveDate,
+) -> Result<i64, StoreError> {
+    let reference = database.reference();
+    let mut transaction = database.bulk.begin().await?;
+    let account = Account::load(&mut transaction, payer, (today, None), &reference.rules).await?;
+    transaction.rollback().await?;
+    let ledger = Ledger::of(&account.receipts, &account.kept);
+    let older = account.bills.keys().filter(|&&older| older < month);
+    let owed = |&older: &NaiveDate| (account.due(older) - ledger.paid(older, Purpose::Contribution)).max(0);
+    Ok(older.map(owed).sum())
+}

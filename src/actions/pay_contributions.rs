@@ -1,0 +1,220 @@
+//! `recordContributions` with a payment: money for the months of a payer.
+//!
+//! A payment happens once for each channel and reference, with or without an idempotency key. Its money is allocated to the
+//! oldest month first, and each month that it covers is recorded for the people whom the month is billed for. Payments of
+//! one payer wait for each other.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+
+use super::account::{Account, Payer, find_payer, find_taker, judge_channel, write_allocations};
+use super::record_contributions::{self, Recorded};
+use super::recording::int;
+use super::request::{Mutation, Request};
+use super::{ActionError, Done, Submission};
+use crate::store::audit::Trail;
+use crate::store::bill::PayerId;
+use crate::store::payment::{self, NewPayment, PaymentRow};
+use crate::store::{Database, StoreError};
+use domain::actor::{Actor, Right};
+use domain::money::{PayerKind, PaymentForm, judge_month};
+use domain::problem::{Problem, ProblemCode, collect, keep};
+use domain::rule::Rulebook;
+
+/// The input.
+#[derive(Clone, Debug, Serialize)]
+pub struct Input {
+    /// The month, and the payer.
+    pub contributions: record_contributions::Input,
+    /// Code of the channel that took the money.
+    pub channel_code: String,
+    /// What the channel calls the payment.
+    pub reference: String,
+    /// The day on which it was paid.
+    pub paid_on: NaiveDate,
+    /// Rupiah.
+    pub amount: i64,
+}
+
+/// A recorded payment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Paid {
+    /// The payment.
+    pub payment: i64,
+    /// What it recorded.
+    pub recorded: Recorded,
+}
+
+/// When a payment is recorded.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// Today.
+    pub today: NaiveDate,
+    /// The present time.
+    pub now: DateTime<Utc>,
+}
+
+/// Records a payment. The people whose months it covers are recorded in `trail`.
+pub async fn pay_contributions(
+    database: &Database,
+    actor: &Actor,
+    moment: Moment,
+    submission: Submission<'_>,
+    input: &Input,
+    trail: &Trail,
+) -> Result<Done<Paid>, ActionError> {
+    let right = Right::RecordContributions;
+    let request = Request::new(database, actor, ("recordContributions", right), submission, input)?
+        .recorded_in(trail)
+        // An employer may have a hundred thousand people.
+        .on(&database.bulk);
+    let reference = database.reference();
+    let mut problems: Vec<Problem> =
+        judge_month(input.contributions.month, "month", moment.today).into_iter().collect();
+    let mut of_payment = Vec::new();
+    let form = PaymentForm::parse(&input.reference, input.paid_on, input.amount, moment.today);
+    let form = collect(form.map(|form| (form, Vec::new())), &mut of_payment);
+    let channel = keep(find_taker(&reference, actor, &input.channel_code), &mut of_payment);
+    if let Some(channel) = &channel {
+        of_payment.extend(judge_channel(channel, input.paid_on));
+    }
+    problems.extend(of_payment.into_iter().map(|problem| problem.within(&["payment"])));
+    let payer = match named_payer(&input.contributions) {
+        Ok(id) => {
+            let found = find_payer(&database.writer, actor, id).await?;
+            keep(found.ok_or_else(|| no_payer(id)), &mut problems)
+        }
+        Err(problem) => {
+            problems.push(problem);
+            None
+        }
+    };
+    match (form, channel, payer) {
+        (Some(form), Some(channel), Some(payer)) if problems.is_empty() => {
+            let month = input.contributions.month;
+            let rules = &reference.rules;
+            let work = Payment { actor, rules, moment, month, payer, channel: channel.id, form };
+            request.run(work).await
+        }
+        _ => request.refuse(problems).await,
+    }
+}
+
+/// Returns the payer that an input names.
+fn named_payer(input: &record_contributions::Input) -> Result<PayerId, Problem> {
+    match (input.employer, input.association, &input.enrollments) {
+        (Some(id), None, None) => Ok(PayerId { kind: PayerKind::Employer, id }),
+        (None, Some(id), None) => Ok(PayerId { kind: PayerKind::Association, id }),
+        (None, None, None) => {
+            let message = "Give the employer or the association that paid.";
+            Err(Problem::error(ProblemCode::Required, "employerId", message))
+        }
+        (Some(_), Some(_), None) => {
+            let message = "Give only one of an employer and an association.";
+            Err(Problem::error(ProblemCode::Conflict, "associationId", message))
+        }
+        _ => {
+            let message =
+                "A payment is for the bill of an employer or an association, not for single enrollments.";
+            Err(Problem::error(ProblemCode::Conflict, "enrollmentIds", message))
+        }
+    }
+}
+
+fn no_payer(id: PayerId) -> Problem {
+    let (field, message) = match id.kind {
+        PayerKind::Employer => ("employerId", "No employer that you see has this id."),
+        PayerKind::Association => ("associationId", "No association that you see has this id."),
+    };
+    Problem::error(ProblemCode::NotFound, field, message)
+}
+
+struct Payment<'a> {
+    actor: &'a Actor,
+    rules: &'a Rulebook,
+    moment: Moment,
+    month: NaiveDate,
+    payer: Payer,
+    channel: i64,
+    form: PaymentForm,
+}
+
+impl Mutation for Payment<'_> {
+    type Output = Paid;
+
+    async fn run(&self, conn: &mut PgConnection) -> Result<Done<Paid>, StoreError> {
+        let Self { actor, rules, moment, month, payer, channel, ref form } = *self;
+        payment::lock_payer(conn, payer.id).await?;
+        let new = NewPayment {
+            channel,
+            payer: payer.id,
+            province: payer.province,
+            month,
+            form,
+            recorded_at: moment.now,
+        };
+        let Some(id) = payment::insert(conn, actor, &new).await? else {
+            let known = payment::find(conn, channel, &form.reference).await?;
+            let known =
+                known.ok_or_else(|| StoreError::Fault("a reference is taken by no payment".into()))?;
+            return Ok(self.again(&known));
+        };
+        let account = Account::load(conn, payer, (moment.today, Some(month)), rules).await?;
+        if account.bills.get(&month).is_none_or(|bill| bill.people == 0) {
+            let message = "Nobody was enrolled there in this month, so nothing is due.";
+            return Ok(Done::refused(vec![Problem::error(ProblemCode::OutOfRange, "month", message)]));
+        }
+        let ledger = account.allocate(&account.receipts, &account.kept);
+        write_allocations(conn, &account.kept, &ledger.allocations()).await?;
+        let recording = account.record(conn, actor, &ledger).await?;
+        let recorded =
+            Recorded { recorded: int(recording.recorded), newly_active: int(recording.newly_active) };
+        payment::set_outcome(conn, id, recorded.recorded, recorded.newly_active).await?;
+        Ok(Done::did(Paid { payment: id, recorded }, Vec::new()).concerning(recording.people))
+    }
+}
+
+impl Payment<'_> {
+    /// Answers a payment whose reference the channel has used before: as the first time, or with what differs.
+    fn again(&self, known: &PaymentRow) -> Done<Paid> {
+        let differs = |is_different: bool, path: &[&str], message: &str| {
+            let (field, outer) = path.split_last()?;
+            is_different.then(|| Problem::error(ProblemCode::Conflict, field, message).within(outer))
+        };
+        let of_other_payer = known.payer() != self.payer.id;
+        let problems = [
+            differs(
+                of_other_payer,
+                &["payment", "reference"],
+                "This channel has recorded this reference for another payer.",
+            ),
+            differs(
+                !of_other_payer && known.reversed_at.is_some(),
+                &["payment", "reference"],
+                "The payment with this reference was reversed. A new payment has a new reference.",
+            ),
+            differs(
+                !of_other_payer && known.amount != self.form.amount,
+                &["payment", "amount"],
+                "This channel has recorded this reference with another amount.",
+            ),
+            differs(
+                !of_other_payer && known.paid_on != self.form.paid_on,
+                &["payment", "paidOn"],
+                "This channel has recorded this reference with another day.",
+            ),
+            differs(
+                !of_other_payer && known.month != self.month,
+                &["month"],
+                "This channel has recorded this reference for another month.",
+            ),
+        ];
+        let problems: Vec<Problem> = problems.into_iter().flatten().collect();
+        if !problems.is_empty() {
+            return Done::refused(problems);
+        }
+        let recorded = Recorded { recorded: known.recorded, newly_active: known.newly_active };
+        Done { again: true, ..Done::did(Paid { payment: known.id, recorded }, Vec::new()) }
+    }
+}

@@ -1,0 +1,195 @@
+//! Adds a month to the paid months of enrollments, and takes it out again.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use chrono::NaiveDate;
+use sqlx::PgConnection;
+
+use super::changing::{self, Change};
+use crate::store::StoreError;
+use crate::store::enrollment::{self, EnrollmentKey, TimelineRow};
+use crate::store::event::NewEvent;
+use crate::store::participant::{self, Person};
+use domain::actor::Actor;
+use domain::count::HeldEnrollment;
+use domain::day::end_of_month;
+use domain::enrollment::EnrollmentStatus;
+use domain::event::EventKind;
+use domain::money::is_billed;
+use domain::problem::{Problem, ProblemCode};
+use domain::rule::Rulebook;
+use domain::timeline::Timeline;
+
+/// People who are locked and written by one statement.
+const CHUNK: usize = 5_000;
+
+/// Records one month.
+pub(super) struct MonthRecorder<'a> {
+    /// Who records it.
+    pub actor: &'a Actor,
+    /// The rules.
+    pub rules: &'a Rulebook,
+    /// First day of the month.
+    pub month: NaiveDate,
+    /// Today.
+    pub today: NaiveDate,
+    /// What is done to the month.
+    pub change: MonthChange,
+}
+
+/// What is done to a month.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MonthChange {
+    /// It is recorded, as the client says.
+    Record,
+    /// It is recorded for those whom it is billed for, because a payment covers the bill.
+    RecordBilled,
+    /// It is not recorded any more, because the payment was reversed.
+    Erase,
+}
+
+/// The enrollments done so far.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    /// Enrollments whose month was recorded, or was erased.
+    pub changed: Vec<EnrollmentKey>,
+    /// Those that have become active.
+    pub newly_active: usize,
+    /// Those in force on some day of the month.
+    pub due: BTreeSet<EnrollmentKey>,
+    /// The others, with the reason.
+    pub not_due: BTreeMap<EnrollmentKey, Problem>,
+}
+
+impl Progress {
+    fn merge(&mut self, other: Self) {
+        self.changed.extend(other.changed);
+        self.newly_active += other.newly_active;
+        self.due.extend(other.due);
+        self.not_due.extend(other.not_due);
+    }
+}
+
+/// Returns a number of enrollments as the API shows it.
+pub(super) fn int(n: usize) -> i32 {
+    i32::try_from(n).unwrap_or(i32::MAX)
+}
+
+impl MonthRecorder<'_> {
+    /// Changes the month of enrollments: locks their people, and writes months, events and what follows from them.
+    pub(super) async fn run(
+        &self,
+        conn: &mut PgConnection,
+        keys: &[EnrollmentKey],
+    ) -> Result<Progress, StoreError> {
+        let mut targets: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
+        for &(participant, enrollment) in keys {
+            targets.entry(participant).or_default().push(enrollment);
+        }
+        let people: Vec<i64> = targets.keys().copied().collect();
+        let mut progress = Progress::default();
+        // In the order of the ids, so that concurrent requests do not deadlock.
+        for ids in people.chunks(CHUNK) {
+            let known = participant::lock(conn, ids).await?;
+            progress.merge(self.change(conn, known, &targets).await?);
+            // Lets other tasks run on this thread.
+            tokio::task::yield_now().await;
+        }
+        Ok(progress)
+    }
+
+    async fn change(
+        &self,
+        conn: &mut PgConnection,
+        people: HashMap<i64, Person>,
+        targets: &BTreeMap<i64, Vec<i64>>,
+    ) -> Result<Progress, StoreError> {
+        let mut progress = Progress::default();
+        let (mut rows, mut changes) = (Vec::new(), Vec::new());
+        let mut history = changing::History::default();
+        for (participant, before) in people {
+            let mut after = before.clone();
+            for &id in targets.get(&participant).into_iter().flatten() {
+                let Some(held) = after.enrollments.get_mut(&id) else { continue };
+                if let Some(problem) = self.not_due(held, before.deceased_on) {
+                    progress.not_due.insert((participant, id), problem);
+                    continue;
+                }
+                progress.due.insert((participant, id));
+                let was = held.timeline.clone();
+                if !self.apply(&mut held.timeline) {
+                    continue;
+                }
+                held.timeline.update_lapse(self.today, held.segment, self.rules);
+                progress.changed.push((participant, id));
+                let is_active = held.timeline.status() == EnrollmentStatus::Active;
+                progress.newly_active += usize::from(is_active && was.status() != EnrollmentStatus::Active);
+                let of = |effective_on| NewEvent {
+                    participant_id: participant,
+                    enrollment_id: Some(id),
+                    channel_id: None,
+                    effective_on,
+                };
+                history.add(self.event(), of(self.month.max(held.timeline.counts_from)));
+                history.add_change(&was, held, of, self.rules);
+                rows.push(TimelineRow::of((participant, id), held, self.rules));
+            }
+            changes.push(Change { participant, before: Some(before), after });
+        }
+        enrollment::update_timelines(conn, &rows).await?;
+        history.write(conn, self.actor).await?;
+        changing::write_consequences(conn, self.rules, &changes).await?;
+        Ok(progress)
+    }
+
+    fn not_due(&self, held: &HeldEnrollment, deceased_on: Option<NaiveDate>) -> Option<Problem> {
+        let timeline = &held.timeline;
+        match self.change {
+            MonthChange::Record => not_due(timeline, deceased_on, self.month),
+            MonthChange::RecordBilled => {
+                let days = (timeline.starts_on, timeline.ends_on);
+                let rule = self.rules.billing_rule(held.segment, self.month);
+                let message = "This month is not billed for this enrollment.";
+                let problem = Problem::error(ProblemCode::OutOfRange, "enrollmentIds", message);
+                (!is_billed(days, deceased_on, self.month, rule)).then_some(problem)
+            }
+            MonthChange::Erase => None,
+        }
+    }
+
+    /// Changes the month of a timeline. Returns `false` if it is so already.
+    fn apply(&self, timeline: &mut Timeline) -> bool {
+        match self.change {
+            MonthChange::Record | MonthChange::RecordBilled => timeline.paid.add(self.month),
+            MonthChange::Erase => timeline.paid.remove(self.month),
+        }
+    }
+
+    fn event(&self) -> EventKind {
+        match self.change {
+            MonthChange::Record | MonthChange::RecordBilled => EventKind::Contributed,
+            MonthChange::Erase => EventKind::ContributionReversed,
+        }
+    }
+}
+
+/// The reason why nothing is due for a month. It does not reveal a death: a payer learns of it only by the end of its own
+/// enrollment.
+fn not_due(timeline: &Timeline, deceased_on: Option<NaiveDate>, month: NaiveDate) -> Option<Problem> {
+    if timeline.ends_on.is_some_and(|ends_on| ends_on <= timeline.starts_on) {
+        let message = "This enrollment ended on its first day or before: nothing was ever due.";
+        return Some(Problem::error(ProblemCode::OutOfRange, "enrollmentIds", message));
+    }
+    if timeline.starts_on > end_of_month(month) {
+        let message = format!("This enrollment starts on {}: nothing is due before.", timeline.starts_on);
+        return Some(Problem::error(ProblemCode::OutOfRange, "enrollmentIds", message));
+    }
+    if let Some(ends_on) = timeline.ends_on.filter(|&ends_on| ends_on <= month) {
+        let message = format!("This enrollment ended on {ends_on}: nothing is due after.");
+        return Some(Problem::error(ProblemCode::OutOfRange, "enrollmentIds", message));
+    }
+    deceased_on.filter(|&died| died <= month).map(|_| {
+        let message = "Nothing is due for this person in this month any more.";
+        Problem::error(ProblemCode::OutOfRange, "enrollmentIds", message)
+    })
+}

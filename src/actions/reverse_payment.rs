@@ -1,0 +1,171 @@
+//! `reversePayment`: takes back a payment, and allocates the others of its payer anew.
+//!
+//! Months that are no longer covered are no longer recorded for the people whom the payment covered. A payment that is
+//! reversed already is answered as the first time.
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+
+use super::account::{Account, find_payer, find_taker, write_allocations};
+use super::pay_contributions::Moment;
+use super::recording::int;
+use super::request::{Mutation, Request};
+use super::{ActionError, Done, Submission};
+use crate::store::audit::Trail;
+use crate::store::payment::{self, PaymentRow};
+use crate::store::{Database, StoreError};
+use domain::actor::{Actor, Right, Role};
+use domain::money::{
+    Allocation, Ledger, Purpose, Receipt, ReversalTime, judge_reversal, parse_reason, parse_reference,
+};
+use domain::problem::{Problem, ProblemCode, keep};
+use domain::rule::Rulebook;
+
+/// The input.
+#[derive(Clone, Debug, Serialize)]
+pub struct Input {
+    /// Code of the channel that took the money.
+    pub channel_code: String,
+    /// What the channel calls the payment.
+    pub reference: String,
+    /// Why it is reversed.
+    pub reason: String,
+}
+
+/// A reversed payment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reversed {
+    /// The payment.
+    pub payment: i64,
+    /// Months of enrollments that are not recorded any more.
+    pub unrecorded: i32,
+}
+
+/// Reverses a payment. The people whose months are not recorded any more are recorded in `trail`.
+pub async fn reverse_payment(
+    database: &Database,
+    actor: &Actor,
+    moment: Moment,
+    submission: Submission<'_>,
+    input: &Input,
+    trail: &Trail,
+) -> Result<Done<Reversed>, ActionError> {
+    let operation = ("reversePayment", Right::ReversePayments);
+    let request =
+        Request::new(database, actor, operation, submission, input)?.recorded_in(trail).on(&database.bulk);
+    let reference = database.reference();
+    let mut problems = Vec::new();
+    let channel = keep(find_taker(&reference, actor, &input.channel_code), &mut problems);
+    let number = keep(parse_reference(&input.reference), &mut problems);
+    let reason = keep(parse_reason(&input.reason), &mut problems);
+    match (channel, number, reason) {
+        (Some(channel), Some(reference_number), Some(reason)) => {
+            let work = Reversal {
+                database,
+                actor,
+                rules: &reference.rules,
+                moment,
+                channel: channel.id,
+                reference: reference_number,
+                reason,
+            };
+            request.run(work).await
+        }
+        _ => request.refuse(problems).await,
+    }
+}
+
+struct Reversal<'a> {
+    database: &'a Database,
+    actor: &'a Actor,
+    rules: &'a Rulebook,
+    moment: Moment,
+    channel: i64,
+    reference: String,
+    reason: String,
+}
+
+impl Mutation for Reversal<'_> {
+    type Output = Reversed;
+
+    async fn run(&self, conn: &mut PgConnection) -> Result<Done<Reversed>, StoreError> {
+        let not_found = || {
+            let message = "No payment of this channel that you see has this reference.";
+            Done::refused(vec![Problem::error(ProblemCode::NotFound, "reference", message)])
+        };
+        let Some(found) = payment::find(conn, self.channel, &self.reference).await? else {
+            return Ok(not_found());
+        };
+        let payer = find_payer(&self.database.writer, self.actor, found.payer()).await?;
+        let Some(payer) = payer else { return Ok(not_found()) };
+        payment::lock_payer(conn, payer.id).await?;
+        // Another request may have reversed it while this one waited.
+        let Some(found) = payment::find(conn, self.channel, &self.reference).await? else {
+            return Ok(not_found());
+        };
+        if let Some(unrecorded) = found.unrecorded {
+            let reversed = Reversed { payment: found.id, unrecorded };
+            return Ok(Done { again: true, ..Done::did(reversed, Vec::new()) });
+        }
+        if let Some(problem) = self.too_late(&found) {
+            return Ok(Done::refused(vec![problem]));
+        }
+        let (today, rules) = (self.moment.today, self.rules);
+        let oldest = oldest_month(&found)?;
+        let account = Account::load(conn, payer, (today, oldest), rules).await?;
+        let (receipts, kept) = without(&account, &found, oldest);
+        let before = Ledger::of(&account.receipts, &account.kept);
+        let after = account.allocate(&receipts, &kept);
+        write_allocations(conn, &account.kept, &after.allocations()).await?;
+        let (mut people, mut unrecorded) = (Vec::new(), 0);
+        for month in uncovered(&account, &before, &after) {
+            let erased = account.erase(conn, self.actor, month).await?;
+            unrecorded += erased.len();
+            people.extend(erased);
+        }
+        // Money of later months may cover an older one by now.
+        people.extend(account.record(conn, self.actor, &after).await?.people);
+        let (now, unrecorded) = (self.moment.now, int(unrecorded));
+        payment::reverse(conn, self.actor, (found.id, now), &self.reason, unrecorded).await?;
+        people.sort_unstable();
+        people.dedup();
+        Ok(Done::did(Reversed { payment: found.id, unrecorded }, Vec::new()).concerning(people))
+    }
+}
+
+impl Reversal<'_> {
+    /// Refuses an outlet after the cut-off. Officers of the agency reverse later too.
+    fn too_late(&self, found: &PaymentRow) -> Option<Problem> {
+        let time = ReversalTime { recorded_at: found.recorded_at, now: self.moment.now };
+        let rule = self.rules.payment_rule(found.paid_on);
+        judge_reversal(time, rule).filter(|_| self.actor.role == Role::Partner)
+    }
+}
+
+/// Returns the oldest month that a payment pays for.
+fn oldest_month(found: &PaymentRow) -> Result<Option<NaiveDate>, StoreError> {
+    Ok(found.allocations()?.iter().map(|allocation| allocation.month).min())
+}
+
+/// Returns the other receipts of an account, and their allocations to months before the oldest that the payment pays for:
+/// later ones are allocated anew.
+fn without(
+    account: &Account<'_>,
+    found: &PaymentRow,
+    oldest: Option<NaiveDate>,
+) -> (Vec<Receipt>, Vec<Allocation>) {
+    let receipts = account.receipts.iter().filter(|receipt| receipt.id != found.id);
+    let stays =
+        |kept: &&Allocation| kept.receipt != found.id && oldest.is_none_or(|oldest| kept.month < oldest);
+    (receipts.copied().collect(), account.kept.iter().filter(stays).copied().collect())
+}
+
+/// Returns the months that have lost money and are not covered any more.
+fn uncovered(account: &Account<'_>, before: &Ledger, after: &Ledger) -> Vec<NaiveDate> {
+    let paid = |ledger: &Ledger, month| ledger.paid(month, Purpose::Contribution);
+    let is_uncovered = |&&month: &&NaiveDate| {
+        paid(after, month) < paid(before, month) && paid(after, month) < account.due(month)
+    };
+    account.bills.keys().filter(is_uncovered).copied().collect()
+}

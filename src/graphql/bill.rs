@@ -1,0 +1,229 @@
+//! Bills: what a payer owes for a month, and what of it is paid.
+
+use async_graphql::{Context, ID, Object, OneofObject, Result, SimpleObject};
+use chrono::{Datelike as _, NaiveDate};
+use graphql_front::catalogue::Rules;
+use strum::VariantArray as _;
+
+use super::caller::Caller;
+use super::context::caller;
+use super::contribution::RuleCitation;
+use super::declarations::Declarations;
+use super::enrollment::Programme;
+use super::error::FieldError;
+use super::input::Lenient;
+use super::node_id::{association_id, employer_id};
+use super::scalar::{Date, Rupiah, int};
+use crate::actions::bill_contributions::{BillState, bill_of, owed_before};
+use crate::store::bill::PayerId;
+use domain::access::Right;
+use domain::money as model;
+use domain::money::PayerKind;
+
+/// Key of a payer. Exactly one field must be set.
+#[derive(OneofObject)]
+pub enum PayerKey {
+    /// Id of an employer.
+    EmployerId(ID),
+    /// Id of an association.
+    AssociationId(ID),
+}
+
+impl PayerKey {
+    fn read(self) -> Result<PayerId, FieldError> {
+        Ok(match self {
+            Self::EmployerId(id) => PayerId { kind: PayerKind::Employer, id: employer_id(&id)? },
+            Self::AssociationId(id) => PayerId { kind: PayerKind::Association, id: association_id(&id)? },
+        })
+    }
+}
+
+/// What a payer owes for a month, and what of it is paid.
+pub struct ContributionBill {
+    state: BillState,
+    today: NaiveDate,
+}
+
+impl ContributionBill {
+    /// Returns the bill of a payer for a month, if the caller may see it.
+    ///
+    /// # Errors
+    /// `FORBIDDEN`, or the database is unavailable.
+    pub async fn of(caller: &Caller, payer: PayerId, month: NaiveDate) -> Result<Option<Self>, FieldError> {
+        let today = caller.today();
+        let state = bill_of(&caller.database, &caller.actor, today, payer, month).await?;
+        Ok(state.map(|state| Self { state, today }))
+    }
+}
+
+/// What an employer or association owes for a month, and what of it is paid. It is the bill of all its people, whatever
+/// people you see.
+#[Object]
+impl ContributionBill {
+    /// First day of the month.
+    fn month(&self) -> Date {
+        self.state.bill.month.into()
+    }
+
+    /// Number of enrollments that are billed. A month is billed whole for people who join or leave within it, unless a rule
+    /// says otherwise.
+    fn people(&self) -> i32 {
+        int(self.state.bill.people)
+    }
+
+    /// Number of these enrollments without a recorded wage. Only amounts that do not depend on the wage are billed for them.
+    fn people_without_wage(&self) -> i32 {
+        int(self.state.bill.people_without_wage)
+    }
+
+    /// Sum of the monthly wages.
+    fn wage_base(&self) -> Rupiah {
+        Rupiah(self.state.bill.wage_base)
+    }
+
+    /// Amounts per programme, with the rules behind them.
+    fn programmes(&self) -> Vec<BilledProgramme> {
+        self.state.bill.lines.iter().map(BilledProgramme::of).collect()
+    }
+
+    /// Contributions due from the employer.
+    fn employer(&self) -> Rupiah {
+        Rupiah(self.state.bill.employer())
+    }
+
+    /// Contributions due from the workers, or from the members of an association.
+    fn worker(&self) -> Rupiah {
+        Rupiah(self.state.bill.worker())
+    }
+
+    /// All contributions of the month.
+    fn total(&self) -> Rupiah {
+        Rupiah(self.state.bill.total())
+    }
+
+    /// Part of the total that was recorded without a payment. It is not to be paid again.
+    fn without_payment(&self) -> Rupiah {
+        Rupiah(self.state.bill.without_payment)
+    }
+
+    /// Contributions that payments have paid.
+    fn paid(&self) -> Rupiah {
+        Rupiah(self.state.paid)
+    }
+
+    /// Contributions that are left to pay: the total, less what was recorded without a payment and what is paid. Fines are
+    /// not included.
+    fn left(&self) -> Rupiah {
+        Rupiah((self.state.bill.payable() - self.state.paid).max(0))
+    }
+
+    /// What is owed for months before this one, fines left out. A payment clears these first.
+    async fn owed_before(&self, ctx: &Context<'_>) -> Option<Result<Rupiah, FieldError>> {
+        let (payer, month) = (self.state.payer, self.state.bill.month);
+        let owed = owed_before(&caller(ctx).database, self.today, payer, month).await;
+        Some(owed.map(Rupiah).map_err(FieldError::from))
+    }
+
+    /// Money of this payer that pays for nothing yet. It counts towards the next month or a fine.
+    fn unallocated(&self) -> Rupiah {
+        Rupiah(self.state.unallocated)
+    }
+
+    /// Last day on which the month is paid in time. Null if no rule is known.
+    fn due_on(&self) -> Option<Date> {
+        self.state.due.as_ref().map(|due| Date(due.1))
+    }
+
+    /// Rule that determines the due day and the fine.
+    fn due_rule(&self) -> Option<RuleCitation> {
+        self.state.due.as_ref().map(|due| due.0.citation.clone().into())
+    }
+
+    /// Day of the last instalment, if all is paid.
+    fn paid_on(&self) -> Option<Date> {
+        self.state.paid_on.map(Date)
+    }
+
+    /// Fine of the month, for each started month after the due day. As of today, unless all contributions are paid.
+    fn fine(&self) -> Rupiah {
+        Rupiah(self.state.fine)
+    }
+
+    /// Part of the fine that is paid.
+    fn fine_paid(&self) -> Rupiah {
+        Rupiah(self.state.fine_paid)
+    }
+}
+
+/// Contributions for one programme, of all people of a bill.
+#[derive(SimpleObject, rows::Row)]
+pub struct BilledProgramme {
+    /// The programme.
+    programme: Programme,
+    /// Sum of the wages, each up to the ceiling of the programme.
+    base: Rupiah,
+    /// Amount due from the employer.
+    employer: Rupiah,
+    /// Amount due from the workers.
+    worker: Rupiah,
+    /// Rules that determine the amounts.
+    rules: Vec<RuleCitation>,
+}
+
+impl BilledProgramme {
+    fn of(line: &model::BillLine) -> Self {
+        Self {
+            programme: line.programme.into(),
+            base: Rupiah(line.base),
+            employer: Rupiah(line.employer),
+            worker: Rupiah(line.worker),
+            rules: line.rules.iter().cloned().map(RuleCitation::from).collect(),
+        }
+    }
+}
+
+/// Root fields of this module.
+#[derive(Default)]
+pub struct BillQuery;
+
+#[Object]
+impl BillQuery {
+    /// Returns what an employer or association owes for a month, or null if you see no such payer. A partner with a payer
+    /// of its own sees the bill of that one; an outlet sees the bill of any.
+    async fn contribution_bill(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The employer or association.")] payer: PayerKey,
+        #[graphql(desc = "First day of the month. There is no bill for a month ahead.")] month: Lenient<Date>,
+    ) -> Option<Result<ContributionBill, FieldError>> {
+        find(ctx, payer, month).await.transpose()
+    }
+}
+
+async fn find(
+    ctx: &Context<'_>,
+    payer: PayerKey,
+    month: Lenient<Date>,
+) -> Result<Option<ContributionBill>, FieldError> {
+    let caller = caller(ctx);
+    let (payer, month) = (payer.read()?, month.argument("month")?);
+    let refuse = |message: &str| Err(FieldError::Argument { path: "month", message: message.to_owned() });
+    if month.day() != 1 {
+        return refuse("`month` is not the first day of a month.");
+    }
+    if month > caller.today() {
+        return refuse("`month` has not begun: there is no bill for a month ahead.");
+    }
+    ContributionBill::of(caller, payer, month).await
+}
+
+/// The rights and costs of these fields.
+pub(super) const DECLARATIONS: Declarations = Declarations {
+    rights: &[(Right::ReadPayments, &["Query.contributionBill", "ContributionBill", "BilledProgramme"])],
+    rules: Rules {
+        lists: &[("BilledProgramme", domain::enrollment::Programme::VARIANTS.len())],
+        // Each reads all people of the payer.
+        prices: &[("Query.contributionBill", 500), ("ContributionBill.owedBefore", 500)],
+        ..Rules::NONE
+    },
+};

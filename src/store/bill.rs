@@ -1,0 +1,226 @@
+//! Bills: the people of a payer, grouped by what their contributions depend on.
+//!
+//! A bill is of the payer as a whole, whatever people a caller sees. So these functions take no actor and read as the
+//! registry itself; only sums leave this file, and the callers check whose bill it is. Enrollments that are alike are one
+//! row: a hundred thousand workers are as many rows as they have different wages, read one after the other.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+use futures_util::TryStreamExt as _;
+use sqlx::{FromRow, PgConnection, PgExecutor};
+
+use super::enrollment::EnrollmentKey;
+use super::error::StoreError;
+use domain::day::{first_of_month, first_of_next_month};
+use domain::enrollment::{Programme, Segment};
+use domain::money::{Bill, BillMaker, Insured, MonthRecord, PayerKind};
+use domain::rule::Rulebook;
+use domain::timeline::PaidMonths;
+use domain::wage::WageHistory;
+
+/// A payer of many people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PayerId {
+    /// What it is.
+    pub kind: PayerKind,
+    /// Internal id.
+    pub id: i64,
+}
+
+impl PayerId {
+    /// The employer, if it is one.
+    pub fn employer(self) -> Option<i64> {
+        (self.kind == PayerKind::Employer).then_some(self.id)
+    }
+
+    /// The association, if it is one.
+    pub fn association(self) -> Option<i64> {
+        (self.kind == PayerKind::Association).then_some(self.id)
+    }
+
+    /// The column of an enrollment that has the payer.
+    fn column(self) -> &'static str {
+        match self.kind {
+            PayerKind::Employer => "e.employer_id",
+            PayerKind::Association => "e.association_id",
+        }
+    }
+}
+
+/// Enrollments that are alike in the months of a bill.
+#[derive(FromRow)]
+struct InsuredRow {
+    segment: Segment,
+    programmes: Vec<Programme>,
+    monthly_wage: Option<i64>,
+    wages_from: Option<Vec<NaiveDate>>,
+    wages: Option<Vec<i64>>,
+    starts_on: NaiveDate,
+    ends_on: Option<NaiveDate>,
+    deceased_on: Option<NaiveDate>,
+    paid: Option<Vec<NaiveDate>>,
+    settled: Vec<NaiveDate>,
+    /// The first month that is not recorded, if it is before the months of the bill.
+    open_from: Option<NaiveDate>,
+    people: i64,
+}
+
+/// Selects the enrollments of a payer, `$1`, in groups that are alike from month `$2` to the end of the last month, before
+/// `$3`. What lies outside of these months is cut off, so that it tells no groups apart. With `$4`, enrollments with an
+/// earlier month that is not recorded are kept whole. Nearly all enrollments have one run of paid months.
+const ALIKE: &str = "
+    select g.segment, g.programmes, g.monthly_wage, g.wages_from, g.wages, g.starts_on, g.ends_on, g.deceased_on, g.paid,
+           array(select b from unnest(g.settled) r, unnest(array[lower(r), upper(r) - 1]) b order by b) as settled,
+           g.open_from, g.people
+    from (
+        select e.segment, e.programmes, e.monthly_wage, e.wages_from, e.wages,
+               case when o.open_from is null then greatest(e.starts_on, $2 - 1) else e.starts_on end as starts_on,
+               case when e.ends_on <= $3 then e.ends_on end as ends_on,
+               case when p.deceased_on < $3 then p.deceased_on end as deceased_on,
+               case when o.open_from is not null or cardinality(e.paid) > 2 then e.paid
+                    when e.paid[2] >= $2 and e.paid[1] < $3
+                        then array[greatest(e.paid[1], $2), least(e.paid[2], $3 - 1)] end as paid,
+               e.settled * datemultirange(daterange($2, $3)) as settled, o.open_from, count(*) as people
+        from enrollment e
+        join participant p on p.id = e.participant_id
+        cross join lateral (
+            select case when $4 and f.month < $2 and (e.ends_on is null or e.ends_on > f.month) then f.month end as open_from
+            from (select case when e.paid[1] <= date_trunc('month', e.starts_on) then e.paid[2] + 1
+                              else date_trunc('month', e.starts_on)::date end as month) f) o
+        where PAYER = $1 and e.starts_on < $3
+          and (e.ends_on is null or (e.ends_on > e.starts_on and (e.ends_on > $2 or o.open_from is not null)))
+        group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11) g";
+
+/// Returns the bills of a payer for the months from one to another, by month.
+///
+/// With `open_before`, earlier months are included with the people whose month is not recorded, and only with these.
+pub async fn of_months(
+    executor: impl PgExecutor<'_>,
+    payer: PayerId,
+    risk_class: i16,
+    months: (NaiveDate, NaiveDate),
+    open_before: bool,
+    rules: &Rulebook,
+) -> Result<BTreeMap<NaiveDate, Bill>, StoreError> {
+    let (from, until) = months;
+    let sql = ALIKE.replace("PAYER", payer.column());
+    let rows = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(payer.id).bind(from);
+    let rows = rows.bind(first_of_next_month(until)).bind(open_before);
+    let mut rows = rows.fetch(executor);
+    let mut makers = BTreeMap::new();
+    let mut month = from;
+    while month <= until {
+        makers.insert(month, BillMaker::new(month, rules));
+        month = first_of_next_month(month);
+    }
+    while let Some(row) = rows.try_next().await? {
+        let row: InsuredRow = row;
+        row.add_to(&mut makers, months, risk_class, rules);
+    }
+    Ok(makers.into_iter().map(|(month, maker)| (month, maker.finish())).collect())
+}
+
+impl InsuredRow {
+    /// Adds the enrollments to the bills of the months that they cover.
+    fn add_to<'a>(
+        self,
+        makers: &mut BTreeMap<NaiveDate, BillMaker<'a>>,
+        (from, until): (NaiveDate, NaiveDate),
+        risk_class: i16,
+        rules: &'a Rulebook,
+    ) {
+        let months = |bounds: &[NaiveDate]| PaidMonths::from_bounds(bounds);
+        let (recorded, by_payment) =
+            (months(self.paid.as_deref().unwrap_or_default()), months(&self.settled));
+        let period = (self.starts_on, self.ends_on);
+        let (days, wages) = (self.wages_from.as_deref(), self.wages.as_deref());
+        let wages = WageHistory::from_columns(self.monthly_wage, period, days, wages);
+        let mut insured = Insured {
+            segment: self.segment,
+            programmes: self.programmes,
+            risk_class,
+            wage: None,
+            starts_on: self.starts_on,
+            ends_on: self.ends_on,
+            deceased_on: self.deceased_on,
+            record: MonthRecord::Open,
+            people: self.people,
+        };
+        let last = self.ends_on.and_then(|end| end.pred_opt()).map_or(until, |last| last.min(until));
+        let mut month = self.open_from.unwrap_or(from).max(first_of_month(self.starts_on));
+        while month <= last {
+            insured.record = match (recorded.contains(month), by_payment.contains(month)) {
+                (true, true) => MonthRecord::Paid,
+                // Where only paid months count, the others are owed all the same.
+                (true, false) if rules.unpaid_month_rule(month).is_none() => MonthRecord::WithoutPayment,
+                _ => MonthRecord::Open,
+            };
+            if month >= from || insured.record == MonthRecord::Open {
+                insured.wage = wages.in_month(month, rules);
+                makers.entry(month).or_insert_with(|| BillMaker::new(month, rules)).add(&insured);
+            }
+            month = first_of_next_month(month);
+        }
+    }
+}
+
+/// Returns the enrollments of a payer that are in force in a month, within the person's lifetime, and whose month is open:
+/// not recorded, or not paid where only paid months count.
+pub async fn open_in(
+    conn: &mut PgConnection,
+    payer: PayerId,
+    month: NaiveDate,
+    rules: &Rulebook,
+) -> Result<Vec<EnrollmentKey>, StoreError> {
+    let sql = format!(
+        "select e.participant_id, e.id
+         from enrollment e join participant p on p.id = e.participant_id
+         where {} = $1 and e.starts_on < $3 and (e.ends_on is null or (e.ends_on > e.starts_on and e.ends_on > $2))
+           and (p.deceased_on is null or p.deceased_on > $2)
+           and (($4 and not coalesce(e.settled @> $2, false))
+                or not exists (select from generate_series(1, cardinality(e.paid), 2) i
+                               where e.paid[i] <= $2 and e.paid[i + 1] >= $2))
+         order by 1, 2",
+        payer.column()
+    );
+    let keys = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(payer.id).bind(month);
+    let only_paid_count = rules.unpaid_month_rule(month).is_some();
+    Ok(keys.bind(first_of_next_month(month)).bind(only_paid_count).fetch_all(conn).await?)
+}
+
+/// Returns the enrollments of a payer whose month a payment covers.
+pub async fn paid_in(
+    conn: &mut PgConnection,
+    payer: PayerId,
+    month: NaiveDate,
+) -> Result<Vec<EnrollmentKey>, StoreError> {
+    let sql = format!(
+        "select e.participant_id, e.id from enrollment e where {} = $1 and e.settled @> $2 order by 1, 2",
+        payer.column()
+    );
+    let keys = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(payer.id).bind(month);
+    Ok(keys.fetch_all(conn).await?)
+}
+
+/// Marks a month of enrollments as covered by a payment, or as not covered any more. The people are locked.
+pub async fn mark_paid(
+    conn: &mut PgConnection,
+    keys: &[EnrollmentKey],
+    month: NaiveDate,
+    is_paid: bool,
+) -> Result<(), StoreError> {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let (people, ids): (Vec<i64>, Vec<i64>) = keys.iter().copied().unzip();
+    let sql = "update enrollment e
+               set settled = case when $5 then coalesce(e.settled, '{}') + of.month
+                                  else nullif(e.settled - of.month, '{}') end
+               from unnest($1::bigint[], $2::bigint[]) as u(participant_id, id),
+                    (select datemultirange(daterange($3, $4))) as of(month)
+               where e.participant_id = u.participant_id and e.id = u.id";
+    let update = sqlx::query(sql).bind(people).bind(ids);
+    update.bind(month).bind(first_of_next_month(month)).bind(is_paid).execute(conn).await?;
+    Ok(())
+}
