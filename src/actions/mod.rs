@@ -23,6 +23,7 @@
 pub mod approve_onboarding;
 pub mod cancel_onboarding;
 pub mod change_client;
+pub mod change_contact;
 pub mod change_wage;
 mod changing;
 pub mod clear_licence;
@@ -47,6 +48,7 @@ pub mod record_contributions;
 pub mod register_association;
 pub mod register_client;
 pub mod register_employer;
+pub mod reopen_employer;
 mod request;
 pub mod set_target;
 pub mod start_onboarding;

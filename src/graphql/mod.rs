@@ -74,6 +74,7 @@ pub struct Mutation(
     enrollment::WageMutation,
     participant::ParticipantMutation,
     participant::MoveMutation,
+    participant::ContactMutation,
     contribution::ContributionMutation,
     employer::EmployerMutation,
     association::AssociationMutation,

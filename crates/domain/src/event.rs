@@ -29,4 +29,6 @@ pub enum EventKind {
     WageChanged,
     /// The person moved to another province.
     Moved,
+    /// The contact of the person changed.
+    ContactChanged,
 }
