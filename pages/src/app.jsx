@@ -80,7 +80,7 @@ function SignedIn({ page, address, onLanguage }) {
 
 async function readViewer(api) {
   const { viewer } = await api.query(VIEWER);
-  if (viewer.role !== 'PARTNER') return { ...viewer, employer: null };
+  if (viewer.role !== 'PARTNER') return { ...viewer, employer: null, association: null };
   return { ...viewer, ...(await api.query(VIEWER_EMPLOYER)).viewer };
 }
 

@@ -12,7 +12,6 @@ use super::terms::{self, Asked, Named};
 use super::{ActionError, Done, Submission};
 use crate::store::audit::Trail;
 use crate::store::enrollment::Whole;
-use crate::store::keys::NumberKind;
 use crate::store::reference::Reference;
 use crate::store::{Database, StoreError};
 use domain::actor::{Actor, Right};
@@ -26,8 +25,11 @@ use domain::problem::{Problem, ProblemCode, refuses};
 /// The form.
 #[derive(Clone, Serialize)]
 pub struct Input {
-    /// Identity number (NIK), as typed.
+    /// Identity number (NIK), as typed. Blank for a foreigner with a passport.
     pub national_id: String,
+    /// Passport number, as typed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub passport_number: Option<String>,
     /// Name, as typed.
     pub full_name: String,
     /// Date of birth; `None` if it is malformed.
@@ -104,7 +106,7 @@ pub async fn enroll_participant(
         Err(problems) => return request.refuse(problems).await,
     };
     let context = EnrollContext { actor, keys: &database.keys, rules: &reference.rules, batch: None };
-    let index = database.keys.index(NumberKind::NationalId, new.national_id.as_str());
+    let index = database.keys.identity_index(&new.identity);
     let watch = MissCounter::new(database, actor, 1);
     let work = ParticipantEnrollment { database, context, new, warnings, index, watch: &watch };
     let done = request.run(work).await?;
@@ -148,7 +150,9 @@ impl Mutation for ParticipantEnrollment<'_> {
                 Done::did(Enrolled { participant, enrollment }, self.warnings.clone())
             }
             Some(EnrollOutcome::AlreadyEnrolled { has_ended: true, .. }) => self.refused(ended_since()),
-            Some(EnrollOutcome::AlreadyEnrolled { .. }) => self.refused(already_enrolled()),
+            Some(EnrollOutcome::AlreadyEnrolled { .. }) => {
+                self.refused(already_enrolled(self.new.identity.field()))
+            }
             Some(EnrollOutcome::Refused(problem)) => self.refused(in_form(problem)),
             Some(EnrollOutcome::EmployerClosed) => self.refused(employer_closed(None)),
             None => return Err(StoreError::Fault("an enrollment has no outcome".into())),
@@ -188,6 +192,7 @@ async fn judge(
     });
     let form = PersonForm {
         national_id: input.national_id.clone(),
+        passport_number: input.passport_number.clone(),
         full_name: input.full_name.clone(),
         birth_date: input.birth_date,
         sex: Some(input.sex),
@@ -217,7 +222,7 @@ fn in_form(problem: Problem) -> Problem {
     }
 }
 
-fn already_enrolled() -> Problem {
-    Problem::error(ProblemCode::AlreadyEnrolled, "nationalId", "This person has this enrollment already. Nothing was changed.")
+fn already_enrolled(field: &str) -> Problem {
+    Problem::error(ProblemCode::AlreadyEnrolled, field, "This person has this enrollment already. Nothing was changed.")
         .hint("One enrollment at a time for each segment and employer. If this was a retry, the first attempt succeeded.")
 }

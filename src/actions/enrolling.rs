@@ -30,6 +30,9 @@ pub(super) use foresee::foresee;
 pub(super) use verdict::{EnrollContext, EnrollOutcome};
 use verdict::{compare, enroll_once};
 
+/// The kinds of numbers that identify people. A statement for each; few forms have a passport, and most requests none.
+const IDENTITY_KINDS: [NumberKind; 2] = [NumberKind::NationalId, NumberKind::Passport];
+
 /// An enrollment that is being written.
 struct Candidate<'a> {
     new: &'a NewEnrollment,
@@ -74,7 +77,7 @@ pub(super) async fn enroll(
         candidate.outcome = compare((candidate.claim.participant_id, candidate.new), &known, context);
     }
     let owners = claim_service_numbers(conn, context, &mut candidates).await?;
-    enroll_once(candidates.iter_mut().map(|c| (c.claim.participant_id, &mut c.outcome)));
+    enroll_once(candidates.iter_mut().map(|c| (c.claim.participant_id, c.new, &mut c.outcome)));
 
     let open: Vec<&Candidate<'_>> = candidates.iter().filter(|c| c.is_open()).collect();
     let people: Vec<_> = open
@@ -117,8 +120,13 @@ async fn claim<'a>(
     let forms: Vec<Newcomer> = new.iter().map(|new| newcomer(new, context)).collect();
     let arrived = enroll_newcomers(conn, (context.actor, context.keys), &forms).await?;
     let others = forms.iter().zip(&arrived).filter(|(_, arrival)| !arrival.is_claimed);
-    let others: Vec<Vec<u8>> = others.map(|(form, _)| form.index.clone()).collect();
-    let claims = identifier::claim_national_ids(conn, context.keys, &others).await?;
+    let others: Vec<&Newcomer> = others.map(|(form, _)| form).collect();
+    let mut claims = HashMap::new();
+    for kind in IDENTITY_KINDS {
+        let of_kind = others.iter().filter(|form| form.person.identity_kind == kind);
+        let indexes: Vec<Vec<u8>> = of_kind.map(|form| form.index.clone()).collect();
+        claims.extend(identifier::claim_identities(conn, context.keys, kind, &indexes).await?);
+    }
     let candidate = |((new, form), arrival): ((&'a NewEnrollment, Newcomer), &Arrival)| {
         let Arrival { participant_id, enrollment_id, is_claimed, is_written, is_closed } = *arrival;
         let claimed = is_claimed.then_some(Claim { participant_id, is_new: true });
@@ -174,9 +182,13 @@ async fn release_unused(conn: &mut PgConnection, candidates: &[Candidate<'_>]) -
     let written = || candidates.iter().filter(|c| c.is_written());
     let people: HashSet<i64> = written().map(|c| c.claim.participant_id).collect();
     let carried: HashSet<&Vec<u8>> = written().filter_map(|c| c.claimed_service_number.as_ref()).collect();
-    let nobodys = candidates.iter().filter(|c| c.claim.is_new && !people.contains(&c.claim.participant_id));
-    let nobodys: Vec<Vec<u8>> = nobodys.map(|c| c.index.clone()).collect();
-    identifier::release(conn, NumberKind::NationalId, &nobodys).await?;
+    let is_nobodys = |c: &&Candidate<'_>| c.claim.is_new && !people.contains(&c.claim.participant_id);
+    for kind in IDENTITY_KINDS {
+        let of_kind = |c: &&Candidate<'_>| NumberKind::of_identity(&c.new.identity) == kind;
+        let nobodys = candidates.iter().filter(is_nobodys).filter(of_kind);
+        let nobodys: Vec<Vec<u8>> = nobodys.map(|c| c.index.clone()).collect();
+        identifier::release(conn, kind, &nobodys).await?;
+    }
     let claimed = candidates.iter().filter_map(|c| c.claimed_service_number.as_ref());
     let dropped: Vec<Vec<u8>> = claimed.filter(|index| !carried.contains(index)).cloned().collect();
     identifier::release(conn, NumberKind::ServiceNumber, &dropped).await
@@ -223,7 +235,6 @@ async fn write_consequences(
 /// Returns what is written of somebody who is new to the registry.
 pub(super) fn newcomer(new: &NewEnrollment, context: &EnrollContext<'_>) -> Newcomer {
     let service_number = new.civil_servant.as_ref().and_then(|c| c.service_number.as_ref());
-    let index = |kind, number: &str| context.keys.index(kind, number);
     let held = new.held();
     let counted = Counted {
         residence: new.province.into(),
@@ -234,8 +245,9 @@ pub(super) fn newcomer(new: &NewEnrollment, context: &EnrollContext<'_>) -> Newc
     let mut deltas = Deltas::new();
     count::add(&mut deltas, &counted, 1, context.rules);
     Newcomer {
-        index: index(NumberKind::NationalId, new.national_id.as_str()),
-        service_index: service_number.map(|number| index(NumberKind::ServiceNumber, number.as_str())),
+        index: context.keys.identity_index(&new.identity),
+        service_index: service_number
+            .map(|number| context.keys.index(NumberKind::ServiceNumber, number.as_str())),
         person: new_participant(0, new, context.keys),
         enrollment: new_enrollment(0, new, context),
         events: events(new, context.rules).collect(),
@@ -262,7 +274,8 @@ fn new_participant(id: i64, new: &NewEnrollment, keys: &Keys) -> NewParticipant 
         province_id: new.province,
         full_name: new.full_name.as_str().to_owned(),
         name_key: new.full_name.key(),
-        national_id: keys.seal(NumberKind::NationalId, new.national_id.as_str()),
+        identity_kind: NumberKind::of_identity(&new.identity),
+        identity: keys.seal(NumberKind::of_identity(&new.identity), new.identity.as_str()),
         phone: new.phone.as_ref().map(|phone| keys.seal(NumberKind::Phone, phone.as_str())),
     }
 }

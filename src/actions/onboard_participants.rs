@@ -18,7 +18,6 @@ use super::quota::{self, MissCounter, Revealed};
 use super::request::{Mutation, Request};
 use super::{ActionError, Done, Submission, require};
 use crate::store::audit::Trail;
-use crate::store::keys::NumberKind;
 use crate::store::onboarding::writing::{self, NewBatch};
 use crate::store::reference::Reference;
 use crate::store::{Database, StoreError};
@@ -266,9 +265,8 @@ impl RosterOnboarding<'_> {
         };
         let enrolled = enrolling::enroll(conn, &context, &new).await?;
         let keys = &self.database.keys;
-        let revealed = Revealed::by(enrolled.outcomes.iter().map(Some), |at| {
-            keys.index(NumberKind::NationalId, new[at].national_id.as_str())
-        });
+        let revealed =
+            Revealed::by(enrolled.outcomes.iter().map(Some), |at| keys.identity_index(&new[at].identity));
         let rules = (&self.judged.agreed, self.rules);
         let outcomes = enrolled.outcomes.into_iter().map(Some).collect();
         let report = outcomes_of(rules, &self.places(), &self.judged.rows, (&at, &new), outcomes);

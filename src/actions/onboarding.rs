@@ -19,6 +19,7 @@ use chrono::NaiveDate;
 use sqlx::PgConnection;
 
 use super::enrolling::EnrollOutcome;
+use crate::store::onboarding::BatchRow;
 use crate::store::onboarding::lease::LeasedBatch;
 use crate::store::onboarding::writing::{self, NewRow};
 use crate::store::reference::Reference;
@@ -208,6 +209,19 @@ pub(super) async fn too_many_open(
     let hint = "Have a plan approved, or stop a batch by cancelOnboarding: onboardingBatches(filterBy: {state: \
                 [RECEIVING, AWAITING_APPROVAL]}) lists those that wait.";
     Ok(Some(Problem::error(ProblemCode::Conflict, field, message).hint(hint)))
+}
+
+/// Returns the warning of a file that an earlier batch of the same payer has. It is no error: a file may be sent again with
+/// other terms, or because rows of it were refused for a reason that holds no more.
+pub(super) fn duplicate_file(earlier: &BatchRow, field: &str) -> Problem {
+    let BatchRow { submitted_at, state, submitted_by, .. } = earlier;
+    let day = submitted_at.date_naive();
+    let message = format!(
+        "The same file of this payer was received before: submitted on {day} by {submitted_by}, and now {state}."
+    );
+    let hint =
+        "Look at it: sameFileAs of this batch. If it is the same roster, stop this one: cancelOnboarding.";
+    Problem::warning(ProblemCode::DuplicateFile, field, message).hint(hint)
 }
 
 /// Returns the problem of a batch that would reveal too much about people whom its sender may not see.

@@ -104,7 +104,7 @@ impl<'a> MissCounter<'a> {
         if numbers.is_empty() {
             return Ok(false);
         }
-        let seen = participant::count_by_national_ids(conn, self.actor, &numbers).await?;
+        let seen = participant::count_by_identities(conn, self.actor, &numbers).await?;
         self.count(length(&numbers).saturating_sub(seen)).await
     }
 

@@ -4,10 +4,11 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
-use super::onboarding::{RosterTerms, SharedTerms, too_many_open};
+use super::onboarding::{RosterTerms, SharedTerms, duplicate_file, too_many_open};
 use super::request::{Mutation, Request};
 use super::{ActionError, Done, Submission, keep};
 use crate::store::onboarding::writing::{self, NewBatch};
+use crate::store::onboarding::{self, BatchRow};
 use crate::store::{Database, StoreError};
 use domain::actor::{Actor, Right};
 use domain::onboarding::OnboardingState;
@@ -117,11 +118,26 @@ impl Mutation for OnboardingStart<'_> {
             plan_only: self.input.plan_only || self.input.dry_run,
             sha256: self.sha256.clone(),
         };
+        let earlier = self.same_file(conn).await?;
         let batch = writing::insert(conn, self.actor, &new).await?;
+        if let Some(earlier) = &earlier {
+            writing::note_same_file(conn, batch, earlier.id).await?;
+        }
         if self.input.dry_run {
             writing::make_dry_run(conn, batch).await?;
         }
-        Ok(Done::did(Started { batch }, Vec::new()))
+        let warnings = earlier.map(|earlier| duplicate_file(&earlier, "sha256"));
+        Ok(Done::did(Started { batch }, warnings.into_iter().collect()))
+    }
+}
+
+impl OnboardingStart<'_> {
+    /// Finds an earlier batch with the announced file.
+    async fn same_file(&self, conn: &mut PgConnection) -> Result<Option<BatchRow>, StoreError> {
+        let Some(sha256) = &self.sha256 else { return Ok(None) };
+        let digest = self.database.keys.fingerprint(sha256);
+        let payer = self.agreed.payer();
+        onboarding::find_same_file(conn, self.actor, (&digest, sha256), payer, None).await
     }
 }
 

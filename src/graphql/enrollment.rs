@@ -349,8 +349,10 @@ pub struct EnrollParticipantInput {
     /// the payload has no record.
     #[graphql(default)]
     validate_only: bool,
-    /// Identity number (NIK), 16 digits. Spaces and dots are ignored.
-    national_id: String,
+    /// Identity number (NIK), 16 digits. Spaces and dots are ignored. Needed unless a foreigner has a passport instead.
+    national_id: Option<String>,
+    /// Passport number of a foreigner without an identity number: letters and digits.
+    passport_number: Option<String>,
     /// Full name with titles, at most 100 characters.
     full_name: String,
     /// Date of birth.
@@ -445,7 +447,8 @@ impl EnrollmentMutation {
 
 fn read(input: EnrollParticipantInput, today: NaiveDate, reader: &mut InputReader) -> action::Input {
     action::Input {
-        national_id: input.national_id,
+        national_id: input.national_id.unwrap_or_default(),
+        passport_number: input.passport_number,
         full_name: input.full_name,
         birth_date: reader.scalar(input.birth_date, "birthDate"),
         sex: input.sex.into(),

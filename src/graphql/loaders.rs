@@ -26,9 +26,9 @@ use crate::store::coverage::{self, People};
 use crate::store::employer::{self, EmployerFilter, EmployerRow};
 use crate::store::enrollment::{self, EnrollmentFilter, EnrollmentRow};
 use crate::store::event::{self, EventFilter, EventRow};
-use crate::store::onboarding::{self, BatchRow, OnboardingRowRecord, RowFilter};
+use crate::store::onboarding::{self, BatchRow, OnboardingRowRecord, RowFilter, content};
 use crate::store::participant::{self, ParticipantFilter, ParticipantRow, PeopleOf};
-use domain::onboarding::MAXIMUM_WORK_UNITS;
+use domain::onboarding::{MAXIMUM_WORK_UNITS, StagedRow};
 use domain::page::{Page, Slice};
 use domain::problem::ProblemCode;
 
@@ -75,6 +75,8 @@ pub struct Loaders {
     pub event_pages: LoaderOf<EventPages>,
     /// Pages of rows of batches.
     pub row_pages: LoaderOf<RowPages>,
+    /// Rows of batches as they were sent, by batch and number.
+    pub sent_rows: LoaderOf<SentRows>,
     /// Rows of batches by work unit.
     pub work_units: LoaderOf<WorkUnits>,
     /// Rows of batches by problem.
@@ -107,6 +109,7 @@ impl Loaders {
             enrollment_pages: LoaderOf::new(caller),
             event_pages: LoaderOf::new(caller),
             row_pages: LoaderOf::new(caller),
+            sent_rows: LoaderOf::new(caller),
             work_units: LoaderOf::new(caller),
             row_problems: LoaderOf::new(caller),
             counts: LoaderOf::new(caller),
@@ -151,6 +154,8 @@ by_key! {
     Employers: i64 => EmployerRow, |caller, ids| employer::by_ids(&caller.session, ids);
     /// Associations by id.
     Associations: i64 => AssociationRow, |caller, ids| association::by_ids(&caller.session, ids);
+    /// Rows of batches as they were sent, by batch and number.
+    SentRows: (i64, i32) => StagedRow, |caller, rows| content::sent_rows(&caller.database, &caller.session, rows);
     /// Outcomes of rows by work unit, by batch.
     WorkUnits: i64 => onboarding::WorkUnits,
         |caller, ids| onboarding::by_work_unit(&caller.session, ids, MAXIMUM_WORK_UNITS as i64);

@@ -83,6 +83,7 @@ pub struct Mutation(
     target::TargetMutation,
     client::ClientMutation,
     onboarding::OnboardingMutation,
+    onboarding::InlineOnboardingMutation,
 );
 
 /// Everything that can be followed.

@@ -16,26 +16,30 @@ use super::declarations::Declarations;
 use super::employer::Employer;
 use super::enrollment::{CivilServantCategory, Programme, Segment};
 use super::error::FieldError;
-use super::loaders::{TotalOf, load, load_page, missing};
+use super::loaders::{TotalOf, load, load_many, load_page, missing};
 use super::node_id::{NodeId, association_id, batch_id, employer_id};
 use super::participant::Participant;
-use super::prefetch::Relation;
+use super::prefetch::{Prefetched, Relation, is_selected};
 use super::problem::{UserError, UserErrorCode, user_errors};
 use super::province::Province;
 use super::scalar::{Date, DateTime, Rupiah};
 use crate::actions::approve_onboarding::hexadecimal;
 use crate::store::StoreError;
-use crate::store::onboarding::{self as store, BatchRow, RowFilter};
+use crate::store::onboarding::{self as store, BatchRow, OnboardingRowRecord, RowFilter};
 use domain::actor::Right;
 use domain::onboarding as model;
 use domain::page::{Direction, Order, Position};
 use roster::{ignored_columns, understood_columns};
 
+mod content;
 mod follow;
+mod inline;
 mod lifecycle;
 mod row;
 
+pub use content::OnboardingRowContent;
 pub use follow::OnboardingSubscription;
+pub use inline::InlineOnboardingMutation;
 pub use lifecycle::OnboardingMutation;
 pub use row::{OnboardingRow, OnboardingRowConnection, RowOutcome};
 
@@ -155,6 +159,12 @@ impl OnboardingBatch {
         self.0.digest.as_deref().map(hexadecimal)
     }
 
+    /// Newest earlier batch of the same payer with the same file. Null if there is none in your scope, or if it was cancelled
+    /// or failed before this one began.
+    async fn same_file_as(&self, ctx: &Context<'_>) -> Option<Result<Self, FieldError>> {
+        Self::load(ctx, self.0.same_file_as?).await.map_err(FieldError::from).transpose()
+    }
+
     /// Number of rows by outcome. In a plan, `pending` rows are those that would be enrolled. `received` is always the
     /// sum of `pending`, `enrolled`, `alreadyEnrolled` and `rejected`.
     fn counts(&self) -> OnboardingCounts {
@@ -183,9 +193,24 @@ impl OnboardingBatch {
         let (slice, total) = load_counted(ctx, slice, total).await?;
         let ids = slice.rows.iter().filter_map(|row| row.participant_id);
         let people = Relation::load(&ctx.look_ahead(), "participant", &loaders.participants, ids).await?;
+        let sent = match is_selected(&ctx.look_ahead(), "content") {
+            true => {
+                let keys = slice.rows.iter().map(|row| (row.batch_id, row.number)).collect();
+                Some(load_many(&loaders.sent_rows, keys).await?)
+            }
+            false => None,
+        };
+        let content = |row: &OnboardingRowRecord| match &sent {
+            Some(sent) => {
+                let sent = sent.get(&(row.batch_id, row.number));
+                Prefetched::Yes(sent.and_then(|sent| OnboardingRowContent::visible(caller(ctx), sent)))
+            }
+            None => Prefetched::No,
+        };
         let slice = slice.map(|row| {
             let participant = people.get(row.participant_id).map(Participant::new);
-            (Position::of_id(row.number.into()), OnboardingRow { row, participant })
+            let content = content(&row);
+            (Position::of_id(row.number.into()), OnboardingRow { row, participant, content })
         });
         Ok(OnboardingRowConnection::new(slice, &page, total))
     }
@@ -244,7 +269,7 @@ impl OnboardingBatch {
     }
 
     /// Problems that stopped the batch as a whole. As warnings: parts of the file that are not about a person and were
-    /// left out.
+    /// left out, and that the same file was received before.
     fn problems(&self) -> Vec<UserError> {
         user_errors(self.0.problems.clone().map(|problems| problems.0).unwrap_or_default())
     }
@@ -332,7 +357,7 @@ const SHOWN_COLUMNS: usize = 200;
 pub struct OnboardingColumn {
     /// Name of the column in the file. Empty if it has none, or if it looks like data.
     name: String,
-    /// What the column was read as: a field of `CivilServantRow`, `category`, `number` (a running number) or `error` (of
+    /// What the column was read as: a field of `RosterRow`, `category`, `number` (a running number) or `error` (of
     /// an earlier report). Null if it was not recognized, so nothing in it was read.
     field: Option<String>,
 }
@@ -438,7 +463,20 @@ async fn list(
 /// The rights and costs of these fields.
 pub(super) const DECLARATIONS: Declarations = Declarations {
     rights: &[
-        (Right::ReadPeople, &["OnboardingRow.participant"]),
+        (Right::ReadPeople, &["OnboardingRow.participant", "OnboardingRow.content", "OnboardingRowContent"]),
+        (
+            Right::ReadPersonalData,
+            &[
+                "OnboardingRowContent.nationalId",
+                "OnboardingRowContent.passportNumber",
+                "OnboardingRowContent.serviceNumber",
+                "OnboardingRowContent.birthPlace",
+                "OnboardingRowContent.birthDate",
+                "OnboardingRowContent.monthlyWage",
+                "OnboardingRowContent.startsOn",
+                "OnboardingRowContent.phone",
+            ],
+        ),
         (
             Right::ReadOnboarding,
             &[
@@ -462,6 +500,8 @@ pub(super) const DECLARATIONS: Declarations = Declarations {
             &[
                 "Mutation.onboardCivilServants",
                 "OnboardCivilServantsPayload",
+                "Mutation.onboardParticipants",
+                "OnboardParticipantsPayload",
                 "Mutation.startOnboarding",
                 "StartOnboardingPayload",
             ],
@@ -475,7 +515,7 @@ pub(super) const DECLARATIONS: Declarations = Declarations {
             ("ProblemCount", ProblemCode::VARIANTS.len()),
             ("OnboardingColumn", SHOWN_COLUMNS),
         ],
-        bulk: &["Mutation.cancelOnboarding", "Mutation.onboardCivilServants"],
+        bulk: &["Mutation.cancelOnboarding", "Mutation.onboardCivilServants", "Mutation.onboardParticipants"],
         ..Rules::NONE
     },
 };

@@ -100,6 +100,13 @@ impl Participant {
         Some(number.map(|number| caller(ctx).visible_number(number)).map_err(FieldError::from))
     }
 
+    /// Passport number of a foreigner without an identity number, masked like it. Null for everybody else.
+    fn passport_number(&self, ctx: &Context<'_>) -> Option<Result<String, FieldError>> {
+        let sealed = self.row.passport_number.as_deref()?;
+        let number = caller(ctx).database.keys.open(NumberKind::Passport, sealed);
+        Some(number.map(|number| caller(ctx).visible_number(number)).map_err(FieldError::from))
+    }
+
     /// Full name with titles, as submitted.
     fn full_name(&self) -> &str {
         &self.row.full_name
@@ -436,7 +443,12 @@ pub(super) const DECLARATIONS: Declarations = Declarations {
         ),
         (
             Right::ReadPersonalData,
-            &["Participant.nationalId", "Participant.birthDate", "CivilServant.serviceNumber"],
+            &[
+                "Participant.nationalId",
+                "Participant.passportNumber",
+                "Participant.birthDate",
+                "CivilServant.serviceNumber",
+            ],
         ),
         (
             Right::ChangePeople,

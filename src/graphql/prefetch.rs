@@ -63,6 +63,6 @@ impl<R: Clone> Relation<R> {
 }
 
 /// Does the query select this field of the list's nodes?
-fn is_selected(list: &Lookahead<'_>, field: &str) -> bool {
+pub fn is_selected(list: &Lookahead<'_>, field: &str) -> bool {
     list.field("nodes").field(field).exists() || list.field("edges").field("node").field(field).exists()
 }

@@ -124,6 +124,8 @@ pub enum UserErrorCode {
     ChannelClosed,
     /// The file lacks required columns.
     MissingColumns,
+    /// The same file of the same payer was received before, as `sameFileAs` of the batch. A warning.
+    DuplicateFile,
     /// The wage is that of a part of a month. Wages are reported for whole months, also where somebody joins or leaves.
     WageProrated,
 }

@@ -31,7 +31,7 @@ use graphql_front::writes::Writes;
 
 use super::language;
 use super::settings::Upload;
-use crate::actions::onboarding::receive::{self, Expected, File, Refused};
+use crate::actions::onboarding::receive::{self, AcceptedFile, Expected, File, Refused};
 use crate::clock::Clock;
 use crate::graphql::code::RegistryCode;
 use crate::graphql::node_id::{NodeId, batch_id};
@@ -333,14 +333,11 @@ async fn stage(
         columns: Some(roster.columns().to_vec()),
         separator: char::from(roster.separator()),
         chunk_rows: service.settings.chunk_rows,
-        warnings: {
-            let warnings = warnings.clone();
-            Box::new(move || warnings.problems())
-        },
+        warnings: Box::new(move || warnings.problems()),
         rows: roster.map(staged),
     };
-    let rows = receive::receive(&service.database, today, expected, file).await?;
-    Ok(ReceivedFile { rows, ignored_columns, warnings: warnings.problems() })
+    let AcceptedFile { rows, warnings } = receive::receive(&service.database, today, expected, file).await?;
+    Ok(ReceivedFile { rows, ignored_columns, warnings })
 }
 
 fn refused_file(context: &FileRequest, refused: &Refused) -> Response {

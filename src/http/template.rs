@@ -1,35 +1,93 @@
-//! `/onboarding/template.csv` and `.xlsx`: an empty roster to fill in. It contains no data, so it needs no token.
+//! `/onboarding/template.csv` and `.xlsx`: an empty roster to fill in, of the kind that `segment` and `category` name. It
+//! contains no data, so it needs no token.
 
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use axum::Router;
-use axum::http::{HeaderName, header};
+use axum::extract::Query;
+use axum::http::{HeaderName, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use serde::Deserialize;
+use strum::VariantArray as _;
 
+use domain::enrollment::{CivilServantCategory, Segment};
+use domain::onboarding::RosterKind;
 use roster::template;
 
-const CSV: &str = "text/csv; charset=utf-8";
-const WORKBOOK: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+/// A format of templates.
+#[derive(Clone, Copy)]
+enum Format {
+    Csv,
+    Workbook,
+}
+
+/// The kind of a template, in the words of the API. Without any it is for civil servants.
+#[derive(Deserialize)]
+struct KindQuery {
+    segment: Option<Segment>,
+    category: Option<CivilServantCategory>,
+}
 
 /// The routes of both formats.
 pub fn routes() -> Router {
-    static CSV_BYTES: LazyLock<Vec<u8>> = LazyLock::new(template::csv);
-    static WORKBOOK_BYTES: LazyLock<Vec<u8>> = LazyLock::new(template::workbook);
     Router::new()
-        .route("/onboarding/template.csv", get(async || file(CSV, "csv", &CSV_BYTES)))
-        .route("/onboarding/template.xlsx", get(async || file(WORKBOOK, "xlsx", &WORKBOOK_BYTES)))
+        .route("/onboarding/template.csv", get(async |kind| answer(Format::Csv, kind)))
+        .route("/onboarding/template.xlsx", get(async |kind| answer(Format::Workbook, kind)))
 }
 
-fn file(
-    kind: &'static str,
-    extension: &str,
-    bytes: &'static [u8],
-) -> ([(HeaderName, String); 4], &'static [u8]) {
-    let headers = [
-        (header::CONTENT_TYPE, kind.to_owned()),
-        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"roster-template.{extension}\"")),
-        (header::CACHE_CONTROL, "public, max-age=3600".to_owned()),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
-    ];
-    (headers, bytes)
+fn answer(
+    format: Format,
+    kind: Result<Query<KindQuery>, axum::extract::rejection::QueryRejection>,
+) -> Response {
+    let kind = kind.ok().and_then(|Query(kind)| RosterKind::of_template(kind.segment, kind.category));
+    match kind.and_then(|kind| TEMPLATES.get(&kind)) {
+        Some(template) => template.of(format),
+        None => (StatusCode::BAD_REQUEST, unknown_kind()).into_response(),
+    }
+}
+
+fn unknown_kind() -> String {
+    let segments: Vec<&str> = Segment::VARIANTS.iter().map(Into::into).collect();
+    let categories: Vec<&str> = CivilServantCategory::VARIANTS.iter().map(Into::into).collect();
+    format!(
+        "segment is one of {}; category is one of {}, and only wage earners of a government have one.\n",
+        segments.join(", "),
+        categories.join(", ")
+    )
+}
+
+/// The bytes of a template in both formats.
+struct Template {
+    csv: Vec<u8>,
+    workbook: Vec<u8>,
+}
+
+/// The templates of all kinds: anybody may ask for them, so none is made twice.
+static TEMPLATES: LazyLock<HashMap<RosterKind, Template>> = LazyLock::new(|| {
+    let segments = Segment::VARIANTS.iter().map(|&segment| (Some(segment), None));
+    let categories = CivilServantCategory::VARIANTS.iter().map(|&category| (None, Some(category)));
+    let kinds = segments.chain(categories);
+    let kinds = kinds.filter_map(|(segment, category)| RosterKind::of_template(segment, category));
+    let template = |kind| Template { csv: template::csv(kind), workbook: template::workbook(kind) };
+    kinds.map(|kind| (kind, template(kind))).collect()
+});
+
+impl Template {
+    fn of(&'static self, format: Format) -> Response {
+        let (kind, extension, bytes) = match format {
+            Format::Csv => ("text/csv; charset=utf-8", "csv", &self.csv),
+            Format::Workbook => {
+                ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xlsx", &self.workbook)
+            }
+        };
+        let headers: [(HeaderName, String); 4] = [
+            (header::CONTENT_TYPE, kind.to_owned()),
+            (header::CONTENT_DISPOSITION, format!("attachment; filename=\"roster-template.{extension}\"")),
+            (header::CACHE_CONTROL, "public, max-age=3600".to_owned()),
+            (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
+        ];
+        (headers, bytes.as_slice()).into_response()
+    }
 }

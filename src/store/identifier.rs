@@ -17,16 +17,17 @@ pub struct Claim {
     pub is_new: bool,
 }
 
-/// Claims identity numbers, each for a new person id. A number that already has an owner keeps it. Waits for other
-/// transactions that claim the same numbers.
+/// Claims numbers that identify people, identity numbers or passports, each for a new person id. A number that already has an
+/// owner keeps it. Waits for other transactions that claim the same numbers.
 ///
 /// Takes no actor, because the result is for a write and never for a caller.
 ///
 /// # Errors
 /// [`StoreError::Unavailable`] if the key was rotated.
-pub async fn claim_national_ids(
+pub async fn claim_identities(
     conn: &mut PgConnection,
     keys: &Keys,
+    kind: NumberKind,
     indexes: &[Vec<u8>],
 ) -> Result<HashMap<Vec<u8>, Claim>, StoreError> {
     if indexes.is_empty() {
@@ -35,13 +36,14 @@ pub async fn claim_national_ids(
     // In the order of the index, so that two transactions never wait for each other.
     let claimed = sqlx::query!(
         "insert into identifier (kind, value_index, participant_id)
-         select 'NATIONAL_ID', u.value_index, nextval('participant_id_seq')
+         select $3::text::identifier_kind, u.value_index, nextval('participant_id_seq')
          from (select value_index from unnest($1::bytea[]) as v(value_index) order by value_index) u
          where exists (select from installation where key_check = $2)
          on conflict do nothing
          returning value_index, participant_id",
         indexes,
-        keys.check()
+        keys.check(),
+        <&str>::from(kind)
     )
     .fetch_all(&mut *conn)
     .await?;
@@ -51,7 +53,7 @@ pub async fn claim_national_ids(
         .collect();
     let missing: Vec<Vec<u8>> =
         indexes.iter().filter(|index| !claims.contains_key(*index)).cloned().collect();
-    let owners = owners(conn, NumberKind::NationalId, &missing).await?;
+    let owners = owners(conn, kind, &missing).await?;
     claims.extend(
         owners.into_iter().map(|(index, participant_id)| (index, Claim { participant_id, is_new: false })),
     );

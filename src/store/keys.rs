@@ -12,6 +12,8 @@ use sha2::{Digest as _, Sha256};
 use strum::{Display, IntoStaticStr};
 use zeroize::Zeroizing;
 
+use domain::identity::IdentityNumber;
+
 /// Bytes of an index: no collision is to be expected among twenty million numbers.
 const INDEX_BYTES: usize = 16;
 const NONCE_BYTES: usize = 12;
@@ -26,12 +28,24 @@ const RETRY_SECRET: &str = "RETRY_SECRET";
 pub enum NumberKind {
     /// NIK.
     NationalId,
+    /// Passport.
+    Passport,
     /// NIP.
     ServiceNumber,
     /// NPWP.
     TaxNumber,
     /// Telephone.
     Phone,
+}
+
+impl NumberKind {
+    /// Returns the kind of the number that identifies a person.
+    pub fn of_identity(number: &IdentityNumber) -> Self {
+        match number {
+            IdentityNumber::NationalId(_) => Self::NationalId,
+            IdentityNumber::Passport(_) => Self::Passport,
+        }
+    }
 }
 
 /// The keys of an installation: the newest one, and the previous one while a rotation needs it.
@@ -95,6 +109,11 @@ impl Keys {
     /// Returns the index of a number, by which it is found. It reveals only whether two numbers are equal.
     pub fn index(&self, kind: NumberKind, number: &str) -> Vec<u8> {
         mac(&*self.index, &[<&str>::from(kind).as_bytes(), &[0], number.as_bytes()])[..INDEX_BYTES].to_vec()
+    }
+
+    /// Returns the index of the number that identifies a person.
+    pub fn identity_index(&self, number: &IdentityNumber) -> Vec<u8> {
+        self.index(NumberKind::of_identity(number), number.as_str())
     }
 
     /// Encrypts a number.

@@ -1,6 +1,7 @@
 //! Onboarding batches and the outcomes of their rows. This module reads them, [`writing`] writes them. [`staging`] has
-//! staged rows, [`lease`] the leases of workers, and [`retention`] the expiry.
+//! staged rows, [`content`] reads them for people, [`lease`] has the leases of workers, and [`retention`] the expiry.
 
+pub mod content;
 pub mod lease;
 pub mod retention;
 pub mod staging;
@@ -86,6 +87,8 @@ pub struct BatchRow {
     pub dry_run: bool,
     /// When its staged rows were discarded.
     pub discarded_at: Option<DateTime<Utc>>,
+    /// An earlier batch of the same payer with the same file.
+    pub same_file_as: Option<i64>,
     /// The header of its file, or `None` if the rows came in the request or the file is not received yet.
     pub columns: Option<Vec<String>>,
 }
@@ -95,7 +98,7 @@ const COLUMNS: &str = "b.id, b.state, b.employer_id, b.association_id, b.channel
                        b.received, b.pending, \
                        b.enrolled, b.already_enrolled, b.rejected, b.flagged, b.monthly_contributions, \
                        b.submitted_by, b.submitted_at, b.finished_at, b.plan_digest, b.approved_by, b.cancelled_by, \
-                       b.cancel_reason, b.problems, b.dry_run, b.discarded_at, b.columns";
+                       b.cancel_reason, b.problems, b.dry_run, b.discarded_at, b.same_file_as, b.columns";
 /// A plan is visible only when it is complete, because its misses are counted while it is made.
 const IS_VISIBLE: &str = "exists (select from onboarding_batch b where b.id = r.batch_id \
                        and b.state not in ('RECEIVING', 'VALIDATING'))";
@@ -142,6 +145,48 @@ pub async fn by_ids(
     push_visible(&mut sql, actor);
     let rows: Vec<BatchRow> = sql.build_query_as().fetch_all(session).await?;
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+}
+
+/// Who pays for the people of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchPayer {
+    /// Employer.
+    pub employer: Option<i64>,
+    /// Association.
+    pub association: Option<i64>,
+}
+
+/// Finds the newest batch of a payer with the same file, among those that the actor may see and that are not dry runs,
+/// cancelled or failed. The file is given by its keyed digest and its SHA-256. Of two batches that are received at the same
+/// time, one finds the other: this waits until the transaction of the other ends.
+///
+/// `batch` is the one that has the file, if it exists already. Of the others it finds those that have received the file, and
+/// those that announced it before.
+pub async fn find_same_file(
+    conn: &mut sqlx::PgConnection,
+    actor: &Actor,
+    (digest, sha256): (&[u8], &[u8]),
+    payer: BatchPayer,
+    batch: Option<i64>,
+) -> Result<Option<BatchRow>, StoreError> {
+    let turn = "select pg_advisory_xact_lock(hashtext('participant_registry.same_file'), hashtext(encode($1, 'hex')))";
+    sqlx::query(turn).bind(digest).execute(&mut *conn).await?;
+    let mut sql = QueryBuilder::new(format!("select {COLUMNS} from onboarding_batch b where (b.digest = "));
+    sql.push_bind(digest).push(" or b.sha256 = ").push_bind(sha256);
+    sql.push(") and not b.dry_run and b.state not in ('CANCELLED', 'FAILED') and b.employer_id is not distinct from ");
+    sql.push_bind(payer.employer)
+        .push(" and b.association_id is not distinct from ")
+        .push_bind(payer.association);
+    if let Some(batch) = batch {
+        sql.push(" and (b.id < ")
+            .push_bind(batch)
+            .push(" or b.digest is not null and b.id <> ")
+            .push_bind(batch);
+        sql.push(") and b.same_file_as is distinct from ").push_bind(batch);
+    }
+    push_visible(&mut sql, actor);
+    sql.push(" order by b.id desc limit 1");
+    Ok(sql.build_query_as().fetch_optional(conn).await?)
 }
 
 /// Returns a page of batches.

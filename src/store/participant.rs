@@ -59,6 +59,8 @@ pub struct ParticipantRow {
     pub name_key: String,
     /// Identity number, sealed.
     pub national_id: Option<Vec<u8>>,
+    /// Passport number of a foreigner, sealed.
+    pub passport_number: Option<Vec<u8>>,
 }
 
 domain::redacted_debug!(ParticipantRow);
@@ -128,15 +130,17 @@ pub async fn find_by_identifier(
     Ok(row)
 }
 
-/// Counts the owners of some identity numbers, given by their indexes, whom the actor may see.
-pub async fn count_by_national_ids(
+/// Counts the owners of some identity and passport numbers, given by their indexes, whom the actor may see.
+pub async fn count_by_identities(
     executor: impl sqlx::PgExecutor<'_>,
     actor: &Actor,
     indexes: &[Vec<u8>],
 ) -> Result<i64, StoreError> {
     let mut sql =
         QueryBuilder::new("select count(*) from identifier i join participant p on p.id = i.participant_id");
-    sql.push(" where i.kind = 'NATIONAL_ID' and i.value_index = any(").push_bind(indexes.to_vec()).push(")");
+    sql.push(" where i.kind in ('NATIONAL_ID', 'PASSPORT') and i.value_index = any(")
+        .push_bind(indexes.to_vec())
+        .push(")");
     push_scope(&mut sql, actor);
     Ok(sql.build_query_scalar().fetch_one(executor).await?)
 }

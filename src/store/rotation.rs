@@ -80,6 +80,7 @@ pub async fn rotate(
     // First, because a transaction may hold a batch and wait for this one: a deadlock shows now and not at the end.
     rotate_repeats(conn, (old, new)).await?;
     rotate_participants(conn, (old, new), &mut done, &mut progress).await?;
+    rotate_column(conn, (old, new), &PASSPORTS, &mut done).await?;
     done.former_numbers = rotate_column(conn, (old, new), &FORMER_NUMBERS, &mut done).await?;
     done.enrollments = rotate_column(conn, (old, new), &SERVICE_NUMBERS, &mut done).await?;
     done.employers = rotate_column(conn, (old, new), &TAX_NUMBERS, &mut done).await?;
@@ -215,6 +216,16 @@ const FORMER_NUMBERS: SealedColumn = SealedColumn {
              from unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[])
                   as u(participant_id, event_id, number, value_index)
              where f.participant_id = u.participant_id and f.event_id = u.event_id",
+};
+
+const PASSPORTS: SealedColumn = SealedColumn {
+    kind: NumberKind::Passport,
+    is_claimed: true,
+    select: "select id, 0::bigint, passport_number from participant
+             where id > $1 and $2 >= 0 and passport_number is not null order by id limit $3",
+    update: "update participant p set passport_number = u.sealed
+             from unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[]) as u(id, none, sealed, value_index)
+             where p.id = u.id",
 };
 
 const SERVICE_NUMBERS: SealedColumn = SealedColumn {

@@ -15,6 +15,8 @@ struct People {
     fresh: BTreeSet<i64>,
     /// In the audit trail already.
     recorded: HashSet<i64>,
+    /// Were rows shown, as they were sent, that no entry tells of yet?
+    has_fresh_rows: bool,
 }
 
 impl fmt::Debug for Seen {
@@ -27,8 +29,23 @@ impl Seen {
     /// Notes people who will be part of an answer.
     pub fn add(&self, ids: impl IntoIterator<Item = i64>) {
         let mut people = self.lock();
-        let People { fresh, recorded } = &mut *people;
+        let People { fresh, recorded, .. } = &mut *people;
         fresh.extend(ids.into_iter().filter(|id| !recorded.contains(id)));
+    }
+
+    /// Notes that the answer will have rows as they were sent, about people who may not be registered.
+    pub(super) fn add_rows(&self) {
+        self.lock().has_fresh_rows = true;
+    }
+
+    /// Returns whether rows were shown that no entry tells of yet.
+    pub(super) fn has_fresh_rows(&self) -> bool {
+        self.lock().has_fresh_rows
+    }
+
+    /// Notes that an entry tells of the rows.
+    pub(super) fn mark_rows_recorded(&self) {
+        self.lock().has_fresh_rows = false;
     }
 
     /// Returns the people who are not in the audit trail yet, ascending. They stay so until [`mark_recorded`](Self::mark_recorded): an
@@ -72,6 +89,17 @@ mod tests {
         assert_eq!(seen.fresh(), [1]);
         seen.add([1, 2]);
         assert_eq!(seen.fresh(), [1, 2]);
+    }
+
+    #[test]
+    fn rows_that_were_shown_need_an_entry_that_no_write_replaces() {
+        let seen = Seen::default();
+        assert!(!seen.has_fresh_rows());
+        seen.add_rows();
+        seen.mark_recorded(&[1]);
+        assert!(seen.has_fresh_rows());
+        seen.mark_rows_recorded();
+        assert!(!seen.has_fresh_rows());
     }
 
     #[test]

@@ -103,6 +103,14 @@ impl Session {
         }
     }
 
+    /// Notes that rows of people who may not be registered leave the store through this session, so that the request is
+    /// recorded in the audit trail even if it shows nobody else.
+    pub(super) fn shows_rows(&self) {
+        if let Some(seen) = &self.seen {
+            seen.add_rows();
+        }
+    }
+
     /// The people whom it has shown. A session of the registry itself shows nobody.
     pub(super) fn seen(&self) -> Arc<Seen> {
         self.seen.clone().unwrap_or_default()

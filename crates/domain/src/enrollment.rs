@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 
 use super::channel::Channel;
 use super::count::HeldEnrollment;
-use super::identity::{NationalId, ServiceNumber};
+use super::identity::{IdentityNumber, ServiceNumber};
 use super::participant::{FullName, PhoneNumber};
 use super::problem::{Problem, ProblemCode};
 use super::timeline::Timeline;
@@ -99,8 +99,10 @@ pub struct Terms<'a> {
 /// One person as submitted. A field that could not be parsed is empty, and its problem is in `problems`.
 #[derive(Clone, Default)]
 pub struct PersonForm {
-    /// Identity number (NIK).
+    /// Identity number (NIK). Blank for a foreigner with a passport.
     pub national_id: String,
+    /// Passport number of a foreigner without an identity number.
+    pub passport_number: Option<String>,
     /// Name with its titles.
     pub full_name: String,
     /// Date of birth.
@@ -141,8 +143,8 @@ pub struct CivilServant {
 /// A valid enrollment, ready to be stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewEnrollment {
-    /// Identity number.
-    pub national_id: NationalId,
+    /// Identity number (NIK) or passport number.
+    pub identity: IdentityNumber,
     /// Name.
     pub full_name: FullName,
     /// Date of birth.

@@ -1,6 +1,7 @@
-//! Official numbers of a person: NIK, the identity number, and NIP, the service number of civil servants.
+//! Official numbers of a person: NIK, the identity number, the passport of a foreigner who has none, and NIP, the service
+//! number of civil servants.
 //!
-//! Neither has a check digit, so this module checks the parts of the number: a region, a birth date, a sex, a serial. A
+//! NIK and NIP have no check digit, so this module checks the parts of the number: a region, a birth date, a sex, a serial. A
 //! number that cannot exist is an error. A number that disagrees with the declared data is a warning: the state never
 //! reissues a number to match a birth date, so refusing it would lock real people out. Only the civil registry knows
 //! whether a number was issued.
@@ -17,8 +18,10 @@ use super::problem::{Problem, ProblemCode, refuses};
 use super::text::is_invisible;
 use super::vocabulary::Sex;
 
+mod passport;
 mod service_number;
 
+pub use passport::{IdentityNumber, PassportNumber};
 pub use service_number::{ServiceNumber, ServiceNumberRules, check_service_number};
 
 /// A parsed value with its warnings, or the problems of the text.

@@ -64,6 +64,8 @@ pub enum ProblemCode {
     ChannelClosed,
     /// The header of a file lacks columns that are needed.
     MissingColumns,
+    /// The same file was received before.
+    DuplicateFile,
     /// The wage is that of a part of a month.
     WageProrated,
 }

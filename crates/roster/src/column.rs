@@ -11,6 +11,9 @@ pub enum Column {
     /// The identity number.
     #[strum(serialize = "NIK")]
     NationalId,
+    /// The passport number of a foreigner without an identity number.
+    #[strum(serialize = "NO PASPOR")]
+    Passport,
     /// The service number of a civil servant.
     #[strum(serialize = "NIP")]
     ServiceNumber,
@@ -105,6 +108,9 @@ impl Column {
                 "nik nonik nomornik ktp noktp nomorktp nikktp niknoktp noindukkependudukan nomorindukkependudukan \
                  identitynumber identitycardnumber nationalidnumber nationalid"
             }
+            Self::Passport => {
+                "nopaspor paspor nomorpaspor nopassport nomorpassport passport passportno passportnumber"
+            }
             Self::ServiceNumber => {
                 "nip nonip nomornip nipbaru nippns nipnrp noindukpegawai nomorindukpegawai civilservantnumber \
                  servicenumber"
@@ -193,6 +199,7 @@ impl Column {
     pub const fn field(self) -> &'static str {
         match self {
             Self::NationalId => "nationalId",
+            Self::Passport => "passportNumber",
             Self::ServiceNumber => "serviceNumber",
             Self::FullName => "fullName",
             Self::BirthPlace => "birthPlace",

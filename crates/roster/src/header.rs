@@ -117,7 +117,10 @@ impl Header {
 
     /// Refuses a header with missing or repeated columns, and names all of them at once.
     pub(super) fn judge(&self, required: &[Column]) -> Result<(), RosterError> {
-        let is_missing = |&&column: &&Column| self.names_of(column).next().is_none();
+        let is_there = |column| self.names_of(column).next().is_some();
+        // A roster of foreigners has passports instead of identity numbers.
+        let is_replaced = |column| column == Column::NationalId && is_there(Column::Passport);
+        let is_missing = |&&column: &&Column| !is_there(column) && !is_replaced(column);
         let missing: Vec<Column> = required.iter().filter(is_missing).copied().collect();
         let repeated: Vec<RepeatedColumn> = Column::VARIANTS
             .iter()
@@ -177,7 +180,10 @@ impl Header {
             let Some(column) = column else { continue };
             let text = as_typed(cell).to_owned();
             match column {
+                // Foreigners have a dash there, or under the other number.
+                Column::NationalId if is_dash(&text) => {}
                 Column::NationalId => row.national_id = text,
+                Column::Passport => row.passport_number = unless_blank(text),
                 // Staff without a NIP have a dash there.
                 Column::ServiceNumber if is_dash(&text) => {}
                 Column::ServiceNumber => row.service_number = text,

@@ -67,7 +67,7 @@ pub use error::{RepeatedColumn, RosterError};
 pub use export::{Cell, CsvTable, WorkbookTable};
 pub use header::{column_name, ignored_columns, understood_columns};
 pub use limits::Limits;
-pub use mask::ReportMask;
+pub use mask::{ReportMask, visible_field};
 pub use reader::{Record, Roster, open, open_for};
 pub use report::ReportWriter;
 pub use source::Source;

@@ -5,7 +5,7 @@
 
 use super::Column;
 use domain::cell;
-use domain::identity;
+use domain::identity::{self, PassportNumber};
 use domain::onboarding::StagedRow;
 use domain::participant::FullName;
 use domain::text;
@@ -45,6 +45,11 @@ impl ReportMask {
     }
 }
 
+/// Returns the visible part of a field of the API: see [`ReportMask`]. Nothing of an unknown field is visible.
+pub fn visible_field(field: &str, text: &str) -> String {
+    Column::of(field).map_or_else(String::new, |column| visible_cell(column, text))
+}
+
 /// Returns the visible part of a cell. It is empty unless the content fits the column.
 fn visible_cell(column: Column, cell: &str) -> String {
     let kept = |is_harmless: bool| if is_harmless { cell.to_owned() } else { String::new() };
@@ -52,6 +57,13 @@ fn visible_cell(column: Column, cell: &str) -> String {
     match column {
         Column::NationalId | Column::ServiceNumber if digits >= NUMBER_DIGITS => identity::masked(cell),
         Column::NationalId | Column::ServiceNumber => String::new(),
+        // A date has the form of a passport number too.
+        Column::Passport
+            if PassportNumber::parse(cell, "").is_ok() && cell::parse_date(cell, "").is_err() =>
+        {
+            identity::masked(cell)
+        }
+        Column::Passport => String::new(),
         Column::FullName => kept(digits == 0 && FullName::parse(cell, "").is_ok()),
         Column::Sex => kept(cell::parse_sex(cell, "").is_ok()),
         Column::WorkUnit | Column::Category => label(cell),
@@ -129,7 +141,7 @@ mod tests {
             &fields_of_request().iter().map(String::as_str).collect::<Vec<_>>(),
             &["1671010208850001", "", "Budi", "Palembang", "1985-08-02", "P"],
         );
-        assert_eq!(of_request, ["**************01", "", "Budi", "", "", "P", "", "", "", "", ""]);
+        assert_eq!(of_request, ["**************01", "", "Budi", "", "", "P", "", "", "", "", "", ""]);
     }
 
     #[test]
@@ -137,6 +149,8 @@ mod tests {
         for (column, cell) in [
             ("NIK", "1985-08-02"),
             ("NIP", "Jl. Merdeka 5"),
+            ("NO PASPOR", "1985-08-02"),
+            ("NO PASPOR", "Jl. Merdeka 5"),
             ("NAMA", "1985-08-02"),
             ("NAMA", "Budi 0812"),
             ("JENIS KELAMIN", "Jl. Merdeka 5"),
@@ -150,6 +164,7 @@ mod tests {
         ] {
             assert_eq!(masked(&[column], &[cell]), [""], "{column}: {cell}");
         }
+        assert_eq!(masked(&["NO PASPOR"], &["E1234567"]), ["******67"]);
         assert_eq!(masked(&["NAMA"], &["Budi", "beyond the last column"]), ["Budi"]);
         assert_eq!(masked(&["NAMA", "JK"], &["Budi"]), ["Budi", ""]);
     }

@@ -210,7 +210,7 @@ impl Roster {
         let Table::Workbook(rows) = &self.table else { return };
         let NumberCell { at, value, digits } = number;
         match self.header.column(at) {
-            Some(Column::NationalId | Column::ServiceNumber) => {
+            Some(Column::NationalId | Column::Passport | Column::ServiceNumber) => {
                 let exact = digits.filter(|&digits| digits < EXACT_BELOW || rows.is_exact(at));
                 // Other numbers are rounded. The final `.0` marks them as such, also in the report: bare digits would
                 // look like a number that a person has corrected.

@@ -90,5 +90,5 @@ query Viewer {
 /** The employer of a partner, which not every role may read. */
 export const VIEWER_EMPLOYER = `
 query ViewerEmployer {
-  viewer { employer { id name province { code } } }
+  viewer { employer { id name kind province { code } } association { id name province { code } } }
 }`;

@@ -12,6 +12,10 @@ fragment Batch on OnboardingBatch {
   monthlyContributions planDigest uploadUrl reportUrl
   problems { code severity message hint }
   employer { id name }
+  association { id name }
+  segment category startsOn programmes firstContributionPaid allOrNothing
+  province { code name nameEn }
+  sameFileAs { id }
   channel { code name }
 }
 ${COUNTS}`;
@@ -33,7 +37,7 @@ query Batches($after: String) {
   onboardingBatches(first: 20, after: $after) {
     totalCount
     pageInfo { hasNextPage endCursor }
-    nodes { id state fileName submittedAt submittedBy employer { name } counts { ...RowCounts } }
+    nodes { id state fileName submittedAt submittedBy employer { name } association { name } counts { ...RowCounts } }
   }
 }
 ${COUNTS}`;
@@ -75,7 +79,15 @@ query PayersAndChannels($province: String!) {
   employers(first: 100, filterBy: { kind: [GOVERNMENT], provinceCode: $province }, orderBy: { field: NAME }) {
     nodes { id name }
   }
-  channels(first: 100, filterBy: { provinceCode: $province, open: true, kind: [GOVERNMENT_UNIT, BRANCH, REGIONAL_OFFICE] }) {
+  companies: employers(
+    first: 100, filterBy: { kind: [COMPANY, INDIVIDUAL], provinceCode: $province }, orderBy: { field: NAME }
+  ) {
+    nodes { id name }
+  }
+  associations(first: 100, filterBy: { provinceCode: $province }, orderBy: { field: NAME }) {
+    nodes { id name }
+  }
+  channels(first: 100, filterBy: { provinceCode: $province, open: true, kind: [GOVERNMENT_UNIT, ASSOCIATION_DESK, BRANCH, REGIONAL_OFFICE] }) {
     nodes { code name kind }
   }
 }`;

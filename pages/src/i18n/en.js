@@ -136,7 +136,7 @@ export const english = {
   'channel.children': 'Channels directly below',
 
   'onboarding.title': 'Onboarding',
-  'onboarding.note': 'Enroll the civil servants of an employer from a spreadsheet. Nothing is written before another person has approved the plan.',
+  'onboarding.note': 'Enroll the people of an employer or an association from a spreadsheet. Nothing is written before another person has approved the plan.',
   'onboarding.approver': 'Open a batch that waits for approval, read its plan, and approve it.',
   'onboarding.forbidden': 'Your role may not read onboardings.',
 
@@ -144,17 +144,22 @@ export const english = {
   'form.template': 'An empty roster to fill in:',
   'form.province': 'Province of residence',
   'form.employer': 'Employer',
+  'form.association': 'Association',
   'form.channel': 'Channel',
   'form.choose': 'Choose',
   'form.startsOn': 'First day of coverage',
   'form.startsOnNote': 'For rows without a date of their own (TMT).',
-  'form.category': 'Staff',
+  'form.people': 'People',
   'form.programmes': 'Programmes',
   'form.options': 'Options',
   'form.paid': 'The first contributions are paid: people are active at once',
   'form.allOrNothing': 'Refuse the whole file if one row is refused',
   'form.send': 'Check this file',
   'form.planFirst': 'This makes a plan. It enrolls nobody.',
+
+  'terms.title': 'Terms',
+  'terms.sameFile': 'The same file of this payer was received before',
+  'terms.earlier': 'The earlier batch',
 
   'drop.label': 'Choose a file',
   'drop.hint': 'or drop it here: CSV or XLSX',
@@ -166,6 +171,7 @@ export const english = {
   'batches.state': 'State',
   'batches.sent': 'Sent',
   'batches.request': 'Rows of a request',
+  'batches.ownPayers': 'Pay for themselves',
 
   'batch.unknown': 'There is no such batch, or it is outside your scope.',
   'batch.by': 'sent by {name}, {at}',
@@ -298,6 +304,10 @@ export const english = {
   'category.CPNS': 'Civil servants on probation (CPNS)',
   'category.PPPK': 'Civil servants on contract (PPPK)',
   'category.NON_ASN': 'Government staff (non-ASN)',
+  'category.WAGE_EARNER': 'Wage earners of a company',
+  'category.SELF_EMPLOYED': 'Members of an association',
+  'category.CONSTRUCTION': 'Construction workers',
+  'category.MIGRANT_WORKER': 'Migrant workers',
 
   'programme.WORK_ACCIDENT': 'Work accident (JKK)',
   'programme.DEATH': 'Death (JKM)',
@@ -305,6 +315,7 @@ export const english = {
   'programme.PENSION': 'Pension (JP)',
 
   'field.nationalId': 'Identity number (NIK)',
+  'field.passportNumber': 'Passport number',
   'field.serviceNumber': 'Service number (NIP)',
   'field.fullName': 'Name',
   'field.birthPlace': 'Place of birth, not stored',
@@ -322,6 +333,7 @@ export const english = {
   'problem.ALREADY_ENROLLED': 'Enrolled already',
   'problem.CHANNEL_CLOSED': 'Channel closed',
   'problem.CONFLICT': 'Contradiction',
+  'problem.DUPLICATE_FILE': 'Received before',
   'problem.DUPLICATE_IN_REQUEST': 'Twice in the file',
   'problem.IDENTIFIER_DAMAGED_BY_SPREADSHEET': 'Number damaged by the spreadsheet',
   'problem.IDENTITY_MISMATCH': 'Another person has this number',

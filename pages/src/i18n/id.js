@@ -136,7 +136,7 @@ export const indonesian = {
   'channel.children': 'Kanal tepat di bawahnya',
 
   'onboarding.title': 'Pendaftaran kolektif',
-  'onboarding.note': 'Daftarkan pegawai sebuah pemberi kerja dari lembar kerja. Tidak ada yang ditulis sebelum orang lain menyetujui rencananya.',
+  'onboarding.note': 'Daftarkan peserta sebuah pemberi kerja atau paguyuban dari lembar kerja. Tidak ada yang ditulis sebelum orang lain menyetujui rencananya.',
   'onboarding.approver': 'Buka berkas yang menunggu persetujuan, baca rencananya, lalu setujui.',
   'onboarding.forbidden': 'Peran Anda tidak boleh membaca pendaftaran kolektif.',
 
@@ -144,17 +144,22 @@ export const indonesian = {
   'form.template': 'Daftar kosong untuk diisi:',
   'form.province': 'Provinsi tempat tinggal',
   'form.employer': 'Pemberi kerja',
+  'form.association': 'Paguyuban',
   'form.channel': 'Kanal',
   'form.choose': 'Pilih',
   'form.startsOn': 'Hari pertama perlindungan',
   'form.startsOnNote': 'Untuk baris tanpa tanggal sendiri (TMT).',
-  'form.category': 'Pegawai',
+  'form.people': 'Peserta',
   'form.programmes': 'Program',
   'form.options': 'Pilihan',
   'form.paid': 'Iuran pertama sudah dibayar: peserta langsung aktif',
   'form.allOrNothing': 'Tolak seluruh berkas jika satu baris ditolak',
   'form.send': 'Periksa berkas ini',
   'form.planFirst': 'Ini membuat rencana. Belum ada yang didaftarkan.',
+
+  'terms.title': 'Ketentuan',
+  'terms.sameFile': 'Berkas yang sama dari pembayar ini sudah pernah diterima',
+  'terms.earlier': 'Pendaftaran yang terdahulu',
 
   'drop.label': 'Pilih berkas',
   'drop.hint': 'atau jatuhkan di sini: CSV atau XLSX',
@@ -166,6 +171,7 @@ export const indonesian = {
   'batches.state': 'Keadaan',
   'batches.sent': 'Dikirim',
   'batches.request': 'Baris dari permintaan',
+  'batches.ownPayers': 'Membayar sendiri',
 
   'batch.unknown': 'Pendaftaran ini tidak ada, atau di luar lingkup Anda.',
   'batch.by': 'dikirim oleh {name}, {at}',
@@ -298,6 +304,10 @@ export const indonesian = {
   'category.CPNS': 'Calon pegawai (CPNS)',
   'category.PPPK': 'Pegawai dengan perjanjian kerja (PPPK)',
   'category.NON_ASN': 'Pegawai pemerintah (non-ASN)',
+  'category.WAGE_EARNER': 'Pekerja sebuah perusahaan',
+  'category.SELF_EMPLOYED': 'Anggota sebuah paguyuban',
+  'category.CONSTRUCTION': 'Pekerja konstruksi',
+  'category.MIGRANT_WORKER': 'Pekerja migran',
 
   'programme.WORK_ACCIDENT': 'Jaminan kecelakaan kerja (JKK)',
   'programme.DEATH': 'Jaminan kematian (JKM)',
@@ -305,6 +315,7 @@ export const indonesian = {
   'programme.PENSION': 'Jaminan pensiun (JP)',
 
   'field.nationalId': 'Nomor induk kependudukan (NIK)',
+  'field.passportNumber': 'Nomor paspor',
   'field.serviceNumber': 'Nomor induk pegawai (NIP)',
   'field.fullName': 'Nama',
   'field.birthPlace': 'Tempat lahir, tidak disimpan',
@@ -322,6 +333,7 @@ export const indonesian = {
   'problem.ALREADY_ENROLLED': 'Sudah terdaftar',
   'problem.CHANNEL_CLOSED': 'Kanal tutup',
   'problem.CONFLICT': 'Bertentangan',
+  'problem.DUPLICATE_FILE': 'Sudah pernah diterima',
   'problem.DUPLICATE_IN_REQUEST': 'Dua kali dalam berkas',
   'problem.IDENTIFIER_DAMAGED_BY_SPREADSHEET': 'Nomor dirusak lembar kerja',
   'problem.IDENTITY_MISMATCH': 'Nomor milik orang lain',

@@ -9,6 +9,7 @@ import { Approval } from './approval.jsx';
 import { Columns } from './columns.jsx';
 import { Counts } from './counts.jsx';
 import { ProblemRows } from './problem-rows.jsx';
+import { payerOf, Terms } from './terms.jsx';
 import { Upload } from './upload.jsx';
 import { WorkUnits } from './work-units.jsx';
 
@@ -41,7 +42,7 @@ export function BatchPage({ argument: id }) {
     );
   }
   const isOwn = batch.submittedBy === viewer.name;
-  const note = [batch.employer.name, batch.channel.name, t('batch.by', { name: batch.submittedBy, at: format.moment(batch.submittedAt) })];
+  const note = [payerOf(batch, t), batch.channel.name, t('batch.by', { name: batch.submittedBy, at: format.moment(batch.submittedAt) })];
   return (
     <>
       <PageHead title={batch.fileName ?? t('batches.request')} note={note.join(' · ')} back={back}>
@@ -53,6 +54,7 @@ export function BatchPage({ argument: id }) {
       {error && <Notice kind="error">{error.message}</Notice>}
       <Steps state={batch.state} />
       <Ending batch={batch} />
+      <Terms batch={batch} />
       {batch.state === 'RECEIVING' && <Upload batch={batch} isOwn={isOwn} />}
       {batch.state !== 'RECEIVING' && <Counts batch={batch} />}
       {batch.state === 'AWAITING_APPROVAL' && <Approval batch={batch} isOwn={isOwn} />}

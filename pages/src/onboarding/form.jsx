@@ -7,16 +7,22 @@ import { Notice, Section, useLoad } from '../ui/parts.jsx';
 import { DropField } from './drop.jsx';
 import { start } from './start.js';
 
+// Staff of a government by category, and other people by segment: what they are decides who pays for them.
 const CATEGORIES = ['PNS', 'CPNS', 'PPPK', 'NON_ASN'];
+const SEGMENTS = ['WAGE_EARNER', 'SELF_EMPLOYED'];
+/** The channel that is most likely to send the rosters of these people. */
+const USUAL_CHANNEL = { WAGE_EARNER: 'BRANCH', SELF_EMPLOYED: 'ASSOCIATION_DESK' };
 const PROGRAMMES = ['WORK_ACCIDENT', 'DEATH', 'OLD_AGE', 'PENSION'];
 
 export function StartForm() {
   const { t, api, name, viewer, language } = usePage();
-  const [province, setProvince] = useState(viewer.employer?.province.code ?? viewer.provinces[0]?.code ?? '');
-  const [employer, setEmployer] = useState(viewer.employer?.id ?? '');
+  const own = viewer.employer ?? viewer.association;
+  const offeredPeople = peopleOf(viewer);
+  const [province, setProvince] = useState(own?.province.code ?? viewer.provinces[0]?.code ?? '');
+  const [payer, setPayer] = useState(own?.id ?? '');
   const [channel, setChannel] = useState('');
   const [startsOn, setStartsOn] = useState('');
-  const [category, setCategory] = useState('PNS');
+  const [people, setPeople] = useState(offeredPeople[0]);
   const [programmes, setProgrammes] = useState(['WORK_ACCIDENT', 'DEATH']);
   const [isPaid, setPaid] = useState(false);
   const [allOrNothing, setAllOrNothing] = useState(false);
@@ -30,22 +36,23 @@ export function StartForm() {
     async (signal) => (province ? api.query(PAYERS_AND_CHANNELS, { province }, signal) : null),
     [api, province],
   );
-  const employers = viewer.employer ? [viewer.employer] : (choices.data?.employers.nodes ?? []);
+  const payers = own ? [own] : payersOf(people, choices.data);
   const channels = viewer.channel ? [viewer.channel] : (choices.data?.channels.nodes ?? []);
   useEffect(() => {
     if (!choices.data) return;
-    const unit = channels.find(({ kind }) => kind === 'GOVERNMENT_UNIT') ?? channels[0];
-    setChannel(unit?.code ?? '');
-    setEmployer(employers[0]?.id ?? '');
-  }, [choices.data]);
+    const usual = USUAL_CHANNEL[people] ?? 'GOVERNMENT_UNIT';
+    setChannel((channels.find(({ kind }) => kind === usual) ?? channels[0])?.code ?? '');
+    setPayer(payers[0]?.id ?? '');
+  }, [choices.data, people]);
 
   const offered = viewer.provinces.length > 0 ? viewer.provinces : (provinces.data?.provinces ?? []);
   const submit = async (event) => {
     event.preventDefault();
     setSending(true);
     const terms = {
-      employerId: employer, channelCode: channel, provinceCode: province, startsOn, category, programmes,
-      firstContributionPaid: isPaid, allOrNothing,
+      ...(people === 'SELF_EMPLOYED' ? { associationId: payer } : { employerId: payer }),
+      ...(CATEGORIES.includes(people) ? { category: people } : {}),
+      channelCode: channel, provinceCode: province, startsOn, programmes, firstContributionPaid: isPaid, allOrNothing,
     };
     try {
       setProblems(await start(api, terms, file, key));
@@ -58,14 +65,15 @@ export function StartForm() {
   };
   const toggle = (programme) =>
     setProgrammes((before) => (before.includes(programme) ? before.filter((it) => it !== programme) : [...before, programme]));
-  const isReady = file && employer && channel && startsOn && programmes.length > 0;
+  const isReady = file && payer && channel && startsOn && programmes.length > 0;
 
   return (
     <Section id="start" title={t('form.title')} class="start-form">
       <form onSubmit={submit}>
         <DropField label={t('drop.label')} hint={t('drop.hint')} file={file} onFile={setFile} disabled={isSending} />
         <p class="note">
-          {t('form.template')} <a href="/onboarding/template.xlsx">XLSX</a> · <a href="/onboarding/template.csv">CSV</a>
+          {t('form.template')} <a href={`/onboarding/template.xlsx?${kindOf(people)}`}>XLSX</a> ·{' '}
+          <a href={`/onboarding/template.csv?${kindOf(people)}`}>CSV</a>
         </p>
         <div class="fields">
           <Choice
@@ -74,19 +82,24 @@ export function StartForm() {
             onChange={setProvince}
             choices={offered.map((it) => [it.code, language === 'id' ? it.name : it.nameEn])}
           />
-          <Choice label={t('form.employer')} value={employer} onChange={setEmployer} choices={employers.map((it) => [it.id, it.name])} />
+          <Choice
+            label={t('form.people')}
+            value={people}
+            onChange={setPeople}
+            choices={offeredPeople.map((it) => [it, name('category', it)])}
+          />
+          <Choice
+            label={t(people === 'SELF_EMPLOYED' ? 'form.association' : 'form.employer')}
+            value={payer}
+            onChange={setPayer}
+            choices={payers.map((it) => [it.id, it.name])}
+          />
           <Choice label={t('form.channel')} value={channel} onChange={setChannel} choices={channels.map((it) => [it.code, it.name])} />
           <label class="field">
             <span>{t('form.startsOn')}</span>
             <input type="date" required value={startsOn} onChange={(event) => setStartsOn(event.currentTarget.value)} />
             <small>{t('form.startsOnNote')}</small>
           </label>
-          <Choice
-            label={t('form.category')}
-            value={category}
-            onChange={setCategory}
-            choices={CATEGORIES.map((it) => [it, name('category', it)])}
-          />
           <fieldset class="field">
             <legend>{t('form.programmes')}</legend>
             {PROGRAMMES.map((it) => (
@@ -117,6 +130,22 @@ export function StartForm() {
     </Section>
   );
 }
+
+/** Returns the people whom a viewer may send: all, or those of its own employer or association. */
+function peopleOf({ employer, association }) {
+  if (association) return ['SELF_EMPLOYED'];
+  if (employer) return employer.kind === 'GOVERNMENT' ? CATEGORIES : ['WAGE_EARNER'];
+  return [...CATEGORIES, ...SEGMENTS];
+}
+
+function payersOf(people, choices) {
+  if (!choices) return [];
+  if (people === 'SELF_EMPLOYED') return choices.associations.nodes;
+  return (people === 'WAGE_EARNER' ? choices.companies : choices.employers).nodes;
+}
+
+/** Returns what a template is asked for by. */
+const kindOf = (people) => (CATEGORIES.includes(people) ? `category=${people}` : `segment=${people}`);
 
 function Choice({ label, value, onChange, choices }) {
   const { t } = usePage();

@@ -5,6 +5,7 @@ import { BATCHES } from '../documents/onboarding.js';
 import { usePage } from '../i18n/index.js';
 import { Link, Loading, More, Notice, PageHead, Section, useLoad } from '../ui/parts.jsx';
 import { StartForm } from './form.jsx';
+import { payerOf } from './terms.jsx';
 
 const SENDERS = ['ADMINISTRATOR', 'OFFICER', 'PARTNER'];
 const READERS = [...SENDERS, 'APPROVER'];
@@ -72,7 +73,7 @@ function Batches() {
                 <tr key={it.id}>
                   <th scope="row">
                     <Link href={`/onboarding/${it.id}`}>{it.fileName ?? t('batches.request')}</Link>
-                    <small>{it.employer.name}</small>
+                    <small>{payerOf(it, t)}</small>
                   </th>
                   <td>
                     <span class={`tag tag-${it.state}`}>{name('state', it.state)}</span>

@@ -1,7 +1,10 @@
 //! Foreseeing the outcomes of enrollments for a plan. Nothing is claimed or written.
 
+use std::collections::HashMap;
+
 use sqlx::PgConnection;
 
+use super::IDENTITY_KINDS;
 use super::verdict::{EnrollContext, EnrollOutcome, compare, enroll_once};
 use crate::store::keys::NumberKind;
 use crate::store::{StoreError, identifier, participant};
@@ -21,9 +24,14 @@ pub(in crate::actions) async fn foresee(
     context: &EnrollContext<'_>,
     new: &[NewEnrollment],
 ) -> Result<Foreseen, StoreError> {
-    let indexes: Vec<Vec<u8>> =
-        new.iter().map(|new| context.keys.index(NumberKind::NationalId, new.national_id.as_str())).collect();
-    let owners = identifier::owners(conn, NumberKind::NationalId, &indexes).await?;
+    let indexes: Vec<Vec<u8>> = new.iter().map(|new| context.keys.identity_index(&new.identity)).collect();
+    let mut owners = HashMap::new();
+    for kind in IDENTITY_KINDS {
+        let of_kind = new.iter().zip(&indexes);
+        let of_kind = of_kind.filter(|(new, _)| NumberKind::of_identity(&new.identity) == kind);
+        let of_kind: Vec<Vec<u8>> = of_kind.map(|(_, index)| index.clone()).collect();
+        owners.extend(identifier::owners(conn, kind, &of_kind).await?);
+    }
     let mut known: Vec<i64> = owners.values().copied().collect();
     let people = participant::lock(conn, &known).await?;
     let service_numbers: Vec<Option<Vec<u8>>> = new.iter().map(|new| service_index(new, context)).collect();
@@ -40,8 +48,8 @@ pub(in crate::actions) async fn foresee(
             decided.or_else(|| foreign.map(|_| EnrollOutcome::Refused(identity_mismatch("serviceNumber")))),
         );
     }
-    let forms = owners.into_iter().zip(&mut outcomes);
-    enroll_once(forms.filter_map(|(owner, outcome)| Some((owner?, outcome))));
+    let forms = owners.into_iter().zip(new).zip(&mut outcomes);
+    enroll_once(forms.filter_map(|((owner, new), outcome)| Some((owner?, new, outcome))));
     Ok(Foreseen { outcomes, known })
 }
 

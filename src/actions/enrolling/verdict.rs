@@ -38,12 +38,12 @@ pub(super) fn compare(
 ) -> Option<EnrollOutcome> {
     let known = known.get(&participant)?;
     if known.known.as_ref().is_some_and(|person| !is_same_person(person, new, context.rules)) {
-        return Some(EnrollOutcome::Refused(identity_mismatch("nationalId")));
+        return Some(EnrollOutcome::Refused(identity_mismatch(new.identity.field())));
     }
     if known.deceased_on.is_some() {
         let problem = Problem::error(
             ProblemCode::NotEligible,
-            "nationalId",
+            new.identity.field(),
             "The registry knows that this person died.",
         );
         return Some(EnrollOutcome::Refused(problem));
@@ -61,17 +61,19 @@ pub(super) fn compare(
 
 /// Accepts the first form of each person, and refuses the others. Two different numbers can be of one person: a former number
 /// still finds its owner.
-pub(super) fn enroll_once<'a>(forms: impl IntoIterator<Item = (i64, &'a mut Option<EnrollOutcome>)>) {
+pub(super) fn enroll_once<'a>(
+    forms: impl IntoIterator<Item = (i64, &'a NewEnrollment, &'a mut Option<EnrollOutcome>)>,
+) {
     let mut people = HashSet::new();
-    for (participant, outcome) in forms {
+    for (participant, new, outcome) in forms {
         if outcome.is_none() && !people.insert(participant) {
-            *outcome = Some(EnrollOutcome::Refused(named_twice()));
+            *outcome = Some(EnrollOutcome::Refused(named_twice(new.identity.field())));
         }
     }
 }
 
-fn named_twice() -> Problem {
+fn named_twice(field: &str) -> Problem {
     let message = "The registry knows the person of this number by the number of another row too.";
-    Problem::error(ProblemCode::DuplicateInRequest, "nationalId", message)
+    Problem::error(ProblemCode::DuplicateInRequest, field, message)
         .hint("Keep one row for each person: the one with the number that is in force.")
 }

@@ -11,7 +11,6 @@ use crate::actions::enrolling::{self, EnrollContext};
 use crate::actions::quota::{MissCounter, Revealed};
 use crate::store::StoreError;
 use crate::store::audit::Trail;
-use crate::store::keys::NumberKind;
 use crate::store::onboarding::{lease, staging, writing};
 use crate::store::session::Transaction;
 use domain::onboarding::{Counts, RowOutcome, StagedRow};
@@ -132,7 +131,7 @@ async fn write_rows(step: &Step, conn: &mut PgConnection, chunk: &Chunk) -> Resu
         batch: Some(batch),
     };
     let enrolled = enrolling::enroll(conn, &context, &new).await?;
-    let index = |at: usize| database.keys.index(NumberKind::NationalId, new[at].national_id.as_str());
+    let index = |at: usize| database.keys.identity_index(&new[at].identity);
     let revealed = Revealed::by(enrolled.outcomes.iter().map(Some), index);
     let rules = (&authority.agreed, &reference.rules);
     let outcomes = enrolled.outcomes.into_iter().map(Some).collect();

@@ -6,7 +6,6 @@ use super::{RowOutcomes, candidates, outcomes_of, quota_spent};
 use crate::actions::enrolling::{self, EnrollContext};
 use crate::actions::quota::{MissCounter, Revealed};
 use crate::store::audit::Trail;
-use crate::store::keys::NumberKind;
 use crate::store::onboarding::{lease, writing};
 use crate::store::{StoreError, rotation};
 use domain::onboarding::OnboardingState;
@@ -29,7 +28,7 @@ pub(super) async fn plan(step: &Step, chunk: &Chunk) -> Result<StepResult, Store
     let context =
         EnrollContext { actor: &authority.actor, keys: &database.keys, rules: &reference.rules, batch: None };
     let foreseen = enrolling::foresee(&mut transaction, &context, &new).await?;
-    let index = |at: usize| database.keys.index(NumberKind::NationalId, new[at].national_id.as_str());
+    let index = |at: usize| database.keys.identity_index(&new[at].identity);
     let revealed = Revealed::by(foreseen.outcomes.iter().map(Option::as_ref), index);
     let misses =
         MissCounter::new(database, &authority.actor, usize::try_from(held.received).unwrap_or_default());

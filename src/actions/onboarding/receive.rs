@@ -9,10 +9,10 @@ use chrono::NaiveDate;
 use tokio::sync::mpsc;
 
 use super::chunk::ChunkReader;
-use super::{Authority, authority};
+use super::{Authority, authority, duplicate_file};
 use crate::store::onboarding::lease::{self, LeasedBatch};
 use crate::store::onboarding::staging::{self, Received, SealedChunk};
-use crate::store::onboarding::{self, BatchRow, writing};
+use crate::store::onboarding::{self, BatchPayer, BatchRow, writing};
 use crate::store::{Database, StoreError};
 use domain::actor::{Actor, Right};
 use domain::identity::NumberColumn;
@@ -96,19 +96,28 @@ pub async fn find_own(database: &Database, actor: &Actor, batch: i64) -> Result<
     if found.submitted_by == actor.client { Ok(found) } else { Err(Refused::NotYours) }
 }
 
-/// Receives a file, and returns the number of its rows.
+/// A file that was received.
+#[derive(Clone, Debug)]
+pub struct AcceptedFile {
+    /// The number of its rows.
+    pub rows: i32,
+    /// The warnings about the file as a whole.
+    pub warnings: Vec<Problem>,
+}
+
+/// Receives a file.
 pub async fn receive<R>(
     database: &Arc<Database>,
     today: NaiveDate,
     expected: Expected,
     file: File<R>,
-) -> Result<i32, Refused>
+) -> Result<AcceptedFile, Refused>
 where
     R: Iterator<Item = Result<StagedRow, Problem>> + Send + 'static,
 {
     let Expected { batch, held, .. } = expected;
     let reference = database.reference();
-    let Authority { agreed, .. } =
+    let Authority { agreed, actor } =
         authority(database, &reference, &held, today).await?.map_err(Refused::Problems)?;
     let reader = ChunkReader {
         database: Arc::clone(database),
@@ -121,7 +130,7 @@ where
     let mut transaction = database.bulk.begin().await?;
     let epoch = staging::begin(&mut transaction, batch).await?.ok_or(Refused::NotWaiting)?;
     transaction.commit().await?;
-    match receive_under(database, reader, (batch, epoch), &held, file).await {
+    match receive_under(database, reader, (&actor, batch, epoch), &held, file).await {
         Err(refused) => {
             // This deletes only the chunks of this request: a newer request has another epoch.
             staging::discard(&database.bulk, (batch, epoch)).await?;
@@ -134,10 +143,10 @@ where
 async fn receive_under<R>(
     database: &Database,
     reader: ChunkReader,
-    (batch, epoch): (i64, i64),
+    (actor, batch, epoch): (&Actor, i64, i64),
     held: &LeasedBatch,
     file: File<R>,
-) -> Result<i32, Refused>
+) -> Result<AcceptedFile, Refused>
 where
     R: Iterator<Item = Result<StagedRow, Problem>> + Send + 'static,
 {
@@ -157,11 +166,19 @@ where
     };
     let repeated = staging::seal_repeats(&database.keys, batch, &repeats)?;
     let digest = database.keys.fingerprint(&sha256);
-    let received = Received { state, rows, digest, columns, separator, repeated, warnings: warnings() };
+    let mut warnings = warnings();
     let mut transaction = database.bulk.begin().await?;
+    let payer = BatchPayer { employer: held.employer_id, association: held.association_id };
+    let same =
+        onboarding::find_same_file(&mut transaction, actor, (&digest, &sha256), payer, Some(batch)).await?;
+    if let Some(earlier) = &same {
+        writing::note_same_file(&mut transaction, batch, earlier.id).await?;
+        warnings.push(duplicate_file(earlier, "file"));
+    }
+    let received = Received { state, rows, digest, columns, separator, repeated, warnings: warnings.clone() };
     let finished = staging::finish(&mut transaction, &database.keys, (batch, epoch), &received).await?;
     transaction.commit().await?;
-    if finished { Ok(rows) } else { Err(Refused::NotWaiting) }
+    if finished { Ok(AcceptedFile { rows, warnings }) } else { Err(Refused::NotWaiting) }
 }
 
 /// The result of staging the rows of a file.

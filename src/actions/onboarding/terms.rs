@@ -4,6 +4,7 @@ use chrono::NaiveDate;
 use serde::{Serialize, Serializer};
 
 use crate::actions::terms::{self, Asked, Found, Named};
+use crate::store::onboarding::BatchPayer;
 use crate::store::onboarding::writing::BatchTerms;
 use crate::store::reference::Reference;
 use crate::store::session::Session;
@@ -140,6 +141,12 @@ impl SharedTerms {
             first_contribution_paid: self.first_contribution_paid,
             civil_servants: self.kind.category,
         }
+    }
+
+    /// Returns who pays.
+    pub(in crate::actions) fn payer(&self) -> BatchPayer {
+        let Found { employer, association, .. } = &self.found;
+        BatchPayer { employer: employer.map(|employer| employer.id), association: *association }
     }
 
     /// Returns the terms as a batch stores them.

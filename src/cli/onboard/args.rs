@@ -20,8 +20,8 @@ THE FILE
   A workbook (XLSX), or CSV separated by commas, semicolons or tabs, in UTF-8,
   UTF-16 or Windows-1252; the format is detected. One of its first twenty rows
   names the columns, in any order:
-    needed    NIK, NAMA, TANGGAL LAHIR, JENIS KELAMIN; for civil servants also
-              NIP, for wage earners who do not work for a government GAJI POKOK
+    needed    NIK or NO PASPOR, NAMA, TANGGAL LAHIR, JENIS KELAMIN; also NIP for
+              civil servants, and UPAH for wage earners of other employers
     optional  TEMPAT LAHIR, UNIT KERJA, GOLONGAN, GAJI POKOK, TMT, NO HP
   The usual variants (NO. KTP, TGL LAHIR, L/P, SKPD, …), English names and the
   field names of the API are known too. Other columns are ignored. Dates are
@@ -59,7 +59,7 @@ EXAMPLES
 pub struct Onboard {
     #[command(flatten)]
     pub(super) request: Option<Request>,
-    /// Write an empty roster to this file, .xlsx or .csv, and do nothing else
+    /// Write an empty roster of this --segment and --category to this file, .xlsx or .csv, and do nothing else
     // Not `exclusive`: settings from the environment would count as arguments.
     #[arg(long, value_name = "FILE", conflicts_with = "Request")]
     pub(super) template: Option<PathBuf>,
@@ -181,7 +181,7 @@ where
 impl Onboard {
     /// Writes the template if the arguments name one. This needs no registry.
     pub fn without_registry(&self) -> Option<ExitCode> {
-        self.template.as_deref().map(template_file::write)
+        self.template.as_deref().map(|path| template_file::write(path, self.kind))
     }
 }
 

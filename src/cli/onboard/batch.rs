@@ -167,21 +167,18 @@ async fn start(
         columns: Some(roster.columns().to_vec()),
         separator: char::from(roster.separator()),
         chunk_rows: size.chunk_rows,
-        warnings: {
-            let warnings = warnings.clone();
-            Box::new(move || warnings.problems())
-        },
+        warnings: Box::new(move || warnings.problems()),
         rows: roster.map(staged),
     };
     let receiving = receive::receive(database, today, expected, file);
-    let rows = step("Checking and staging its rows".to_owned(), receiving)
+    let accepted = step("Checking and staging its rows".to_owned(), receiving)
         .await
         .map_err(|refused| failure_of(actor, refused))?;
-    tell(&format!("Read {rows} rows."));
+    tell(&format!("Read {} rows.", accepted.rows));
     if !ignored.is_empty() {
         tell(&format!("Ignored columns: {ignored}."));
     }
-    warnings.problems().iter().for_each(|warning| tell(&explained(warning)));
+    accepted.warnings.iter().for_each(|warning| tell(&explained(warning)));
     Ok((batch, false))
 }
 

@@ -1,164 +1,18 @@
-//! Mutations in the lifecycle of an onboarding: enroll in one request, or start, approve and cancel.
-
-use std::sync::Arc;
+//! Mutations in the lifecycle of an onboarding from a file: start, approve and cancel.
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use chrono::NaiveDate;
 
 use super::OnboardingBatch;
+use super::inline::RosterTermsInput;
 use crate::actions::approve_onboarding::{self as approving, approve_onboarding};
 use crate::actions::cancel_onboarding::{self as cancelling, cancel_onboarding};
-use crate::actions::onboard_participants::{self as action, RosterMutation, onboard_participants};
-use crate::actions::onboarding::RosterTerms;
 use crate::actions::start_onboarding::{self as starting, start_onboarding};
-use crate::graphql::context::{caller, request, written};
-use crate::graphql::enrollment::{CivilServantCategory, Programme, Segment};
+use crate::graphql::context::{caller, written};
 use crate::graphql::error::FieldError;
-use crate::graphql::input::{InputReader, Lenient};
-use crate::graphql::node_id::{association_id, batch_id, employer_id};
+use crate::graphql::input::InputReader;
+use crate::graphql::node_id::batch_id;
 use crate::graphql::problem::{UserError, user_errors};
-use crate::graphql::scalar::Date;
-use domain::onboarding as model;
-
-/// Terms that all rows of a roster share.
-#[derive(InputObject)]
-pub struct RosterTermsInput {
-    /// Employer of all rows. None for members of an association, and for people who pay for themselves.
-    employer_id: Option<ID>,
-    /// Association of all rows, who are self-employed.
-    association_id: Option<ID>,
-    /// Segment of all rows. By default SELF_EMPLOYED for an association and WAGE_EARNER otherwise.
-    segment: Option<Segment>,
-    /// Code of the channel of the enrollments.
-    channel_code: String,
-    /// Code of the province of residence.
-    province_code: String,
-    /// Programmes that shall cover them.
-    #[graphql(default_with = "vec![Programme::WorkAccident, Programme::Death]")]
-    programmes: Vec<Programme>,
-    /// Category of government staff, by default PNS. Staff of other employers and members of associations have none.
-    category: Option<CivilServantCategory>,
-    /// First day of coverage, for rows without their own.
-    starts_on: Lenient<Date>,
-    /// Whether the first contributions have been paid. If so, the enrollments start as ACTIVE.
-    #[graphql(default)]
-    first_contribution_paid: bool,
-}
-
-impl RosterTermsInput {
-    fn read(self, today: NaiveDate, reader: &mut InputReader) -> RosterTerms {
-        RosterTerms {
-            employer: self.employer_id.map(|id| reader.id(id, employer_id, "employerId")),
-            channel_code: self.channel_code,
-            province_code: self.province_code,
-            programmes: self.programmes.into_iter().map(Into::into).collect(),
-            category: self.category.map(Into::into),
-            starts_on: reader.scalar(self.starts_on, "startsOn").unwrap_or(today),
-            first_contribution_paid: self.first_contribution_paid,
-            association: self.association_id.map(|id| reader.id(id, association_id, "associationId")),
-            segment: self.segment.map(Into::into),
-        }
-    }
-}
-
-/// Terms that all rows of civil servants share.
-#[derive(InputObject)]
-pub struct CivilServantTermsInput {
-    /// Employer of all rows: a government body.
-    employer_id: ID,
-    /// Code of the channel of the enrollments.
-    channel_code: String,
-    /// Code of the province of residence.
-    province_code: String,
-    /// Programmes that shall cover them.
-    #[graphql(default_with = "vec![Programme::WorkAccident, Programme::Death]")]
-    programmes: Vec<Programme>,
-    /// Category of government staff.
-    #[graphql(default)]
-    category: CivilServantCategory,
-    /// First day of coverage, for rows without their own.
-    starts_on: Lenient<Date>,
-    /// Whether the first contributions have been paid. If so, the enrollments start as ACTIVE.
-    #[graphql(default)]
-    first_contribution_paid: bool,
-}
-
-/// Input of `onboardCivilServants`.
-#[derive(InputObject)]
-pub struct OnboardCivilServantsInput {
-    /// Idempotency key: makes retries safe. 16 to 255 characters; use a new key for each call and the same key for its
-    /// retries.
-    idempotency_key: Option<String>,
-    /// What all rows have in common.
-    #[graphql(flatten)]
-    terms: CivilServantTermsInput,
-    /// The rows, from 1 to 10,000.
-    rows: Vec<CivilServantRow>,
-    /// Reject all rows if one is rejected.
-    #[graphql(default)]
-    all_or_nothing: bool,
-    /// Only make a plan, which waits for `approveOnboarding`.
-    #[graphql(default)]
-    plan_only: bool,
-}
-
-/// A row with one civil servant. Fields are text as in a spreadsheet: a malformed cell is a problem of its row, not an
-/// error of the request.
-#[derive(InputObject)]
-pub struct CivilServantRow {
-    /// Identity number (NIK).
-    national_id: String,
-    /// Service number (NIP).
-    service_number: String,
-    /// Full name with titles (NAMA).
-    full_name: String,
-    /// Place of birth (TEMPAT LAHIR). Accepted because rosters have it, but not stored.
-    birth_place: Option<String>,
-    /// Date of birth: 1978-07-22, 22/07/1978 or a spreadsheet's serial number. The month never comes first.
-    birth_date: String,
-    /// Sex: L or P, or written out.
-    sex: String,
-    /// Work unit (UNIT KERJA).
-    work_unit: Option<String>,
-    /// Grade (GOLONGAN).
-    grade: Option<String>,
-    /// Monthly wage in rupiah: 4250000 or 4.250.000,00.
-    monthly_wage: Option<String>,
-    /// First day of coverage (TMT), if it differs from that of the request.
-    starts_on: Option<String>,
-    /// Telephone number (NO HP).
-    phone: Option<String>,
-}
-
-impl From<CivilServantRow> for model::Row {
-    fn from(row: CivilServantRow) -> Self {
-        Self {
-            national_id: row.national_id,
-            service_number: row.service_number,
-            full_name: row.full_name,
-            birth_place: row.birth_place,
-            birth_date: row.birth_date,
-            sex: row.sex,
-            work_unit: row.work_unit,
-            grade: row.grade,
-            monthly_wage: row.monthly_wage,
-            starts_on: row.starts_on,
-            phone: row.phone,
-            category: None,
-            fault: None,
-        }
-    }
-}
-
-/// Result of `onboardCivilServants`.
-#[derive(SimpleObject)]
-pub struct OnboardCivilServantsPayload {
-    /// The batch with the outcome of each row. Null if an error rejects the request as a whole.
-    batch: Option<OnboardingBatch>,
-    /// Problems that reject the request as a whole. Problems of single rows are on the rows, unless `allOrNothing` is
-    /// set.
-    errors: Vec<UserError>,
-}
 
 /// Root fields of this module.
 #[derive(Default)]
@@ -166,26 +20,6 @@ pub struct OnboardingMutation;
 
 #[Object]
 impl OnboardingMutation {
-    /// Enrolls up to 10,000 civil servants whose rows are part of the request. Valid rows are enrolled even if others
-    /// are rejected, unless `allOrNothing` is set. Sending the same rows again enrolls nobody twice.
-    async fn onboard_civil_servants(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The rows and their common terms.")] input: OnboardCivilServantsInput,
-    ) -> Result<OnboardCivilServantsPayload, FieldError> {
-        let caller = caller(ctx);
-        let (today, trail) = (caller.today(), &request(ctx).trail);
-        let (key, mut reader) = (input.idempotency_key.clone(), InputReader::default());
-        let input = read(input, today, &mut reader);
-        let submission = reader.submission(key.as_deref());
-        let done =
-            onboard_participants(&caller.database, &caller.actor, today, submission, &input, trail).await?;
-        let batch =
-            written(done.value.map(|action::Onboarded { batch }| batch), |id| OnboardingBatch::load(ctx, id))
-                .await?;
-        Ok(OnboardCivilServantsPayload { batch, errors: user_errors(done.problems) })
-    }
-
     /// Starts an onboarding from a file of any size. Upload the file to the batch's `uploadUrl`. The rows are checked,
     /// and the plan waits for approval by another client.
     async fn start_onboarding(
@@ -327,28 +161,4 @@ pub struct CancelOnboardingPayload {
     batch: Option<OnboardingBatch>,
     /// All problems with the input.
     errors: Vec<UserError>,
-}
-
-fn read(input: OnboardCivilServantsInput, today: NaiveDate, reader: &mut InputReader) -> action::Input {
-    let terms = input.terms;
-    let terms = RosterTermsInput {
-        employer_id: Some(terms.employer_id),
-        association_id: None,
-        segment: None,
-        channel_code: terms.channel_code,
-        province_code: terms.province_code,
-        programmes: terms.programmes,
-        category: Some(terms.category),
-        starts_on: terms.starts_on,
-        first_contribution_paid: terms.first_contribution_paid,
-    };
-    action::Input {
-        terms: terms.read(today, reader),
-        rows: Arc::new(input.rows.into_iter().map(model::Row::from).collect()),
-        lines: Arc::default(),
-        file_name: None,
-        all_or_nothing: input.all_or_nothing,
-        plan_only: input.plan_only,
-        mutation: RosterMutation::OnboardCivilServants,
-    }
 }

@@ -2,12 +2,13 @@
 
 use async_graphql::{Context, Enum, ID, Object, Result};
 
-use super::OnboardingBatch;
-use crate::graphql::context::request;
+use super::{OnboardingBatch, OnboardingRowContent};
+use crate::graphql::context::{caller, request};
 use crate::graphql::error::FieldError;
-use crate::graphql::loaders::load_page;
+use crate::graphql::loaders::{load, load_page};
 use crate::graphql::node_id::NodeId;
 use crate::graphql::participant::Participant;
+use crate::graphql::prefetch::Prefetched;
 use crate::graphql::problem::{UserError, user_errors};
 use crate::store::onboarding::{OnboardingRowRecord, RowFilter};
 use domain::onboarding as model;
@@ -18,6 +19,8 @@ use domain::page::{Direction, Order, Page, Position};
 pub struct OnboardingRow {
     pub(super) row: OnboardingRowRecord,
     pub(super) participant: Option<Participant>,
+    /// The content, if the list has loaded it.
+    pub(super) content: Prefetched<OnboardingRowContent>,
 }
 
 connection!(OnboardingRowConnection, OnboardingRowEdge, OnboardingRow, "rows", "row");
@@ -47,7 +50,7 @@ impl OnboardingRow {
             Some(id) => Participant::load(ctx, id).await?,
             None => None,
         };
-        Ok(Some(Self { row, participant }))
+        Ok(Some(Self { row, participant, content: Prefetched::No }))
     }
 }
 
@@ -73,6 +76,19 @@ impl OnboardingRow {
     /// Outcome of the row.
     fn outcome(&self) -> RowOutcome {
         self.row.outcome.into()
+    }
+
+    /// Content of the row as it was sent, masked for you as people are. Null if the row could not be read, and once it is not
+    /// kept any more: it is kept until the row is enrolled, and of rejected rows as long as the report.
+    async fn content(&self, ctx: &Context<'_>) -> Option<Result<OnboardingRowContent, FieldError>> {
+        if let Prefetched::Yes(content) = &self.content {
+            return content.clone().map(Ok);
+        }
+        let key = (self.row.batch_id, self.row.number);
+        match load(&request(ctx).loaders.sent_rows, key).await {
+            Ok(row) => OnboardingRowContent::visible(caller(ctx), &row?).map(Ok),
+            Err(error) => Some(Err(error.into())),
+        }
     }
 
     /// Person who was enrolled by this row or before.

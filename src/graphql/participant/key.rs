@@ -10,7 +10,7 @@ use crate::graphql::node_id::participant_id;
 use crate::store::keys::NumberKind;
 use crate::store::participant as store;
 use domain::access::Right;
-use domain::identity::{NationalId, ServiceNumber};
+use domain::identity::{NationalId, PassportNumber, ServiceNumber};
 use domain::participant::CardNumber;
 use domain::problem::Problem;
 
@@ -21,6 +21,8 @@ pub enum ParticipantKey {
     Id(ID),
     /// Full identity number (NIK). Spaces and dots are ignored.
     NationalId(String),
+    /// Passport number of a foreigner. Spaces and hyphens are ignored.
+    PassportNumber(String),
     /// Card number (KPJ).
     CardNumber(String),
     /// Service number (NIP) of a civil servant, 18 digits. Spaces and dots are ignored.
@@ -58,6 +60,11 @@ pub(super) fn read(caller: &Caller, by: &ParticipantKey) -> Result<Key, FieldErr
         ParticipantKey::NationalId(text) => {
             let (parsed, _) = NationalId::parse(text, &rules.regions, "nationalId").map_err(malformed)?;
             number(NumberKind::NationalId, parsed.as_str())
+        }
+        ParticipantKey::PassportNumber(text) => {
+            let parsed = PassportNumber::parse(text, "passportNumber");
+            let parsed = parsed.map_err(|problem| malformed(vec![problem]))?;
+            number(NumberKind::Passport, parsed.as_str())
         }
         ParticipantKey::ServiceNumber(text) => {
             // Of contract staff too: their numbers have a marker in place of the month.

@@ -77,21 +77,22 @@ impl Trail {
 
     /// Writes the entry of people whom the request was shown. The answer leaves only after this has returned `Ok`.
     pub async fn close(&self) -> Result<(), StoreError> {
-        let subjects = self.seen.fresh();
-        if subjects.is_empty() {
+        if self.seen.fresh().is_empty() && !self.seen.has_fresh_rows() {
             return Ok(());
         }
-        self.journal.record(self.entry(AuditOutcome::Read, subjects.clone())).await?;
-        self.seen.mark_recorded(&subjects);
-        Ok(())
+        self.close_unnamed().await
     }
 
     /// Writes an entry even if the request was shown nobody with an id: it reads rows as they were sent, about people who may
     /// not be registered. The answer leaves only after this has returned `Ok`.
     pub async fn close_unnamed(&self) -> Result<(), StoreError> {
         let subjects = self.seen.fresh();
+        let has_rows = self.seen.has_fresh_rows();
         self.journal.record(self.entry(AuditOutcome::Read, subjects.clone())).await?;
         self.seen.mark_recorded(&subjects);
+        if has_rows {
+            self.seen.mark_rows_recorded();
+        }
         Ok(())
     }
 

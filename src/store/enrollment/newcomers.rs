@@ -30,7 +30,7 @@ use domain::event::EventKind;
 /// A form about somebody who may be new to the registry. The statement gives out the id of the person.
 #[derive(Clone, Debug)]
 pub struct Newcomer {
-    /// Under which the identity number is found.
+    /// Under which the number that identifies the person is found.
     pub index: Vec<u8>,
     /// Under which the service number is found.
     pub service_index: Option<Vec<u8>>,
@@ -131,6 +131,7 @@ impl Group for Wholes {
         let clients: Vec<&str> = wholes.iter().map(|whole| whole.entry.client.as_str()).collect();
         let statement = bind_forms(sqlx::query_as(STATEMENT), &forms);
         let statement = bind_mutations(statement, &self.key_check, &clients, Some(&wholes));
+        let statement = statement.bind(identity_kinds(&forms));
         match statement.fetch_all(&self.session).await.map_err(of_statement) {
             Ok(arrivals) => arrivals.iter().map(|arrival| Ok(arrival.written())).collect(),
             // Somebody was faster with one of them, or one of them cannot be written: each finds out by itself.
@@ -152,7 +153,7 @@ pub async fn enroll_newcomers(
     let clients = vec![actor.client.as_str(); forms.len()];
     // A plan for any number of rows would join thousands of them as if they were ten.
     let statement = bind_forms(sqlx::query_as(STATEMENT).persistent(false), &forms);
-    let statement = bind_mutations(statement, keys.check(), &clients, None);
+    let statement = bind_mutations(statement, keys.check(), &clients, None).bind(identity_kinds(&forms));
     statement.fetch_all(conn).await.map_err(of_statement)
 }
 
@@ -183,7 +184,7 @@ fn bind_forms<'a>(statement: Statement<'a>, forms: &[&'a Newcomer]) -> Statement
         .bind(column(forms, |f| f.person.province_id))
         .bind(column(forms, |f| f.person.full_name.as_str()))
         .bind(column(forms, |f| f.person.name_key.as_str()))
-        .bind(column(forms, |f| f.person.national_id.as_slice()))
+        .bind(column(forms, |f| f.person.identity.as_slice()))
         .bind(column(forms, |f| f.person.phone.as_deref()))
         .bind(column(forms, |f| f.enrollment.onboarding_batch_id))
         .bind(column(forms, |f| f.enrollment.monthly_wage))
@@ -201,6 +202,11 @@ fn bind_forms<'a>(statement: Statement<'a>, forms: &[&'a Newcomer]) -> Statement
         .bind(column(forms, |f| f.enrollment.paid.as_deref()))
         .bind(column(forms, |f| f.enrollment.lapses_on));
     bind_consequences(statement, forms)
+}
+
+/// Returns the kinds of the numbers that identify the people.
+fn identity_kinds(forms: &[&Newcomer]) -> Vec<&'static str> {
+    column(forms, |f| f.person.identity_kind.into())
 }
 
 /// Binds events and deltas, each with the number of its form, from 1.
@@ -268,19 +274,20 @@ with form as materialized (
     from unnest($1::bytea[], $2::bytea[], $3::bigint[], $4::bigint[], $5::bigint[], $6::date[], $7::text[], $8::text[],
                 $9::smallint[], $10::text[], $11::text[], $12::bytea[], $13::bytea[], $14::bigint[], $15::bigint[],
                 $16::date[], $17::date[], $18::text[], $19::text[], $20::text[], $21::text[], $22::bytea[],
-                $23::text[], $24::text[], $25::text[], $26::date[], $27::text[], $28::date[], $42::text[])
+                $23::text[], $24::text[], $25::text[], $26::date[], $27::text[], $28::date[], $42::text[], $52::text[])
          with ordinality
          as u(value_index, service_index, channel_id, employer_id, association_id, birth_date, sex, person_status,
-              province_id, full_name, name_key, national_id, phone, batch_id, monthly_wage, starts_on, paid_through,
+              province_id, full_name, name_key, identity, phone, batch_id, monthly_wage, starts_on, paid_through,
               segment, status, civil_servant, programmes, service_number, work_unit, grade, flags, counts_from, paid,
-              lapses_on, client, number)
+              lapses_on, client, identity_kind, number)
 ), whole as materialized (
     select u.* from unnest($44::text[], $45::text[], $46::bytea[], $47::jsonb[], $48::text[], $49::text[], $50::text[],
                            $51::uuid[]) with ordinality
          as u(operation, key, fingerprint, outcome, role, entry_operation, purpose, request_id, number)
 ), free as materialized (
     select f.number from form f
-    where $43 and not exists (select from identifier i where i.kind = 'NATIONAL_ID' and i.value_index = f.value_index)
+    where $43 and not exists (
+        select from identifier i where i.kind = f.identity_kind::identifier_kind and i.value_index = f.value_index)
       and not exists (select from identifier i where i.kind = 'SERVICE_NUMBER' and i.value_index = f.service_index)
 ), key as (
     insert into idempotency (client, operation, key, fingerprint, outcome)
@@ -300,8 +307,8 @@ with form as materialized (
         select f.employer_id from form f join begun using (number) where f.employer_id is not null))) as closed
 ), claimed as (
     insert into identifier (kind, value_index, participant_id)
-    select 'NATIONAL_ID', f.value_index, f.participant_id
-    from (select value_index, participant_id from form join begun using (number)
+    select f.identity_kind::identifier_kind, f.value_index, f.participant_id
+    from (select identity_kind, value_index, participant_id from form join begun using (number)
           where employer_id is null or employer_id <> all ((select closed from held)::bigint[])
           order by value_index) f
     where exists (select from installation where key_check = $41)
@@ -317,9 +324,11 @@ with form as materialized (
     where f.service_index is null or f.participant_id in (select participant_id from claimed_service)
 ), person as (
     insert into participant (id, channel_id, employer_id, association_id, birth_date, sex, status, province_id, full_name,
-                             name_key, national_id, phone)
+                             name_key, national_id, passport_number, phone)
     select participant_id, channel_id, employer_id, association_id, birth_date, sex::sex,
-           person_status::participant_status, province_id, full_name, name_key, national_id, phone
+           person_status::participant_status, province_id, full_name, name_key,
+           case identity_kind when 'NATIONAL_ID' then identity end, case identity_kind when 'PASSPORT' then identity end,
+           phone
     from newcomer order by participant_id
 ), enrolled as (
     insert into enrollment (participant_id, id, employer_id, association_id, channel_id, onboarding_batch_id, monthly_wage,

@@ -229,6 +229,13 @@ pub async fn approve(conn: &mut PgConnection, id: i64, approver: &str) -> Result
     Ok(())
 }
 
+/// Notes that a batch has the same file as an earlier one.
+pub async fn note_same_file(conn: &mut PgConnection, id: i64, earlier: i64) -> Result<(), StoreError> {
+    let sql = "update onboarding_batch set same_file_as = $2 where id = $1";
+    sqlx::query(sql).bind(id).bind(earlier).execute(conn).await?;
+    Ok(())
+}
+
 /// Makes a new batch a dry run: it ends with its plan, and nobody can approve it.
 pub async fn make_dry_run(conn: &mut PgConnection, id: i64) -> Result<(), StoreError> {
     sqlx::query("update onboarding_batch set dry_run = true where id = $1").bind(id).execute(conn).await?;

@@ -46,7 +46,7 @@ pub(super) fn push_columns(sql: &mut QueryBuilder<Postgres>, actor: &Actor) {
     }
     sql.push("p.birth_date, p.sex, ");
     push_status(sql, actor);
-    sql.push(" as status, p.province_id, p.full_name, p.name_key, p.national_id");
+    sql.push(" as status, p.province_id, p.full_name, p.name_key, p.national_id, p.passport_number");
 }
 
 /// Appends the best status of a person. For a partner or channel, it is the best of the enrollments that it sees.

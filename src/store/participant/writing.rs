@@ -7,6 +7,7 @@ use sqlx::{FromRow, PgConnection};
 
 use crate::store::array::column;
 use crate::store::error::StoreError;
+use crate::store::keys::NumberKind;
 use crate::store::session::Session;
 use domain::count::{Counted, HeldEnrollment, standing};
 use domain::enrollment::{CivilServantCategory, EndReason, EnrollmentStatus, KnownPerson, Segment};
@@ -145,8 +146,10 @@ pub struct NewParticipant {
     pub full_name: String,
     /// Name, normalised.
     pub name_key: String,
-    /// Identity number, encrypted.
-    pub national_id: Vec<u8>,
+    /// Kind of the number that identifies the person: an identity number or a passport.
+    pub identity_kind: NumberKind,
+    /// That number, encrypted.
+    pub identity: Vec<u8>,
     /// Telephone number, encrypted.
     pub phone: Option<Vec<u8>>,
 }
@@ -160,13 +163,15 @@ pub async fn insert_many(conn: &mut PgConnection, people: &[NewParticipant]) -> 
     }
     sqlx::query!(
         r#"insert into participant (id, channel_id, employer_id, association_id, birth_date, sex, status, province_id,
-                                    full_name, name_key, national_id, phone)
+                                    full_name, name_key, national_id, passport_number, phone)
            select u.id, u.channel_id, u.employer_id, u.association_id, u.birth_date, u.sex::sex,
-                  u.status::participant_status, u.province_id, u.full_name, u.name_key, u.national_id, u.phone
+                  u.status::participant_status, u.province_id, u.full_name, u.name_key,
+                  case u.identity_kind when 'NATIONAL_ID' then u.identity end,
+                  case u.identity_kind when 'PASSPORT' then u.identity end, u.phone
            from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::date[], $6::text[], $7::text[],
-                       $8::smallint[], $9::text[], $10::text[], $11::bytea[], $12::bytea[])
+                       $8::smallint[], $9::text[], $10::text[], $11::bytea[], $12::bytea[], $13::text[])
                 as u(id, channel_id, employer_id, association_id, birth_date, sex, status, province_id, full_name,
-                     name_key, national_id, phone)"#,
+                     name_key, identity, phone, identity_kind)"#,
         &column(people, |p| p.id),
         &column(people, |p| p.channel_id),
         &column(people, |p| p.employer_id) as &[Option<i64>],
@@ -177,8 +182,9 @@ pub async fn insert_many(conn: &mut PgConnection, people: &[NewParticipant]) -> 
         &column(people, |p| p.province_id),
         &column(people, |p| p.full_name.as_str()) as &[&str],
         &column(people, |p| p.name_key.as_str()) as &[&str],
-        &column(people, |p| p.national_id.as_slice()) as &[&[u8]],
+        &column(people, |p| p.identity.as_slice()) as &[&[u8]],
         &column(people, |p| p.phone.as_deref()) as &[Option<&[u8]>],
+        &column(people, |p| <&str>::from(p.identity_kind)) as &[&str],
     )
     .execute(conn)
     .await?;

@@ -4,7 +4,7 @@ use chrono::{Datelike as _, Months, NaiveDate};
 
 use super::{CivilServant, KnownPerson, Lookup, NewEnrollment, PersonForm, Terms};
 use crate::cell::{LEAST_BELIEVABLE_WAGE, MAX_MONTHLY_WAGE, is_blank};
-use crate::identity::{self, NationalId, ServiceNumber};
+use crate::identity::{self, IdentityNumber, NationalId, PassportNumber, ServiceNumber};
 use crate::number::rupiah;
 use crate::participant::{FullName, PhoneNumber, shares_words};
 use crate::problem::{Problem, ProblemCode, collect, keep, refuses};
@@ -60,9 +60,9 @@ pub fn judge_person(
         problems.extend(judge_start(terms, rules, starts_on, today));
     }
     problems.extend(form.monthly_wage.and_then(|wage| judge_wage(wage).or_else(|| warn_about_wage(wage))));
-    let national_id = NationalId::parse(&form.national_id, &rules.regions, "nationalId");
-    let national_id = collect(national_id, &mut problems);
-    if let (Some(number), Some(birth_date), Some(sex)) = (&national_id, form.birth_date, form.sex) {
+    let identity = judge_identity(&form.national_id, form.passport_number.as_deref(), rules, &mut problems);
+    let national_id = identity.as_ref().and_then(IdentityNumber::national_id);
+    if let (Some(number), Some(birth_date), Some(sex)) = (national_id, form.birth_date, form.sex) {
         problems.extend(identity::check_against_person(number, birth_date, sex, "birthDate", "sex"));
     }
     if let Some(birth_date) = form.birth_date {
@@ -72,7 +72,7 @@ pub fn judge_person(
         service_number: judge_service_number(
             form.service_number.as_deref(),
             category,
-            (form.birth_date, form.sex, national_id.as_ref()),
+            (form.birth_date, form.sex, national_id),
             rules,
             today,
             &mut problems,
@@ -86,17 +86,17 @@ pub fn judge_person(
     flags.sort_unstable();
     flags.dedup();
     let refused = refuses(&problems);
-    let person = (national_id, full_name, form.birth_date, form.sex);
+    let person = (identity, full_name, form.birth_date, form.sex);
     let candidate = match (person, terms.channel, terms.province, terms.employer, terms.association) {
         (_, _, _, Lookup::Failed, _) | (_, _, _, _, Lookup::Failed) => None,
         (
-            (Some(national_id), Some(full_name), Some(birth_date), Some(sex)),
+            (Some(identity), Some(full_name), Some(birth_date), Some(sex)),
             Lookup::Found(channel),
             Lookup::Found(province),
             employer,
             association,
         ) if !refused => Some(NewEnrollment {
-            national_id,
+            identity,
             full_name,
             birth_date,
             sex,
@@ -115,6 +115,26 @@ pub fn judge_person(
         _ => None,
     };
     (candidate, problems)
+}
+
+/// Parses the number that identifies a person: an identity number (NIK), or the passport of a foreigner who has none.
+fn judge_identity(
+    national_id: &str,
+    passport: Option<&str>,
+    rules: &Rulebook,
+    problems: &mut Vec<Problem>,
+) -> Option<IdentityNumber> {
+    let Some(passport) = passport.filter(|text| !is_blank(text)) else {
+        let number = NationalId::parse(national_id, &rules.regions, "nationalId");
+        return collect(number, problems).map(IdentityNumber::NationalId);
+    };
+    if !is_blank(national_id) {
+        let message = "A person is identified by an identity number (NIK) or by a passport, not by both.";
+        let problem = Problem::error(ProblemCode::Conflict, "passportNumber", message);
+        problems.push(problem.hint("Leave the passport out: who has an identity number is found by it."));
+        return None;
+    }
+    keep(PassportNumber::parse(passport, "passportNumber"), problems).map(IdentityNumber::Passport)
 }
 
 /// Returns the timeline as of today. The enrollment is registered until a contribution is paid. With the first

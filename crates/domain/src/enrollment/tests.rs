@@ -243,6 +243,23 @@ fn a_warning_flags_and_an_error_refuses() {
 }
 
 #[test]
+fn a_foreigner_is_identified_by_a_passport_and_everybody_by_one_number() {
+    let channel = channel();
+    let with = |national_id: &str, passport: &str| {
+        let form =
+            PersonForm { national_id: national_id.into(), passport_number: Some(passport.into()), ..form() };
+        of_person(form, &terms(&channel))
+    };
+    let (new, problems) = with(" ", "e 1234567");
+    let identity = new.unwrap().identity;
+    assert_eq!((identity.as_str(), identity.field(), problems), ("E1234567", "passportNumber", vec![]));
+    assert_eq!(with("1671010208850001", "-").0.unwrap().identity.field(), "nationalId");
+    assert_eq!(with("", "").1, [pair(ProblemCode::Required, "nationalId")]);
+    assert_eq!(with("-", "E123").1, [pair(ProblemCode::InvalidFormat, "passportNumber")]);
+    assert_eq!(with("1671010208850001", "E1234567").1, [pair(ProblemCode::Conflict, "passportNumber")]);
+}
+
+#[test]
 fn a_known_person_is_the_same_by_birth_sex_and_a_word_of_the_name() {
     let channel = channel();
     let new = of_person(form(), &terms(&channel)).0.unwrap();

@@ -44,6 +44,7 @@ pub fn judge_row(row: &Row, terms: &Terms<'_>, rules: &Rulebook, today: NaiveDat
     }
     let form = PersonForm {
         national_id: row.national_id.clone(),
+        passport_number: row.passport_number.clone(),
         full_name: row.full_name.clone(),
         birth_date,
         sex,

@@ -33,6 +33,19 @@ impl RosterKind {
         named.or((is_government && segment == Segment::WageEarner).then_some(CivilServantCategory::Pns))
     }
 
+    /// Returns the kind that a template is for: civil servants, unless it is asked for by segment or category. `None` if a
+    /// category is named in a segment that has none.
+    pub fn of_template(segment: Option<Segment>, category: Option<CivilServantCategory>) -> Option<Self> {
+        match (segment, category) {
+            (None, None) => Some(Self::CIVIL_SERVANTS),
+            (None | Some(Segment::WageEarner), category @ Some(_)) => {
+                Some(Self { segment: Segment::WageEarner, category })
+            }
+            (Some(segment), None) => Some(Self { segment, category: None }),
+            (Some(_), Some(_)) => None,
+        }
+    }
+
     /// Returns whether each row needs a service number (NIP).
     pub fn needs_service_number(self) -> bool {
         self.category.is_some_and(|category| category != CivilServantCategory::NonAsn)
@@ -81,6 +94,17 @@ mod tests {
         ] {
             assert_eq!((kind.needs_service_number(), kind.needs_wage()), (false, needs_wage), "{kind:?}");
         }
+    }
+
+    #[test]
+    fn a_template_is_for_civil_servants_unless_it_is_asked_for_by_segment_or_category() {
+        let kind = |segment, category| Some(RosterKind { segment, category });
+        assert_eq!(RosterKind::of_template(None, None), kind(Segment::WageEarner, Some(Pns)));
+        assert_eq!(RosterKind::of_template(None, Some(NonAsn)), kind(Segment::WageEarner, Some(NonAsn)));
+        let wage_earners = Some(Segment::WageEarner);
+        assert_eq!(RosterKind::of_template(wage_earners, Some(Cpns)), kind(Segment::WageEarner, Some(Cpns)));
+        assert_eq!(RosterKind::of_template(wage_earners, None), kind(Segment::WageEarner, None));
+        assert_eq!(RosterKind::of_template(Some(Segment::SelfEmployed), Some(Pns)), None);
     }
 
     #[test]

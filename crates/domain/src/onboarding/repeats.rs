@@ -10,13 +10,14 @@ use serde::{Deserialize, Serialize};
 
 use super::judged::JudgedRow;
 use crate::enrollment::NewEnrollment;
-use crate::identity::NumberColumn;
+use crate::identity::{IdentityNumber, NumberColumn};
 use crate::problem::{Problem, ProblemCode};
 
 /// The numbers of the valid rows.
 #[derive(Default)]
 pub struct Numbers {
-    national_ids: Vec<u64>,
+    /// Identity and passport numbers.
+    identities: Vec<u64>,
     service_numbers: Vec<u64>,
     /// Line in the file of each row.
     lines: Vec<i32>,
@@ -32,7 +33,7 @@ const NO_LINE: i32 = 0;
 pub struct Repeat {
     /// The row.
     pub row: u32,
-    /// Earlier row with the same identity number.
+    /// Earlier row with the same identity or passport number.
     pub national_id: Option<u32>,
     /// Earlier row with the same service number.
     pub service_number: Option<u32>,
@@ -52,19 +53,21 @@ impl Numbers {
             self.lines[row as usize] = line;
         }
         let service_number = candidate.civil_servant.as_ref().and_then(|c| c.service_number.as_ref());
-        put(&mut self.national_ids, row, candidate.national_id.as_str());
-        service_number.iter().for_each(|number| put(&mut self.service_numbers, row, number.as_str()));
+        put(&mut self.identities, row, as_integer(&candidate.identity));
+        if let Some(number) = service_number {
+            put(&mut self.service_numbers, row, number.as_str().parse().unwrap_or(NONE));
+        }
     }
 
     /// Returns the repeated and doubtful rows, in their order. `column` has the identity numbers of all rows.
     pub fn repeats(self, column: NumberColumn) -> Vec<Repeat> {
-        let Self { national_ids, service_numbers, lines } = self;
+        let Self { identities, service_numbers, lines } = self;
         let line = |row: Option<u32>| lines.get(row? as usize).copied().filter(|&line| line != NO_LINE);
-        let (mut first_national, mut first_service) = (doubled(&national_ids), doubled(&service_numbers));
+        let (mut first_national, mut first_service) = (doubled(&identities), doubled(&service_numbers));
         let mut repeats = Vec::new();
-        for row in 0..u32::try_from(national_ids.len().max(service_numbers.len())).unwrap_or(u32::MAX) {
+        for row in 0..u32::try_from(identities.len().max(service_numbers.len())).unwrap_or(u32::MAX) {
             let at = |numbers: &[u64]| numbers.get(row as usize).copied().unwrap_or(NONE);
-            let (national_id, service_number) = (at(&national_ids), at(&service_numbers));
+            let (national_id, service_number) = (at(&identities), at(&service_numbers));
             let first = |firsts: &HashMap<u64, Option<u32>>, number| firsts.get(&number).copied().flatten();
             let twins = [first(&first_national, national_id), first(&first_service, service_number)];
             let repeat = Repeat {
@@ -72,7 +75,9 @@ impl Numbers {
                 national_id: twins[0],
                 service_number: twins[1],
                 lines: twins.map(line),
-                is_doubtful: column.is_doubtful() && national_id != NONE && national_id % 10 == 0,
+                is_doubtful: column.is_doubtful()
+                    && (1..PASSPORTS).contains(&national_id)
+                    && national_id % 10 == 0,
             };
             if repeat.national_id.is_some() || repeat.service_number.is_some() {
                 repeats.push(repeat);
@@ -95,20 +100,35 @@ fn doubled(numbers: &[u64]) -> HashMap<u64, Option<u32>> {
     groups.map(|group| (group[0], None)).collect()
 }
 
-/// Stores a number as an integer. The integer identifies it, because numbers have at most 18 digits, not all zero.
-fn put(numbers: &mut Vec<u64>, row: u32, digits: &str) {
+/// The lowest integer of a passport number. All identity numbers are below it.
+const PASSPORTS: u64 = 1 << 63;
+
+/// Returns the integer that identifies a number: an identity number has 16 digits, not all zero, and a passport number up to
+/// twelve of 36 characters, which are the digits of a number below 2^63 with the base 37.
+fn as_integer(number: &IdentityNumber) -> u64 {
+    match number {
+        IdentityNumber::NationalId(number) => number.as_str().parse().unwrap_or(NONE),
+        IdentityNumber::Passport(number) => {
+            let digit = |character: char| u64::from(character.to_digit(36).unwrap_or_default()) + 1;
+            PASSPORTS | number.as_str().chars().fold(0, |value, c| value * 37 + digit(c))
+        }
+    }
+}
+
+fn put(numbers: &mut Vec<u64>, row: u32, number: u64) {
     let row = row as usize;
     if numbers.len() <= row {
         numbers.resize(row + 1, NONE);
     }
-    numbers[row] = digits.parse().unwrap_or(NONE);
+    numbers[row] = number;
 }
 
 impl Repeat {
     /// Refuses the row, or marks it if it is only doubtful.
     pub fn mark(&self, row: &mut JudgedRow) {
+        let identity = row.candidate.as_ref().map_or("nationalId", |candidate| candidate.identity.field());
         let twins = [
-            ("nationalId", self.national_id, self.lines[0]),
+            (identity, self.national_id, self.lines[0]),
             ("serviceNumber", self.service_number, self.lines[1]),
         ];
         let problem =
@@ -153,9 +173,9 @@ mod tests {
 
     /// Returns the repeats among rows with these identity and service numbers. 0 means no number.
     fn repeats(rows: &[(u64, u64)]) -> Vec<(u32, Option<u32>, Option<u32>)> {
-        let (national_ids, service_numbers) = rows.iter().copied().unzip();
+        let (identities, service_numbers) = rows.iter().copied().unzip();
         let found =
-            Numbers { national_ids, service_numbers, lines: Vec::new() }.repeats(NumberColumn::default());
+            Numbers { identities, service_numbers, lines: Vec::new() }.repeats(NumberColumn::default());
         found.into_iter().map(|r| (r.row, r.national_id, r.service_number)).collect()
     }
 
@@ -181,7 +201,7 @@ mod tests {
     #[test]
     fn a_row_of_a_file_points_to_the_lines_of_the_file() {
         let numbers = Numbers {
-            national_ids: vec![7, 8, 7],
+            identities: vec![7, 8, 7],
             service_numbers: vec![70, 71, 71],
             // A title and a header are above them.
             lines: vec![3, 5, 6],
@@ -200,6 +220,22 @@ mod tests {
         let repeat: Repeat =
             serde_json::from_str(r#"{"row":2,"national_id":0,"service_number":null}"#).unwrap();
         assert_eq!((repeat.national_id, repeat.lines, repeat.is_doubtful), (Some(0), [None; 2], false));
+    }
+
+    #[test]
+    fn no_passport_number_is_taken_for_another_number() {
+        use crate::identity::{NationalId, PassportNumber, RegionCodes};
+        let passport =
+            |text: &str| as_integer(&IdentityNumber::Passport(PassportNumber::parse(text, "").unwrap()));
+        let numbers = ["A0000001", "A000001", "0A000001", "00000", "000000", "ZZZZZZZZZZZ9", "ZZZZZZZZZZY9"]
+            .map(passport);
+        let mut each_once = numbers.to_vec();
+        each_once.sort_unstable();
+        each_once.dedup();
+        assert_eq!(each_once.len(), numbers.len());
+        let (resident, _) = NationalId::parse("1671010208850001", &RegionCodes::new(["16"]), "").unwrap();
+        let resident = as_integer(&IdentityNumber::NationalId(resident));
+        assert!(resident < PASSPORTS && numbers.iter().all(|&number| number > PASSPORTS));
     }
 
     #[test]

@@ -34,6 +34,9 @@ pub struct Row {
     /// STATUS KEPEGAWAIAN, if the file has it. Compared with the category of the batch; not stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub category: Option<String>,
+    /// NO PASPOR, of a foreigner without a NIK.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passport_number: Option<String>,
     /// Problem of a row that could not be read at all; the other fields are empty then.
     #[serde(skip)]
     pub fault: Option<Problem>,
@@ -42,7 +45,7 @@ pub struct Row {
 redacted_debug!(Row);
 
 /// The fields of a [`Row`], in the order of the cells of a [`StagedRow`](super::StagedRow).
-pub const FIELDS: [&str; 12] = [
+pub const FIELDS: [&str; 13] = [
     "nationalId",
     "serviceNumber",
     "fullName",
@@ -55,13 +58,12 @@ pub const FIELDS: [&str; 12] = [
     "startsOn",
     "phone",
     "category",
+    "passportNumber",
 ];
-/// The number of fields that a request has; the others occur in files only.
-const REQUEST_FIELDS: usize = 11;
 
-/// Returns the names of the cells of a row of a request.
+/// Returns the names of the cells of a row of a request. Its category is that of all rows.
 pub fn fields_of_request() -> Vec<String> {
-    FIELDS[..REQUEST_FIELDS].iter().map(|&name| name.to_owned()).collect()
+    FIELDS.iter().filter(|&&name| name != "category").map(|&name| name.to_owned()).collect()
 }
 
 /// Returns whether a row is enrolled without the value of this field, if it cannot be read. A first day and a wage may be missing,
@@ -101,6 +103,7 @@ impl Row {
             self.starts_on.as_ref(),
             self.phone.as_ref(),
             self.category.as_ref(),
+            self.passport_number.as_ref(),
         ];
         let fields = FIELDS.into_iter().zip(texts);
         let failed = fields.filter(|(_, text)| text.is_some_and(|text| cell::is_spreadsheet_error(text)));

@@ -45,6 +45,7 @@ impl StagedRow {
             row.starts_on,
             row.phone,
             row.category,
+            row.passport_number,
         ];
         let fields = fields.map(|field| {
             let field = field?;
@@ -73,6 +74,7 @@ impl StagedRow {
             text(&row.monthly_wage),
             text(&row.starts_on),
             text(&row.phone),
+            text(&row.passport_number),
         ];
         Self::new(number, None, row, cells)
     }
@@ -96,6 +98,7 @@ impl StagedRow {
             starts_on: field(9),
             phone: field(10),
             category: field(11),
+            passport_number: field(12),
             fault: self.fault.clone(),
         }
     }

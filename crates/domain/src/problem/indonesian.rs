@@ -120,6 +120,10 @@ impl ProblemCode {
                 "Berkas tidak memuat semua kolom yang diperlukan.",
                 "Tambahkan kolom yang disebut dalam rincian ke baris judul.",
             ),
+            Self::DuplicateFile => (
+                "Berkas yang sama dari pembayar ini sudah pernah diterima.",
+                "Bandingkan dengan pendaftaran yang terdahulu. Jika daftarnya sama, batalkan yang ini.",
+            ),
             Self::WageProrated => (
                 "Upah ini adalah upah untuk sebagian bulan.",
                 "Laporkan upah sebulan penuh, juga untuk bulan masuk dan bulan keluar.",

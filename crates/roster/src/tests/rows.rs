@@ -21,6 +21,7 @@ fn every_column_becomes_its_field() {
         starts_on: some("start"),
         phone: some("phone"),
         category: some("category"),
+        passport_number: None,
         fault: None,
     };
     assert_eq!((roster.rows, roster.lines), (vec![row], vec![2]));
@@ -332,4 +333,25 @@ fn a_date_with_a_time_zone_is_the_day_in_indonesia_with_a_warning() {
     assert_eq!(days, ["1978-07-22", "1978-07-21 17:00"], "without a zone the rules refuse it");
     let warnings = left_out(file).1;
     assert_eq!(warnings, ["Dates with a time zone were read as the day that they are in Indonesia (1): 2."]);
+}
+
+#[test]
+fn a_roster_of_foreigners_has_passports_with_or_without_a_column_of_identity_numbers() {
+    let kind = RosterKind { segment: domain::enrollment::Segment::WageEarner, category: None };
+    let open = |file: &'static str| open_for(kind, Cursor::new(file), &Limits::default());
+    let passports = |file| -> Vec<(String, Option<String>)> {
+        let rows = open(file).unwrap().map(|record| record.unwrap().row);
+        rows.map(|row| (row.national_id, row.passport_number)).collect()
+    };
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(
+        passports("NO. PASPOR,NAMA,TGL LAHIR,L/P,UPAH\nE1234567,Ann,x,P,1\n"),
+        [(String::new(), some("E1234567"))]
+    );
+    assert_eq!(
+        passports("NIK,PASSPORT NUMBER,NAMA,TGL LAHIR,L/P,UPAH\n1,-,Ani,x,P,1\n-,E1234567,Ann,x,P,1\n"),
+        [("1".to_owned(), None), (String::new(), some("E1234567"))]
+    );
+    let lacking = open("NAMA,TGL LAHIR,L/P,UPAH\nAnn,x,P,1\n").err().unwrap();
+    assert_eq!(lacking.to_string(), "The header lacks NIK.");
 }
