@@ -24,6 +24,7 @@ use super::problem::{UserError, UserErrorCode, user_errors};
 use super::province::Province;
 use super::scalar::{Date, DateTime, Rupiah};
 use crate::actions::approve_onboarding::hexadecimal;
+use crate::actions::revert_onboarding as reverting;
 use crate::store::StoreError;
 use crate::store::onboarding::{self as store, BatchRow, OnboardingRowRecord, RowFilter};
 use domain::actor::Right;
@@ -36,6 +37,7 @@ mod counts;
 mod follow;
 mod inline;
 mod lifecycle;
+mod reversal;
 mod row;
 
 pub use content::OnboardingRowContent;
@@ -43,6 +45,7 @@ pub use counts::{OnboardingColumn, OnboardingCounts, ProblemCount, WorkUnitCount
 pub use follow::OnboardingSubscription;
 pub use inline::InlineOnboardingMutation;
 pub use lifecycle::OnboardingMutation;
+pub use reversal::ReversalMutation;
 pub use row::{OnboardingRow, OnboardingRowConnection, RowOutcome};
 
 /// An onboarding batch.
@@ -413,6 +416,10 @@ async fn list(
 /// The rights and costs of these fields.
 pub(super) const DECLARATIONS: Declarations = Declarations {
     rights: &[
+        (
+            Right::RetractEvents,
+            &["Mutation.revertOnboarding", "RevertOnboardingPayload", "KeptOnboardingRow"],
+        ),
         (Right::ReadPeople, &["OnboardingRow.participant", "OnboardingRow.content", "OnboardingRowContent"]),
         (
             Right::ReadPersonalData,
@@ -461,11 +468,17 @@ pub(super) const DECLARATIONS: Declarations = Declarations {
     ],
     rules: Rules {
         lists: &[
+            ("KeptOnboardingRow", reverting::ROWS as usize),
             ("WorkUnitCounts", MAXIMUM_WORK_UNITS),
             ("ProblemCount", ProblemCode::VARIANTS.len()),
             ("OnboardingColumn", SHOWN_COLUMNS),
         ],
-        bulk: &["Mutation.cancelOnboarding", "Mutation.onboardCivilServants", "Mutation.onboardParticipants"],
+        bulk: &[
+            "Mutation.cancelOnboarding",
+            "Mutation.revertOnboarding",
+            "Mutation.onboardCivilServants",
+            "Mutation.onboardParticipants",
+        ],
         ..Rules::NONE
     },
 };

@@ -16,6 +16,7 @@ use domain::actor::Actor;
 use domain::correction::Correction;
 use domain::event::EventKind;
 use domain::page::{Page, Position, Slice};
+use domain::retraction::RetractionState;
 
 /// An event as stored.
 #[derive(Clone, Debug)]
@@ -42,6 +43,16 @@ pub struct EventRow {
     pub number_before: Option<Vec<u8>>,
     /// The identity number that replaced it, encrypted.
     pub number_after: Option<Vec<u8>>,
+    /// State of its retraction, unless that was declined.
+    pub retraction: Option<RetractionState>,
+    /// When it was retracted.
+    pub retracted_at: Option<DateTime<Utc>>,
+    /// The client that retracted it, or asked for it.
+    pub retracted_by: Option<String>,
+    /// The client that approved the retraction, where two are needed.
+    pub retraction_approved_by: Option<String>,
+    /// Why it was retracted.
+    pub retraction_reason: Option<String>,
 }
 
 in_order!(EventRow {
@@ -56,6 +67,11 @@ in_order!(EventRow {
     details,
     number_before,
     number_after,
+    retraction,
+    retracted_at,
+    retracted_by,
+    retraction_approved_by,
+    retraction_reason,
 });
 
 impl EventRow {
@@ -67,10 +83,15 @@ impl EventRow {
 
 const COLUMNS: &str = "v.participant_id, v.id, v.enrollment_id, v.channel_id, v.recorded_at, v.effective_on, v.kind, \
                        v.recorded_by, case when v.kind in ('CORRECTED', 'WAGE_CHANGED', 'MOVED') then v.details end as details, former.number as number_before, \
-                       case when former.number is not null then coalesce(next.number, p.national_id) end as number_after";
+                       case when former.number is not null then coalesce(next.number, p.national_id) end as number_after, \
+                       r.state as retraction, case when r.state = 'RETRACTED' then r.decided_at end as retracted_at, \
+                       r.requested_by as retracted_by, r.decided_by as retraction_approved_by, \
+                       r.reason as retraction_reason";
 
-/// Joins the number that a correction ended, and the number that replaced it.
-const NUMBERS: &str = " left join former_number former \
+/// Joins the retraction of an event, the number that a correction ended, and the number that replaced it.
+const JOINS: &str = " left join event_retraction r \
+                         on r.participant_id = v.participant_id and r.event_id = v.id and r.state <> 'DECLINED' \
+                        left join former_number former \
                            on v.kind = 'CORRECTED' and former.participant_id = v.participant_id and former.event_id = v.id \
                         left join lateral (select f.number from former_number f \
                             where former.number is not null and f.participant_id = v.participant_id and f.event_id > v.id \
@@ -98,7 +119,7 @@ pub async fn by_ids(
         "::bigint[]) as k(participant_id, id) join participant_event v using (participant_id, id) \
          join participant p on p.id = v.participant_id",
     );
-    sql.push(NUMBERS).push(" where true");
+    sql.push(JOINS).push(" where true");
     push_visible(&mut sql, actor);
     let rows: Vec<EventRow> = session.fetch(&mut sql).await?;
     session.shows(rows.iter().map(|row| row.participant_id));
@@ -116,7 +137,7 @@ pub async fn list_of(
     let order = OrderColumns { id: "v.id", name: "v.id" };
     let slices = page::list_of(session, participants, (page, order), |sql| {
         sql.push(COLUMNS);
-        push_source(sql, actor, filter, NUMBERS);
+        push_source(sql, actor, filter, JOINS);
     });
     let slices: HashMap<i64, Slice<EventRow>> = slices.await?;
     session.shows(slices.values().flat_map(|slice| &slice.rows).map(|row| row.participant_id));

@@ -65,6 +65,7 @@ mod reading;
 mod recount;
 mod registering;
 mod rendering;
+mod retracting;
 mod rights;
 mod rotation;
 mod row_security;
