@@ -135,7 +135,10 @@ impl Serve {
             clock,
             settings: Settings { metrics: metrics.is_some(), traces, ..http },
             playground: playground.then(|| self.playground_settings(&database, clock)),
-            pages: self.pages(&pages, playground, &database, clock),
+            pages: self.pages(&pages, playground, &database, clock).map(|pages| match provider {
+                Some(provider) => pages.with_token_endpoint(Arc::new(move || provider.token_endpoint())),
+                None => pages,
+            }),
         };
         let has_pages = parts.pages.is_some();
         let address = listener.local_addr()?;
@@ -161,14 +164,14 @@ impl Serve {
         }
         server::serve(listener, built, stop).await;
         tasks.iter().for_each(tokio::task::JoinHandle::abort);
+        if let Some(spans) = spans {
+            spans.finish().await;
+        }
         installation.close().await;
         if exchanged.into_inner() {
             bail!(
-            if let Some(spans) = spans {
-                spans.finish().await;
-            }
-                    "the key of the identity numbers was rotated: start again with the new key as REGISTRY_KEY_FILE"
-                );
+                "the key of the identity numbers was rotated: start again with the new key as REGISTRY_KEY_FILE"
+            );
         }
         tracing::info!("stopped");
         Ok(())

@@ -80,6 +80,7 @@ pub struct Mutation(
     retraction::RetractionMutation,
     participant::ParticipantMutation,
     participant::MoveMutation,
+    participant::ContactMutation,
     contribution::ContributionMutation,
     payment::PaymentMutation,
     employer::EmployerMutation,

@@ -44,6 +44,10 @@ pub fn judge(kind: EventKind, event: Option<&Event>, history: &History) -> Optio
             "A correction is not taken back.",
             "Correct the value again: correctParticipant keeps both corrections in the history.",
         ),
+        (_, None) => refuse(
+            "An event of this kind is not taken back.",
+            "Record the right value again: the history keeps both.",
+        ),
         (EventKind::Ended, Some(event)) if history.event(event.leader).is_some_and(needs_approval) => refuse(
             "This enrollment ended because the death of the person was recorded.",
             "Retract the death (DIED): that reopens what it ended.",
