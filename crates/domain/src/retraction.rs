@@ -109,5 +109,6 @@ pub fn touched((kind, effective_on): (EventKind, NaiveDate)) -> Problem {
 pub fn employer_closed(closed_on: NaiveDate) -> Problem {
     let message =
         format!("The employer of this enrollment closed on {closed_on}: nobody is employed there since.");
-    Problem::error(ProblemCode::Conflict, "eventId", message)
+    let problem = Problem::error(ProblemCode::Conflict, "eventId", message);
+    problem.hint("If the closing is wrong too, lift it first (reopenEmployer).")
 }
