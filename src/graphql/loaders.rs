@@ -151,6 +151,8 @@ impl Loaders {
             workforce,
             last_enrollments,
             totals,
+            payments,
+            sent_rows,
         } = self;
         participants.forget();
         enrollments.forget();
@@ -171,6 +173,8 @@ impl Loaders {
         workforce.forget();
         last_enrollments.forget();
         totals.forget();
+        payments.forget();
+        sent_rows.forget();
     }
 }
 

@@ -24,6 +24,7 @@ use super::problem::{UserError, UserErrorCode, user_errors};
 use super::province::Province;
 use super::scalar::{Date, DateTime, Rupiah};
 use crate::actions::approve_onboarding::hexadecimal;
+use crate::actions::revert_onboarding as reverting;
 use crate::store::StoreError;
 use crate::store::onboarding::{BatchRow, OnboardingRowRecord, RowFilter};
 use domain::actor::Right;
@@ -38,6 +39,7 @@ mod inline;
 mod lifecycle;
 mod monthly;
 mod query;
+mod reversal;
 mod row;
 mod state;
 
@@ -50,6 +52,7 @@ pub use monthly::{
     AbsentParticipantConnection, FallenWages, ListChange, ListChangeCount, MonthlyDue, OnboardingKind,
 };
 pub use query::OnboardingQuery;
+pub use reversal::ReversalMutation;
 pub use row::{OnboardingRow, OnboardingRowConnection, RowOutcome};
 pub use state::OnboardingState;
 
@@ -407,6 +410,10 @@ impl OnboardingRowFilter {
 pub(super) const DECLARATIONS: Declarations = Declarations {
     rights: &[
         (
+            Right::RetractEvents,
+            &["Mutation.revertOnboarding", "RevertOnboardingPayload", "KeptOnboardingRow"],
+        ),
+        (
             Right::ReadPeople,
             &[
                 "OnboardingRow.participant",
@@ -468,13 +475,19 @@ pub(super) const DECLARATIONS: Declarations = Declarations {
     ],
     rules: Rules {
         lists: &[
+            ("KeptOnboardingRow", reverting::ROWS as usize),
             ("WorkUnitCounts", MAXIMUM_WORK_UNITS),
             ("ProblemCount", ProblemCode::VARIANTS.len()),
             ("OnboardingColumn", SHOWN_COLUMNS),
             ("ListChangeCount", domain::monthly_list::ListChange::VARIANTS.len()),
             ("MonthlyDue", domain::enrollment::Programme::VARIANTS.len()),
         ],
-        bulk: &["Mutation.cancelOnboarding", "Mutation.onboardCivilServants", "Mutation.onboardParticipants"],
+        bulk: &[
+            "Mutation.cancelOnboarding",
+            "Mutation.revertOnboarding",
+            "Mutation.onboardCivilServants",
+            "Mutation.onboardParticipants",
+        ],
         ..Rules::NONE
     },
 };

@@ -68,6 +68,7 @@ mod recount;
 mod registering;
 mod rendering;
 mod reopening;
+mod retracting;
 mod rights;
 mod rotation;
 mod row_security;

@@ -47,6 +47,7 @@ pg_enum! {
     crate::vocabulary::CivilServantCategory => "civil_servant_category", "_civil_servant_category";
     crate::vocabulary::EndReason => "end_reason", "_end_reason";
     crate::vocabulary::EnrollmentStatus => "enrollment_status", "_enrollment_status";
+    crate::retraction::RetractionState => "retraction_state", "_retraction_state";
     crate::vocabulary::Programme => "programme", "_programme";
     crate::vocabulary::Segment => "segment", "_segment";
     crate::event::EventKind => "participant_event_kind", "_participant_event_kind";
