@@ -162,13 +162,13 @@ impl Serve {
         server::serve(listener, built, stop).await;
         tasks.iter().for_each(tokio::task::JoinHandle::abort);
         installation.close().await;
+        if let Some(spans) = spans {
+            spans.finish().await;
+        }
         if exchanged.into_inner() {
             bail!(
-            if let Some(spans) = spans {
-                spans.finish().await;
-            }
-                    "the key of the identity numbers was rotated: start again with the new key as REGISTRY_KEY_FILE"
-                );
+                "the key of the identity numbers was rotated: start again with the new key as REGISTRY_KEY_FILE"
+            );
         }
         tracing::info!("stopped");
         Ok(())
