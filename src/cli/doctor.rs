@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 
 use super::serve::{Serve, ServeSettings};
 use crate::config::{Config, DatabaseServer, Problems, Trust};
-use crate::http::auth::provider::{Provider, ProviderSettings};
+use crate::http::auth::provider::Provider;
 use crate::store::examination::{Finding, Level, examine};
 use crate::telemetry::traces::Traces;
 
@@ -153,20 +153,9 @@ async fn provider(Trust { own, provider }: Trust) -> Finding {
         };
         return Finding::new(if own { Level::Ok } else { Level::Error }, about, text);
     };
-    let ProviderSettings { issuer, .. } = &settings;
-    let issuer = issuer.clone();
-    match Provider::open(settings).await {
-        Err(error) => Finding::new(Level::Error, about, error.to_string()),
-        Ok(provider) if provider.has_keys() => {
-            Finding::new(Level::Ok, about, format!("{issuer} publishes keys that can be used"))
-        }
-        Ok(_) => Finding::new(
-            Level::Error,
-            about,
-            format!(
-                "the keys of {issuer} cannot be fetched, so nobody can authenticate: check the network, \
-                 REGISTRY_OIDC_CA_FILE, or use REGISTRY_OIDC_JWKS_FILE"
-            ),
-        ),
+    let issuer = settings.issuer.clone();
+    match Provider::examine(settings).await {
+        Ok(()) => Finding::new(Level::Ok, about, format!("{issuer} publishes keys that can be used")),
+        Err(error) => Finding::new(Level::Error, about, format!("nobody can authenticate: {error}")),
     }
 }

@@ -135,7 +135,10 @@ impl Serve {
             clock,
             settings: Settings { metrics: metrics.is_some(), traces, ..http },
             playground: playground.then(|| self.playground_settings(&database, clock)),
-            pages: self.pages(&pages, playground, &database, clock),
+            pages: self.pages(&pages, playground, &database, clock).map(|pages| match provider {
+                Some(provider) => pages.with_token_endpoint(Arc::new(move || provider.token_endpoint())),
+                None => pages,
+            }),
         };
         let has_pages = parts.pages.is_some();
         let address = listener.local_addr()?;
@@ -161,6 +164,9 @@ impl Serve {
         }
         server::serve(listener, built, stop).await;
         tasks.iter().for_each(tokio::task::JoinHandle::abort);
+        if let Some(spans) = spans {
+            spans.finish().await;
+        }
         installation.close().await;
         if let Some(spans) = spans {
             spans.finish().await;

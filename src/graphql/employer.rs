@@ -358,6 +358,8 @@ pub(super) const DECLARATIONS: Declarations = Declarations {
             &[
                 "Mutation.closeEmployer",
                 "CloseEmployerPayload",
+                "Mutation.reopenEmployer",
+                "ReopenEmployerPayload",
                 "Mutation.registerEmployer",
                 "RegisterEmployerPayload",
             ],

@@ -12,6 +12,7 @@ use super::enrollment::Enrollment;
 use super::error::FieldError;
 use super::loaders::load;
 use super::node_id::NodeId;
+use super::participant::Participant;
 use super::scalar::{Date, DateTime};
 use crate::store::StoreError;
 use crate::store::event::EventRow;
@@ -21,14 +22,18 @@ use domain::event as model;
 
 /// An event in the history of a person.
 #[derive(Clone, Debug)]
-pub struct ParticipantEvent(EventRow);
+pub struct ParticipantEvent {
+    row: EventRow,
+    /// The person, if it is shown as of a past day.
+    past: Option<Participant>,
+}
 
 connection!(ParticipantEventConnection, ParticipantEventEdge, ParticipantEvent, "events", "event");
 
 impl ParticipantEvent {
-    /// An event.
-    pub fn new(row: EventRow) -> Self {
-        Self(row)
+    /// Returns an event. `past` is the person, if it is shown as of a past day.
+    pub fn new(row: EventRow, past: Option<Participant>) -> Self {
+        Self { row, past }
     }
 
     /// Loads the event of a person with an internal id, if it is in the caller's scope.
@@ -36,7 +41,8 @@ impl ParticipantEvent {
     /// # Errors
     /// The database is unavailable.
     pub async fn load(ctx: &Context<'_>, participant: i64, id: i64) -> Result<Option<Self>, StoreError> {
-        Ok(load(&request(ctx).loaders.events, (participant, id)).await?.map(Self))
+        let row = load(&request(ctx).loaders.events, (participant, id)).await?;
+        Ok(row.map(|row| Self { row, past: None }))
     }
 }
 
@@ -46,50 +52,55 @@ impl ParticipantEvent {
 impl ParticipantEvent {
     /// Opaque, stable id.
     pub(super) async fn id(&self) -> ID {
-        NodeId::Event(self.0.participant_id, self.0.id).encode()
+        NodeId::Event(self.row.participant_id, self.row.id).encode()
     }
 
     /// Kind of event.
     fn kind(&self) -> ParticipantEventKind {
-        self.0.kind.into()
+        self.row.kind.into()
     }
 
     /// Day on which it took effect.
     fn effective_on(&self) -> Date {
-        self.0.effective_on.into()
+        self.row.effective_on.into()
     }
 
     /// Time of recording.
     fn recorded_at(&self) -> DateTime {
-        self.0.recorded_at.into()
+        self.row.recorded_at.into()
     }
 
     /// Channel through which it was reported.
     fn channel(&self, ctx: &Context<'_>) -> Option<Result<Channel, FieldError>> {
-        Some(Channel::find(caller(ctx), self.0.channel_id?))
+        Some(Channel::find(caller(ctx), self.row.channel_id?))
     }
 
     /// Enrollment that it concerns.
     async fn enrollment(&self, ctx: &Context<'_>) -> Option<Result<Enrollment, FieldError>> {
-        let enrollment = self.0.enrollment_id?;
-        Enrollment::load(ctx, self.0.participant_id, enrollment).await.map_err(FieldError::from).transpose()
+        let enrollment = self.row.enrollment_id?;
+        // As of a past day, the enrollment is that of the day too.
+        if let Some(person) = &self.past {
+            return person.past_enrollment(enrollment).map(Ok);
+        }
+        Enrollment::load(ctx, self.row.participant_id, enrollment).await.map_err(FieldError::from).transpose()
     }
 
     /// Name of the client that recorded it; `command line` if the registry or its operator did.
     fn recorded_by(&self) -> Option<&str> {
-        Some(&self.0.recorded_by)
+        Some(&self.row.recorded_by)
     }
 
-    /// Reason of a correction, a change of a wage or a move, as the client stated it. Null for other events, where none
+    /// Reason of a correction, a change of a wage or contact, or a move, as the client stated it. Null for other events, where none
     /// was stated, and unless you may read personal data and state a purpose (`X-Purpose`).
     fn reason(&self, ctx: &Context<'_>) -> Option<&str> {
-        let correction = self.0.details.as_ref().filter(|_| caller(ctx).reads_personal_data())?;
+        let correction = self.row.details.as_ref().filter(|_| caller(ctx).reads_personal_data())?;
         correction.reason.as_deref()
     }
 
-    /// Corrected values, the wage of a WAGE_CHANGED event, and the province of a MOVED event. Empty for other events.
+    /// Corrected values, the wage of a WAGE_CHANGED event, the province of a MOVED event, and what a CONTACT_CHANGED event
+    /// changed. Empty for other events.
     fn changes(&self, ctx: &Context<'_>) -> Result<Vec<ParticipantChange>, FieldError> {
-        let changes = self.0.details.iter().flat_map(|correction| &correction.changes);
+        let changes = self.row.details.iter().flat_map(|correction| &correction.changes);
         changes.map(|change| self.visible(caller(ctx), change)).collect()
     }
 }
@@ -104,7 +115,7 @@ impl ParticipantEvent {
                         sealed.as_deref().map(|s| caller.database.keys.open(NumberKind::NationalId, s));
                     number.transpose().map(|number| number.map(|number| caller.visible_number(number)))
                 };
-                (open(&self.0.number_before)?, open(&self.0.number_after)?)
+                (open(&self.row.number_before)?, open(&self.row.number_after)?)
             }
             CorrectedField::BirthDate if !caller.reads_personal_data() => {
                 // As on the person: the year is visible, the day is not.
@@ -146,6 +157,8 @@ pub enum CorrectedParticipantField {
     NationalId,
     /// Monthly wage of the enrollment, in rupiah.
     MonthlyWage,
+    /// Telephone number. Its values are not recorded.
+    Phone,
 }
 
 /// Kinds of events in the history of a person.
@@ -174,6 +187,8 @@ pub enum ParticipantEventKind {
     Moved,
     /// A month is no longer paid, because its payment was reversed.
     ContributionReversed,
+    /// The telephone number of the person changed.
+    ContactChanged,
 }
 
 /// The rights and costs of these fields.

@@ -18,6 +18,7 @@ use chrono::NaiveDate;
 
 use super::caller::Caller;
 use super::error::FieldError;
+use super::node_id::NodeId;
 use crate::store::StoreError;
 use crate::store::association::{self, AssociationFilter, AssociationRow};
 use crate::store::channel;
@@ -203,7 +204,8 @@ by_key! {
     /// Associations by id.
     Associations: i64 => AssociationRow, |caller, ids| association::by_ids(&caller.session, ids);
     /// Rows of batches as they were sent, by batch and number.
-    SentRows: (i64, i32) => StagedRow, |caller, rows| content::sent_rows(&caller.database, &caller.session, rows);
+    SentRows: (i64, i32) => StagedRow, |caller, rows|
+        content::sent_rows(&caller.database, &caller.session, rows, |id| NodeId::Batch(id).encode().to_string());
     /// Outcomes of rows by work unit, by batch.
     WorkUnits: i64 => onboarding::WorkUnits,
         |caller, ids| onboarding::by_work_unit(&caller.session, ids, MAXIMUM_WORK_UNITS as i64);

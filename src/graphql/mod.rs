@@ -78,6 +78,7 @@ pub struct Mutation(
     enrollment::WageMutation,
     participant::ParticipantMutation,
     participant::MoveMutation,
+    participant::ContactMutation,
     contribution::ContributionMutation,
     payment::PaymentMutation,
     employer::EmployerMutation,

@@ -29,11 +29,13 @@ use domain::actor::Right;
 use domain::page::{Order, Page, Position, Slice};
 use domain::participant::{self as model, CardNumber};
 
+mod contact;
 mod correct;
 mod key;
 mod moving;
 mod past;
 
+pub use contact::ContactMutation;
 pub use correct::ParticipantMutation;
 pub use key::ParticipantKey;
 use key::find;
@@ -197,7 +199,9 @@ impl Participant {
         let slice = load_page(&request(ctx).loaders.event_pages, self.row.id, filter, &page);
         let total = Total::Nested(TotalOf::Events(self.row.id, filter));
         let (slice, total) = load_counted(ctx, slice, total).await?;
-        let slice = slice.map(|row| (row.position(), ParticipantEvent::new(row)));
+        let slice = slice.map(|row| {
+            (row.position(), ParticipantEvent::new(row, self.past.as_ref().map(|_| self.clone())))
+        });
         Ok(ParticipantEventConnection::new(slice, &page, total))
     }
 
@@ -366,17 +370,23 @@ pub struct ParticipantQuery;
 impl ParticipantQuery {
     /// Returns a participant by id, identity number, card number or service number, or null if there is none in your scope.
     /// With `asOf`, the person as of the end of that day: status, province, employer, association, enrollments with their
-    /// wages, and events; null if the person was not registered yet.
+    /// wages, and events; null if the person was not registered yet. With `knownOn`, what was recorded by the end of that
+    /// day, without later corrections; alone, as of that day.
     async fn participant(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Key of the participant.")] by: ParticipantKey,
         #[graphql(desc = "Day as of which the person is shown, not in the future (default: now).")]
         as_of: Option<Lenient<Date>>,
+        #[graphql(
+            desc = "Shows what was recorded by the end of this day, not in the future (default: now)."
+        )]
+        known_on: Option<Lenient<Date>>,
     ) -> Option<Result<Participant, FieldError>> {
-        match as_of {
-            None => find(ctx, by).await.transpose(),
-            Some(day) => past::find(ctx, by, day).await.transpose(),
+        match past::read(caller(ctx), as_of, known_on) {
+            Ok(None) => find(ctx, by).await.transpose(),
+            Ok(Some(as_of)) => past::find(ctx, by, as_of).await.transpose(),
+            Err(error) => Some(Err(error)),
         }
     }
 
@@ -447,6 +457,8 @@ pub(super) const DECLARATIONS: Declarations = Declarations {
                 "CorrectParticipantPayload",
                 "Mutation.moveParticipant",
                 "MoveParticipantPayload",
+                "Mutation.changeContact",
+                "ChangeContactPayload",
             ],
         ),
     ],

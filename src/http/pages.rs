@@ -56,23 +56,43 @@ pub struct SignIn {
 /// Makes the settings anew for each visit, so that the tokens of a demonstration are fresh.
 pub type MakeSettings = Arc<dyn Fn() -> Settings + Send + Sync>;
 
+/// Returns the address of the provider that issues tokens, once it is known.
+pub type TokenEndpoint = Arc<dyn Fn() -> Option<String> + Send + Sync>;
+
 /// The pages.
 #[derive(Clone)]
 pub struct Pages {
     make_settings: MakeSettings,
-    policy: HeaderValue,
+    /// Origin of the provider; `None` if nobody signs in there.
+    issuer: Option<String>,
+    token_endpoint: Option<TokenEndpoint>,
 }
 
 impl Pages {
     /// Creates the pages. They may connect to this server, and to the provider if people sign in there.
     pub fn new(sign_in: Option<&SignIn>, make_settings: MakeSettings) -> Self {
-        let provider = sign_in.and_then(|sign_in| origin(&sign_in.issuer)).map(|origin| format!(" {origin}"));
+        let issuer = sign_in.and_then(|sign_in| origin(&sign_in.issuer));
+        Self { make_settings, issuer, token_endpoint: None }
+    }
+
+    /// Lets the pages fetch tokens at the address that the provider's discovery document names, which may have another
+    /// origin than the issuer. It is asked at each visit, because a provider may answer later than this server starts.
+    pub fn with_token_endpoint(self, token_endpoint: TokenEndpoint) -> Self {
+        Self { token_endpoint: Some(token_endpoint), ..self }
+    }
+
+    /// The content security policy. Signing in leaves the page by its address and posts no form.
+    fn policy(&self) -> HeaderValue {
+        let endpoint = self.token_endpoint.as_ref().and_then(|endpoint| origin(&endpoint()?));
+        let endpoint = endpoint.filter(|_| self.issuer.is_some());
+        let mut origins: Vec<String> = self.issuer.iter().cloned().chain(endpoint).collect();
+        origins.dedup();
         let policy = format!(
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'{}; \
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src {}; \
              frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
-            provider.unwrap_or_default()
+            std::iter::once("'self'").chain(origins.iter().map(String::as_str)).collect::<Vec<_>>().join(" ")
         );
-        Self { make_settings, policy: HeaderValue::try_from(policy).expect("an origin is a header value") }
+        HeaderValue::try_from(policy).expect("origins of addresses are header values")
     }
 
     /// The routes of the pages. All of them are one document, which shows the page of the address.
@@ -93,7 +113,7 @@ pub(super) fn assets() -> Router {
 }
 
 async fn page(State(pages): State<Pages>) -> Response {
-    bundle::answer(Bundle::get("index.html"), Caching::Never, pages.policy)
+    bundle::answer(Bundle::get("index.html"), Caching::Never, pages.policy())
 }
 
 async fn settings(State(pages): State<Pages>) -> Response {
@@ -103,14 +123,17 @@ async fn settings(State(pages): State<Pages>) -> Response {
 /// Returns the origin of an address, as `https://login.example:8443`.
 fn origin(address: &str) -> Option<String> {
     let uri: axum::http::Uri = address.parse().ok()?;
-    Some(format!("{}://{}", uri.scheme_str()?, uri.authority()?))
+    let authority = uri.authority()?.as_str();
+    // An authority may contain characters that end a directive of a policy.
+    let is_plain = authority.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte));
+    is_plain.then(|| Some(format!("{}://{authority}", uri.scheme_str()?)))?
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn policy(issuer: Option<&str>) -> String {
+    fn policy(issuer: Option<&str>, token_endpoint: Option<&'static str>) -> String {
         let sign_in = issuer.map(|issuer| SignIn {
             issuer: issuer.to_owned(),
             client_id: String::new(),
@@ -118,13 +141,25 @@ mod tests {
             audience: String::new(),
         });
         let pages = Pages::new(sign_in.as_ref(), Arc::new(Settings::default));
-        pages.policy.to_str().unwrap().to_owned()
+        let pages = pages.with_token_endpoint(Arc::new(move || token_endpoint.map(str::to_owned)));
+        pages.policy().to_str().unwrap().to_owned()
     }
 
     #[test]
     fn pages_connect_to_the_provider_only_where_people_sign_in_there() {
-        assert!(policy(None).contains("connect-src 'self';"), "{}", policy(None));
-        let with = policy(Some("https://login.example:8443/realms/agency"));
-        assert!(with.contains("connect-src 'self' https://login.example:8443;"), "{with}");
+        let without = policy(None, Some("https://tokens.example/token"));
+        assert!(without.contains("connect-src 'self';"), "{without}");
+        let issuer = Some("https://login.example:8443/realms/agency");
+        // The provider has not answered yet, or has one origin.
+        let same = "https://login.example:8443/realms/agency/token";
+        for endpoint in [None, Some(same), Some("no address"), Some("https://tokens.example;img-src/token")] {
+            let with = policy(issuer, endpoint);
+            assert!(with.contains("connect-src 'self' https://login.example:8443;"), "{with}");
+        }
+        let with = policy(issuer, Some("https://tokens.example/oauth2/token?a=;script-src"));
+        assert!(
+            with.contains("connect-src 'self' https://login.example:8443 https://tokens.example;"),
+            "{with}"
+        );
     }
 }

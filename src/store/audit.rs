@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 pub use entry::NewEntry;
 pub use journal::Journal;
-pub use trail::{About, Trail};
+pub use trail::{About, Trail, rows_read};
 
 use super::error::StoreError;
 use super::page::{OrderColumns, push_page};

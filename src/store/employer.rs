@@ -337,6 +337,24 @@ pub async fn lock_for_closing(conn: &mut PgConnection, id: i64) -> Result<(), St
     Ok(())
 }
 
+/// Lifts the closing of an employer, and records why. Returns `false` if it is open.
+pub async fn reopen(
+    conn: &mut PgConnection,
+    actor: &Actor,
+    id: i64,
+    reason: &str,
+) -> Result<bool, StoreError> {
+    let sql = "with closed as (
+                   select id, closed_on from employer where id = $1 and closed_on is not null for no key update
+               ), reopened as (
+                   update employer e set closed_on = null from closed c where e.id = c.id
+               )
+               insert into employer_reopening (employer_id, closed_on, reason, reopened_by)
+               select id, closed_on, $2, $3 from closed";
+    let reopened = sqlx::query(sql).bind(id).bind(reason).bind(&actor.client).execute(conn).await?;
+    Ok(reopened.rows_affected() == 1)
+}
+
 /// Closes an employer. Returns `false` if it is closed already.
 pub async fn close(conn: &mut PgConnection, id: i64, on: NaiveDate) -> Result<bool, StoreError> {
     let closed =

@@ -228,7 +228,7 @@ pub(super) fn push_all_of_person(sql: &mut QueryBuilder<sqlx::Postgres>, actor: 
 }
 
 /// Reads the bytes that PostgreSQL writes as JSON: `"\\x0123"`.
-fn bytes_of_json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<u8>>, D::Error> {
+pub(super) fn bytes_of_json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<u8>>, D::Error> {
     let text: Option<String> = Deserialize::deserialize(deserializer)?;
     let digits = |text: String| hex::decode(text.strip_prefix("\\x").unwrap_or(&text));
     text.map(digits).transpose().map_err(serde::de::Error::custom)

@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
+use serde::Deserialize;
 use sqlx::types::Json;
 use sqlx::{PgConnection, QueryBuilder};
 
 use super::array::column;
 use super::columns::in_order;
+use super::enrollment::bytes_of_json;
 use super::error::StoreError;
 use super::page::{self, OrderColumns};
 use super::participant::push_scope;
@@ -15,7 +17,9 @@ use super::session::Session;
 use domain::actor::Actor;
 use domain::correction::Correction;
 use domain::event::EventKind;
+use domain::history;
 use domain::page::{Page, Position, Slice};
+use domain::past::DetailedEvent;
 
 /// An event as stored.
 #[derive(Clone, Debug)]
@@ -66,7 +70,7 @@ impl EventRow {
 }
 
 const COLUMNS: &str = "v.participant_id, v.id, v.enrollment_id, v.channel_id, v.recorded_at, v.effective_on, v.kind, \
-                       v.recorded_by, case when v.kind in ('CORRECTED', 'WAGE_CHANGED', 'MOVED') then v.details end as details, former.number as number_before, \
+                       v.recorded_by, case when v.kind in ('CORRECTED', 'WAGE_CHANGED', 'MOVED', 'CONTACT_CHANGED') then v.details end as details, former.number as number_before, \
                        case when former.number is not null then coalesce(next.number, p.national_id) end as number_after";
 
 /// Joins the number that a correction ended, and the number that replaced it.
@@ -81,8 +85,8 @@ const NUMBERS: &str = " left join former_number former \
 pub struct EventFilter {
     /// They took effect on this day or before.
     pub effective_until: Option<NaiveDate>,
-    /// They were recorded before this moment.
-    pub recorded_before: Option<DateTime<Utc>>,
+    /// They were recorded at this moment or before.
+    pub recorded_until: Option<DateTime<Utc>>,
 }
 
 /// Returns events by person and id, without those that the actor may not see.
@@ -123,6 +127,45 @@ pub async fn list_of(
     Ok(slices)
 }
 
+/// An event of a person that is read as a whole.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct StoredEvent {
+    pub id: i64,
+    kind: EventKind,
+    enrollment_id: Option<i64>,
+    effective_on: NaiveDate,
+    recorded_at: DateTime<Utc>,
+    details: Option<Correction>,
+    /// The identity number that a correction ended, encrypted.
+    #[serde(deserialize_with = "bytes_of_json")]
+    pub number: Option<Vec<u8>>,
+}
+
+impl From<&StoredEvent> for DetailedEvent {
+    fn from(event: &StoredEvent) -> Self {
+        let StoredEvent { id, kind, enrollment_id: enrollment, effective_on, recorded_at, .. } = *event;
+        let (retracted_at, end_reason) = (None, None);
+        let row =
+            history::EventRow { id, kind, enrollment, effective_on, recorded_at, retracted_at, end_reason };
+        let changes = event.details.as_ref().map(|details| details.changes.clone());
+        Self { row, changes: changes.unwrap_or_default() }
+    }
+}
+
+/// Appends an expression with all events of the person `p` that the actor may see, as a JSON array in the order of recording.
+pub(super) fn push_all_of_person(sql: &mut QueryBuilder<sqlx::Postgres>, actor: &Actor) {
+    sql.push(
+        "(select coalesce(jsonb_agg(to_jsonb(s) order by s.id), '[]') from (
+              select v.id, v.kind, v.enrollment_id, v.effective_on, v.recorded_at, f.number,
+                     case when v.kind in ('CORRECTED', 'WAGE_CHANGED', 'MOVED') then v.details end as details
+              from participant_event v
+              left join former_number f on f.participant_id = v.participant_id and f.event_id = v.id
+              where v.participant_id = p.id",
+    );
+    push_visible(sql, actor);
+    sql.push(") s)");
+}
+
 /// Counts the events of several people.
 pub async fn count_of(
     session: &Session,
@@ -144,8 +187,8 @@ fn push_source(
     if let Some(day) = filter.effective_until {
         sql.push(" and v.effective_on <= ").push_bind(day);
     }
-    if let Some(moment) = filter.recorded_before {
-        sql.push(" and v.recorded_at < ").push_bind(moment);
+    if let Some(moment) = filter.recorded_until {
+        sql.push(" and v.recorded_at <= ").push_bind(moment);
     }
     push_visible(sql, actor);
 }

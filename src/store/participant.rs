@@ -22,10 +22,12 @@ mod past;
 mod statement;
 mod writing;
 
-pub use correcting::{CorrectedColumns, correct, corrected_columns, move_to, record_death};
+pub use correcting::{
+    CorrectedColumns, change_phone, correct, corrected_columns, move_to, phone, record_death,
+};
 use filter::ORDER;
 pub use filter::{ParticipantFilter, PeopleOf};
-pub use past::{PastPerson, Visible, find_on};
+pub use past::{AsOf, KnownOn, PastPerson, Visible, find_on};
 pub use statement::push_scope;
 use statement::{
     count_people, distinct, own, push_columns, push_rows, push_source, push_status, push_status_within,

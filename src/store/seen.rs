@@ -1,6 +1,6 @@
 //! The people whom a request has been shown, until they are in the audit trail.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -15,8 +15,8 @@ struct People {
     fresh: BTreeSet<i64>,
     /// In the audit trail already.
     recorded: HashSet<i64>,
-    /// Were rows shown, as they were sent, that no entry tells of yet?
-    has_fresh_rows: bool,
+    /// Rows that were shown as they were sent and that no entry tells of yet, by the name of their batch.
+    fresh_rows: BTreeMap<String, BTreeSet<i32>>,
 }
 
 impl fmt::Debug for Seen {
@@ -33,19 +33,20 @@ impl Seen {
         fresh.extend(ids.into_iter().filter(|id| !recorded.contains(id)));
     }
 
-    /// Notes that the answer will have rows as they were sent, about people who may not be registered.
-    pub(super) fn add_rows(&self) {
-        self.lock().has_fresh_rows = true;
+    /// Notes rows of a batch that will be part of an answer as they were sent: of people who may not be registered.
+    pub(super) fn add_row(&self, batch: String, number: i32) {
+        self.lock().fresh_rows.entry(batch).or_default().insert(number);
     }
 
-    /// Returns whether rows were shown that no entry tells of yet.
-    pub(super) fn has_fresh_rows(&self) -> bool {
-        self.lock().has_fresh_rows
+    /// Returns the batches whose rows no entry tells of yet, and how many rows. They stay so until they are
+    /// [marked](Self::mark_rows_recorded).
+    pub(super) fn fresh_rows(&self) -> Vec<(String, usize)> {
+        self.lock().fresh_rows.iter().map(|(batch, rows)| (batch.clone(), rows.len())).collect()
     }
 
-    /// Notes that an entry tells of the rows.
-    pub(super) fn mark_rows_recorded(&self) {
-        self.lock().has_fresh_rows = false;
+    /// Notes that an entry tells of the rows of a batch.
+    pub(super) fn mark_rows_recorded(&self, batch: &str) {
+        self.lock().fresh_rows.remove(batch);
     }
 
     /// Returns the people who are not in the audit trail yet, ascending. They stay so until [`mark_recorded`](Self::mark_recorded): an
@@ -92,14 +93,14 @@ mod tests {
     }
 
     #[test]
-    fn rows_that_were_shown_need_an_entry_that_no_write_replaces() {
+    fn rows_that_were_shown_need_an_entry_for_each_batch() {
         let seen = Seen::default();
-        assert!(!seen.has_fresh_rows());
-        seen.add_rows();
-        seen.mark_recorded(&[1]);
-        assert!(seen.has_fresh_rows());
-        seen.mark_rows_recorded();
-        assert!(!seen.has_fresh_rows());
+        for (batch, number) in [("YjE", 1), ("YjE", 2), ("YjE", 1), ("YjI", 1)] {
+            seen.add_row(batch.to_owned(), number);
+        }
+        assert_eq!(seen.fresh_rows(), [("YjE".to_owned(), 2), ("YjI".to_owned(), 1)]);
+        seen.mark_rows_recorded("YjE");
+        assert_eq!(seen.fresh_rows(), [("YjI".to_owned(), 1)]);
     }
 
     #[test]

@@ -104,11 +104,11 @@ impl Session {
         }
     }
 
-    /// Notes that rows of people who may not be registered leave the store through this session, so that the request is
-    /// recorded in the audit trail even if it shows nobody else.
-    pub(super) fn shows_rows(&self) {
+    /// Notes that a row of a batch leaves the store through this session as it was sent. Its person may not be registered,
+    /// so the audit trail has the batch and the number of rows.
+    pub(super) fn shows_row(&self, batch: String, number: i32) {
         if let Some(seen) = &self.seen {
-            seen.add_rows();
+            seen.add_row(batch, number);
         }
     }
 

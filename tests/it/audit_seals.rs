@@ -50,6 +50,23 @@ async fn tampered(app: &App, change: &'static str) -> Tampering {
 }
 
 #[tokio::test]
+async fn a_seal_covers_a_bounded_number_of_people_and_at_least_one_entry() {
+    let app = app_with_entries().await;
+    // An export leaves entries with thousands of people.
+    app.owner(
+        "insert into audit_entry (at, client, role, outcome, operation, subjects, request_id)
+         select clock_timestamp(), 'x', 'OFFICER', 'READ', 'export participants.csv',
+                array(select generate_series(1, size)), gen_random_uuid()
+         from (values (60000), (60000), (150000), (10)) sizes(size)",
+    )
+    .await;
+    seal_all(&app).await;
+    let whole = verified(&app, None).await.unwrap();
+    // Two entries reach the bound; the third is longer than the bound, and alone reaches it.
+    assert_eq!((whole.seals, whole.sealed), (3, 7));
+}
+
+#[tokio::test]
 async fn an_untouched_trail_verifies() {
     let app = app_with_entries().await;
     let empty = verified(&app, None).await.unwrap();

@@ -122,6 +122,10 @@ async fn invalid_moves_are_refused_with_their_path() {
         let payload = moved(&app, input.clone()).await;
         assert_eq!((problems(&payload), &payload["participant"]), (expected, &Value::Null), "{input}");
     }
+    assert_eq!(
+        moved(&app, with("validateOnly", json!(true))).await,
+        json!({"participant": null, "errors": []})
+    );
     assert_eq!(app.count("select count(*) from participant_event where kind = 'MOVED'").await, 0);
     let enrollment = "query ($id: ID!) { participant(by: {id: $id}) { enrollments { nodes { id } } } }";
     let enrollment = app.ask(enrollment, json!({"id": person})).await;

@@ -60,11 +60,20 @@ impl Terminal {
     }
 
     fn command(&self, file: &str, more: &[&str], settings: &[(&str, &str)]) -> std::process::Command {
+        self.command_of(["--employer", &self.onboardings.employer], file, more, settings)
+    }
+
+    fn command_of(
+        &self,
+        payer: [&str; 2],
+        file: &str,
+        more: &[&str],
+        settings: &[(&str, &str)],
+    ) -> std::process::Command {
         let (url, key) =
             (self.onboardings.app.database_url(), self.folder.0.join("key").display().to_string());
         let all = [("DATABASE_URL", url.as_str()), ("REGISTRY_KEY_FILE", key.as_str())];
-        let arguments =
-            ["onboard", file, "--employer", &self.onboardings.employer, "--channel", &self.channel];
+        let arguments = ["onboard", file, payer[0], payer[1], "--channel", &self.channel];
         let arguments = [&arguments[..], &["--province", "16", "--starts-on", "2014-11-01"], more].concat();
         command(&self.folder, &arguments, &[&all[..], settings].concat())
     }
@@ -299,4 +308,23 @@ async fn a_plan_whose_report_cannot_be_written_leaves_no_rows() {
     assert_eq!(terminal.batch().await.1, "CANCELLED");
     assert_eq!(terminal.onboardings.app.count("select count(*) from onboarding_chunk").await, 0);
     terminal.assert_cannot_be_approved().await;
+}
+
+#[tokio::test]
+async fn the_members_of_an_association_are_enrolled_by_their_own_columns() {
+    let terminal = Terminal::new("association").await;
+    let association = terminal.onboardings.app.association("Nelayan Sungsang").await;
+    let run = |payer: [&str; 2], file: &str| -> CommandResult {
+        terminal.command_of(payer, file, &[], &[]).output().expect("the program starts").into()
+    };
+    let members = "NIK;NO PASPOR;NAMA;TGL LAHIR;L/P\n1671010208600002;;Budi Santoso;1960-08-02;L\n;E1234567;Ann Lee;1980-09-03;P\n";
+    let file = terminal.folder.write("members.csv", members);
+    run(["--association", &association], &file).assert(0, &["Enrolled", "2"]);
+    // The same file is of no government: it lacks the service number.
+    run(["--employer", &terminal.onboardings.employer], &file).assert(2, &["The header lacks NIP."]);
+    run(["--segment", "WAGE_EARNER"], &file).assert(2, &["The header lacks GAJI POKOK."]);
+    let enrolled =
+        "select count(*) from enrollment where association_id is not null and segment = 'SELF_EMPLOYED'";
+    assert_eq!(terminal.onboardings.app.count(enrolled).await, 2);
+    assert_eq!(terminal.onboardings.app.differing_counters().await, 0);
 }

@@ -21,6 +21,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tower::ServiceExt as _;
 
 use crate::support::program::{Folder, Program, registry};
+use crate::support::provider::{FakeProvider, Published};
 use crate::support::tls::authority;
 use crate::support::{App, Person, TokenScope, Value, json};
 
@@ -288,7 +289,11 @@ async fn doctor_says_what_is_wrong_and_how_to_mend_it() {
             "login",
             "row security does not bind it",
         ),
-        ([&production[..], &[("DATABASE_URL", url.as_str())]].concat(), "provider", "cannot be fetched"),
+        (
+            [&production[..], &[("DATABASE_URL", url.as_str())]].concat(),
+            "provider",
+            "nothing listens at its address",
+        ),
     ] {
         let (code, lines) = doctor(&folder, &settings);
         let is_found =
@@ -300,6 +305,31 @@ async fn doctor_says_what_is_wrong_and_how_to_mend_it() {
     let (_, lines) = doctor(&folder, &[("DATABASE_URL", url.as_str()), ("REGISTRY_KEY_FILE", &key)]);
     let warning = lines.iter().find(|line| line.0 == "warning" && line.1 == "key file");
     assert!(warning.is_some_and(|line| line.2.contains("chmod 600")), "{lines:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_names_the_cause_of_a_provider_that_fails() {
+    let folder = Folder::new("doctor-provider");
+    let unknown = FakeProvider::start_over_tls(Published::Keys(vec![]), "").await;
+    let plain = FakeProvider::start(Published::Keys(vec![])).await;
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (plain_issuer, silent_port) = (plain.issuer(), silent.local_addr().unwrap().port());
+    for (issuer, words) in [
+        ("https://provider.invalid".to_owned(), "its name cannot be resolved"),
+        ("https://127.0.0.1:1".to_owned(), "nothing listens at its address"),
+        (unknown.issuer().to_owned(), "REGISTRY_OIDC_CA_FILE"),
+        (plain_issuer.replace("http:", "https:"), "there is no TLS"),
+        (format!("http://127.0.0.1:{silent_port}"), "did not answer in 3 seconds"),
+        (format!("{plain_issuer}/nowhere"), "there is no document at the address"),
+        (plain_issuer.replace("127.0.0.1", "localhost"), "name another issuer"),
+        (plain_issuer.to_owned(), "not a key set"),
+    ] {
+        let settings = [("REGISTRY_OIDC_ISSUER", issuer.as_str()), ("REGISTRY_OIDC_AUDIENCE", "registry")];
+        let (code, lines) = doctor(&folder, &settings);
+        let found = lines.iter().find(|line| line.1 == "provider").expect("a line");
+        assert!(found.0 == "error" && found.2.contains(words), "{issuer}: {lines:?}");
+        assert_eq!(code, Some(1), "{issuer}");
+    }
 }
 
 #[test]
@@ -318,4 +348,9 @@ fn packages_get_a_page_for_each_command_and_completions() {
         assert!(std::fs::metadata(folder.0.join(file)).is_ok_and(|file| file.len() > 300), "{file}");
     }
     assert!(!folder.0.join("man/registry-generate.1").exists());
+    let page = std::fs::read_to_string(folder.0.join("man/registry-serve.1")).unwrap();
+    assert!(
+        page.contains("REGISTRY_LISTEN") || page.contains("REGISTRY\\_LISTEN"),
+        "settings have their variables"
+    );
 }

@@ -81,7 +81,14 @@ async fn a_person_is_shown_as_on_that_day() {
     assert_eq!(shown("2014-05-01").await, expected("ACTIVE 16 PT Musi", "PT Musi ACTIVE open 3300000", 2));
     assert_eq!(shown("2014-06-15").await, expected("ACTIVE 31 PT Musi", "PT Musi ACTIVE open 3300000", 3));
     let both = "PT Ogan REGISTERED open 4000000; PT Musi ENDED 2014-07-01 3300000";
-    assert_eq!(shown("2014-07-01").await, expected("REGISTERED 31 PT Ogan", both, 5));
+    assert_eq!(shown("2014-07-01").await, expected("REGISTERED 31 PT Ogan", both, 6));
+    // An event leads to its enrollment as of that day.
+    let events = "query ($id: ID!) { participant(by: {id: $id}, asOf: \"2014-06-15\") {
+        events { nodes { kind enrollment { status } } } } }";
+    let events = app.ask(events, json!({"id": id})).await["participant"]["events"]["nodes"].take();
+    let active = |kind: &str| json!({"kind": kind, "enrollment": {"status": "ACTIVE"}});
+    let moved = json!({"kind": "MOVED", "enrollment": null});
+    assert_eq!(events, json!([moved, active("WAGE_CHANGED"), active("ENROLLED")]));
     // Today is a day like any other, and equal to now.
     let (today, now) =
         (person_on(&app, &id, json!("2014-12-31")).await, person_on(&app, &id, Value::Null).await);
@@ -286,4 +293,144 @@ async fn people_and_coverage_of_a_day_agree_for_random_histories() {
     }
     let kinds = "select count(distinct kind) from participant_event";
     assert!(app.count(kinds).await >= 8, "the histories have events of most kinds");
+}
+
+/// Says that everything that was recorded until now was recorded around noon of a day.
+async fn recorded_on(app: &App, day: &str) {
+    for table in ["participant_event", "enrollment"] {
+        // What was recorded in one transaction stays so.
+        let sql = format!(
+            "update {table} set recorded_at = recorded_at - (now() - timestamptz '{day}T05:00:00Z')
+             where recorded_at > '2020-01-01'"
+        );
+        sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&app.sql).await.unwrap();
+    }
+}
+
+const KNOWN: &str = "query ($id: ID!, $day: Date, $known: Date) { participant(by: {id: $id}, asOf: $day, knownOn: $known) {
+    status fullName birthYear nationalId province { code } employer { name } enrollments { nodes { status endsOn
+        paidThrough monthlyWage employer { name } } } events { totalCount } } }";
+
+/// Returns a person as of a day, as known on a day, in short.
+async fn known(app: &App, id: &str, day: Value, known: Value) -> String {
+    let reader = app.reader(Role::Administrator, TokenScope::default()).await;
+    let reply = app
+        .post_for(b"test of past days", &reader, KNOWN, json!({"id": id, "day": day, "known": known}))
+        .await;
+    assert_eq!(reply.body.get("errors"), None);
+    let person = &reply.body["data"]["participant"];
+    if person.is_null() {
+        return "nobody".to_owned();
+    }
+    let enrollments = person["enrollments"]["nodes"].as_array().unwrap().iter().map(|enrollment| {
+        let end = enrollment["endsOn"].as_str().unwrap_or("open");
+        let paid = enrollment["paidThrough"].as_str().unwrap_or("unpaid");
+        format!(
+            "{} {} {end} {paid} {}",
+            enrollment["employer"]["name"], enrollment["status"], enrollment["monthlyWage"]
+        )
+    });
+    let enrollments = enrollments.collect::<Vec<_>>().join("; ");
+    let head = format!("{} {} {}", person["status"], person["fullName"], person["province"]["code"]);
+    format!("{head} {} [{enrollments}] {}", person["employer"]["name"], person["events"]["totalCount"])
+        .replace('"', "")
+}
+
+#[tokio::test]
+async fn a_person_is_shown_as_it_was_known_on_a_day() {
+    let app = App::on(NEW_YEARS_EVE).await;
+    app.channel("BR-PLG").await;
+    let (musi, ogan) = (app.employer("PT Musi").await, app.employer("PT Ogan").await);
+    let person = Person::new("BR-PLG")
+        .at(&musi)
+        .with("startsOn", json!("2014-03-10"))
+        .with("monthlyWage", json!(3_000_000));
+    let (id, enrollment) = app.enrollment(&person).await;
+    recorded_on(&app, "2014-03-12").await;
+    done(&app, "recordContributions", json!({"month": "2014-03-01", "enrollmentIds": [enrollment]})).await;
+    recorded_on(&app, "2014-04-10").await;
+    let wage = json!({"enrollmentId": enrollment, "monthlyWage": 3_300_000, "effectiveOn": "2014-04-01", "reason": "Payroll"});
+    done(&app, "changeWage", wage).await;
+    done(&app, "moveParticipant", json!({"participantId": id, "provinceCode": "31", "on": "2014-04-15"}))
+        .await;
+    recorded_on(&app, "2014-05-20").await;
+    let corrected =
+        app.correct(&id, json!({"fullName": "Siti Rahayu Ningsih", "birthDate": "1985-08-03"})).await;
+    assert_eq!(corrected["participant"]["fullName"], "Siti Rahayu Ningsih");
+    recorded_on(&app, "2014-06-01").await;
+    let transfer =
+        json!({"enrollmentId": enrollment, "employerId": ogan, "channelCode": "BR-PLG", "on": "2014-04-20"});
+    done(&app, "transferEnrollment", transfer).await;
+    recorded_on(&app, "2014-07-01").await;
+    let told = async |day: &str, on: &str| known(&app, &id, json!(day), json!(on)).await;
+    let paid = "ACTIVE open 2014-03-31";
+    for (day, on, expected) in [
+        ("2014-03-11", "2014-03-11", "nobody".to_owned()),
+        (
+            "2014-03-10",
+            "2014-03-12",
+            "REGISTERED Siti Rahayu 16 PT Musi [PT Musi REGISTERED open unpaid 3000000] 1".to_owned(),
+        ),
+        (
+            "2014-04-30",
+            "2014-04-09",
+            "REGISTERED Siti Rahayu 16 PT Musi [PT Musi REGISTERED open unpaid 3000000] 1".to_owned(),
+        ),
+        ("2014-04-30", "2014-04-10", format!("ACTIVE Siti Rahayu 16 PT Musi [PT Musi {paid} 3000000] 2")),
+        ("2014-04-14", "2014-05-20", format!("ACTIVE Siti Rahayu 16 PT Musi [PT Musi {paid} 3300000] 3")),
+        ("2014-04-30", "2014-05-20", format!("ACTIVE Siti Rahayu 31 PT Musi [PT Musi {paid} 3300000] 4")),
+        (
+            "2014-06-01",
+            "2014-06-01",
+            format!("ACTIVE Siti Rahayu Ningsih 31 PT Musi [PT Musi {paid} 3300000] 4"),
+        ),
+    ] {
+        assert_eq!(told(day, on).await, expected, "{day}, known on {on}");
+    }
+    // The transfer was recorded for a day that had been told otherwise before.
+    let now = known(&app, &id, json!("2014-04-30"), Value::Null).await;
+    assert!(now.contains("PT Musi ENDED 2014-04-20") && now.contains("31 PT Ogan"), "{now}");
+    assert_eq!(told("2014-04-30", "2014-12-31").await, now, "what is known today is what is recorded");
+    assert_eq!(
+        told("2014-05-20", "2014-05-20").await,
+        known(&app, &id, Value::Null, json!("2014-05-20")).await
+    );
+    let token = app.administrator().await;
+    let future = json!({"id": id, "known": "2015-01-01"});
+    assert_eq!(app.refused(&token, KNOWN, future).await, "BAD_FILTER");
+    let count =
+        async |known: Value| sent(app.ask_as(&token, KNOWN, json!({"id": id, "known": known}))).await.1.len();
+    let (now, then) = (count(Value::Null).await, count(json!("2014-05-20")).await);
+    assert!(then <= now, "{then} statements, {now} of now");
+    // A history that does not explain what is stored tells nothing.
+    sqlx::query("update enrollment set ends_on = '2014-04-21' where ends_on is not null")
+        .execute(&app.sql)
+        .await
+        .unwrap();
+    assert_eq!(app.refused(&token, KNOWN, json!({"id": id, "known": "2014-05-20"})).await, "BAD_FILTER");
+}
+
+#[tokio::test]
+async fn what_is_known_today_is_what_is_recorded_for_random_histories() {
+    let app = App::on(NEW_YEARS_EVE).await;
+    app.channel("BR-PLG").await;
+    let employers = [app.employer("PT Musi").await, app.employer("PT Ogan").await];
+    let (mut dice, mut people) = (Dice(65), Vec::new());
+    for n in 0..8 {
+        let person = Person::new("BR-PLG").at(&employers[n % 2]).with("startsOn", json!(dice.day()));
+        let (id, enrollment) = app.enrollment(&person.with("firstContributionPaid", json!(n % 2 == 0))).await;
+        let mut enrollments = vec![enrollment];
+        for _ in 0..dice.roll(8) {
+            change(&app, &mut dice, (&id, &mut enrollments), &employers).await;
+        }
+        people.push(id);
+    }
+    lapse(&app.database, app.today).await.unwrap();
+    recorded_on(&app, "2014-12-30").await;
+    for id in &people {
+        for day in [dice.day(), dice.day(), "2014-12-31".to_owned()] {
+            let now = known(&app, id, json!(day), Value::Null).await;
+            assert_eq!(known(&app, id, json!(day), json!("2014-12-31")).await, now, "{day}");
+        }
+    }
 }

@@ -12,7 +12,7 @@ use participant_registry::actions::register_client::{Input, Scope, register_clie
 use participant_registry::http::auth::Authority;
 use participant_registry::http::auth::provider::{KeySource, Provider, ProviderSettings, Timing};
 
-use crate::support::provider::{FakeProvider, Published, Signer};
+use crate::support::provider::{FakeProvider, Published, Signer, TOKEN_ENDPOINT};
 use crate::support::{App, json};
 
 const SUBJECT: &str = "payroll";
@@ -32,6 +32,16 @@ async fn trusting(provider: Arc<Provider>, issuer: &str) -> App {
         register_client(&app.database, &Actor::command_line(), Submission::default(), &input).await.unwrap();
     assert!(done.value.is_some(), "{:?}", done.problems);
     app
+}
+
+#[tokio::test]
+async fn the_pages_may_fetch_tokens_where_the_discovery_document_says() {
+    let provider = FakeProvider::start(Published::Keys(vec![Signer::rsa("one").jwk()])).await;
+    let discovered = provider.open().await.unwrap();
+    assert_eq!(discovered.token_endpoint().as_deref(), Some(TOKEN_ENDPOINT));
+    // Without the document nobody knows.
+    let keys = ProviderSettings { source: provider.keys_url(), ..provider.settings() };
+    assert_eq!(Provider::open(keys).await.unwrap().token_endpoint(), None);
 }
 
 #[tokio::test]

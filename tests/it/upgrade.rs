@@ -14,7 +14,8 @@ use crate::support::{App, Person, json};
 const LAST_RELEASE: i64 = 25;
 
 /// What a registry holds of its people, so that a table comes after those that it refers to.
-const TABLES: [&str; 19] = [
+const TABLES: [&str; 20] = [
+    "installation",
     "channel",
     "channel_province",
     "employer",

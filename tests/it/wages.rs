@@ -145,6 +145,10 @@ async fn invalid_wages_are_refused_with_their_path() {
         assert_eq!(problems(&payload), expected, "{input}");
         assert_eq!(payload["enrollment"], Value::Null);
     }
+    assert_eq!(
+        change(&app, with("validateOnly", json!(true))).await,
+        json!({"enrollment": null, "errors": []})
+    );
     assert_eq!(app.count("select count(*) from participant_event where kind = 'WAGE_CHANGED'").await, 0);
     assert_eq!(app.count("select count(*) from enrollment where wages is not null").await, 0);
     // A wage that looks like thousands is taken, with a warning.

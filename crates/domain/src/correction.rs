@@ -33,6 +33,8 @@ pub enum CorrectedField {
     NationalId,
     /// The monthly wage in rupiah, by a change of the wage.
     MonthlyWage,
+    /// The telephone number, by a change of the contact. Its values are not recorded.
+    Phone,
 }
 
 /// One corrected value. Identity numbers are stored encrypted elsewhere, so a change of the number carries no values.

@@ -31,4 +31,6 @@ pub enum EventKind {
     Moved,
     /// A month is no longer paid, because its payment was reversed.
     ContributionReversed,
+    /// The contact of the person changed.
+    ContactChanged,
 }

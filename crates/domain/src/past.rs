@@ -1,5 +1,7 @@
 //! A person as of a past day, from the facts that the counters count: both give the same answer for each day.
 
+mod known;
+
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
@@ -7,6 +9,8 @@ use chrono::NaiveDate;
 use super::count::{Counted, HeldEnrollment, standing_on};
 use super::rule::Rulebook;
 use super::vocabulary::{EndReason, EnrollmentStatus, ParticipantStatus};
+
+pub use self::known::{DetailedEvent, Knowledge};
 
 /// An enrollment as of a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! The mutations that register employers, declare their headcount and close them.
+//! The mutations that register employers, declare their headcount, close and reopen them.
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
@@ -6,6 +6,7 @@ use super::{Employer, EmployerKind};
 use crate::actions::close_employer::{self, Closed, close_employer};
 use crate::actions::declare_headcount::{self, Declared, declare_headcount};
 use crate::actions::register_employer::{self as action, register_employer};
+use crate::actions::reopen_employer::{self, Reopened, reopen_employer};
 use crate::graphql::context::{caller, request, written};
 use crate::graphql::error::FieldError;
 use crate::graphql::input::{InputReader, Lenient};
@@ -110,6 +111,31 @@ pub struct CloseEmployerPayload {
     errors: Vec<UserError>,
 }
 
+/// Input of `reopenEmployer`.
+#[derive(InputObject)]
+pub struct ReopenEmployerInput {
+    /// Idempotency key: makes retries safe. 16 to 255 characters; use a new key for each call and the same key for its
+    /// retries.
+    idempotency_key: Option<String>,
+    /// Only checks the input: the errors are those of a real call, but nothing is written, no idempotency key is used up, and
+    /// the payload has no record.
+    #[graphql(default)]
+    validate_only: bool,
+    /// Id of the employer.
+    employer_id: ID,
+    /// Reason, at most 200 characters, without long numbers.
+    reason: String,
+}
+
+/// Result of `reopenEmployer`.
+#[derive(SimpleObject)]
+pub struct ReopenEmployerPayload {
+    /// The employer. Null if an error rejects the input.
+    employer: Option<Employer>,
+    /// All problems with the input.
+    errors: Vec<UserError>,
+}
+
 /// Root fields of this module.
 #[derive(Default)]
 pub struct EmployerMutation;
@@ -160,6 +186,25 @@ impl EmployerMutation {
         let declared = done.value.map(|Declared { employer }| employer);
         let employer = written(declared, |id| Employer::load(ctx, id)).await?;
         Ok(DeclareHeadcountPayload { employer, errors: user_errors(done.problems) })
+    }
+
+    /// Reopens a closed employer, as if it had never closed. Enrollments that ended with the closing stay ended.
+    async fn reopen_employer(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Input of the mutation.")] input: ReopenEmployerInput,
+    ) -> Result<ReopenEmployerPayload, FieldError> {
+        let (caller, mut reader) = (caller(ctx), InputReader::default());
+        let wanted = reopen_employer::Input {
+            employer: reader.id(input.employer_id, employer_id, "employerId"),
+            reason: input.reason,
+        };
+        let submission = reader.submission(input.idempotency_key.as_deref()).validating(input.validate_only);
+        let done =
+            reopen_employer(&caller.database, &caller.actor, caller.today(), submission, &wanted).await?;
+        let reopened = done.value.map(|Reopened { employer }| employer);
+        let employer = written(reopened, |id| Employer::load(ctx, id)).await?;
+        Ok(ReopenEmployerPayload { employer, errors: user_errors(done.problems) })
     }
 
     /// Closes an employer: it accepts no more enrollments or transfers.

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use async_graphql::{Context, Result};
-use chrono::NaiveDate;
+use chrono::{NaiveDate, TimeDelta};
 
 use super::Participant;
 use super::key::{self, Key, ParticipantKey};
+use crate::graphql::caller::Caller;
 use crate::graphql::connection::Total;
 use crate::graphql::context::{caller, request};
 use crate::graphql::enrollment::{Enrollment, EnrollmentConnection};
@@ -15,14 +16,14 @@ use crate::graphql::input::Lenient;
 use crate::graphql::scalar::Date;
 use crate::store::enrollment::{EnrollmentFilter, EnrollmentRow};
 use crate::store::event::EventFilter;
-use crate::store::participant::{self as store, PastPerson, Visible};
+use crate::store::participant::{self as store, AsOf, KnownOn, PastPerson, Visible};
 use domain::access::Right;
 use domain::page::Page;
 
 /// What belongs to a person as of a day. It was read together with the person.
 #[derive(Debug)]
 pub(super) struct Past {
-    day: NaiveDate,
+    as_of: AsOf,
     enrollments: Vec<EnrollmentRow>,
 }
 
@@ -44,38 +45,65 @@ impl Past {
 
     /// Returns the filter for the events of the person until that day.
     pub(super) fn events(&self) -> EventFilter {
-        EventFilter { effective_until: Some(self.day), recorded_before: None }
+        let recorded_until = self.as_of.known.map(|known| known.until);
+        EventFilter { effective_until: Some(self.as_of.day), recorded_until }
     }
 }
 
 impl Participant {
     /// Returns the day as of which the person is shown; `None`: now.
     pub(in crate::graphql) fn day(&self) -> Option<NaiveDate> {
-        self.past.as_ref().map(|past| past.day)
+        self.past.as_ref().map(|past| past.as_of.day)
     }
 
-    fn on(day: NaiveDate, person: PastPerson) -> Self {
-        let PastPerson { row, enrollments } = person;
-        Self { past: Some(Arc::new(Past { day, enrollments })), ..Self::new(row) }
+    /// Returns an enrollment as of the past day as of which the person is shown.
+    pub(in crate::graphql) fn past_enrollment(&self, id: i64) -> Option<Enrollment> {
+        let row = self.past.as_ref()?.enrollments.iter().find(|row| row.id == id)?;
+        Some(Enrollment::of(row.clone(), self.clone()))
     }
+
+    fn on(as_of: AsOf, person: PastPerson) -> Self {
+        let PastPerson { row, enrollments } = person;
+        Self { past: Some(Arc::new(Past { as_of, enrollments })), ..Self::new(row) }
+    }
+}
+
+/// Reads the day as of which a person is shown; `None`: now.
+///
+/// # Errors
+/// `BAD_FILTER`.
+pub(super) fn read(
+    caller: &Caller,
+    as_of: Option<Lenient<Date>>,
+    known_on: Option<Lenient<Date>>,
+) -> Result<Option<AsOf>, FieldError> {
+    let read = |day: Option<Lenient<Date>>, path| {
+        let day = day.map(|day| day.argument(path)).transpose()?;
+        if day.is_some_and(|day| caller.today() < day) {
+            let message = format!("`{path}` must not be in the future.");
+            return Err(FieldError::Argument { path, message });
+        }
+        Ok(day)
+    };
+    let (as_of, known_on) = (read(as_of, "asOf")?, read(known_on, "knownOn")?);
+    let known = known_on.map(|day| {
+        let next = caller.reference.calendar.begin_of(day.succ_opt().unwrap_or(day));
+        KnownOn { day, until: next - TimeDelta::microseconds(1) }
+    });
+    Ok(as_of.or(known_on).map(|day| AsOf { day, known }))
 }
 
 /// Finds a person as of a day; `None` too if the person was not registered yet.
 pub(super) async fn find(
     ctx: &Context<'_>,
     by: ParticipantKey,
-    day: Lenient<Date>,
+    as_of: AsOf,
 ) -> Result<Option<Participant>, FieldError> {
     let caller = caller(ctx);
     caller.require(Right::ReadPeople)?;
-    let day = day.argument("asOf")?;
-    if caller.today() < day {
-        let message = "`asOf` must not be in the future.".into();
-        return Err(FieldError::Argument { path: "asOf", message });
-    }
     let rules = &caller.reference.rules;
     let find = async |key: store::ParticipantKey<'_>| {
-        Ok(store::find_on(&caller.session, &caller.actor, key, day, rules).await?)
+        Ok(store::find_on(&caller.session, &caller.actor, key, as_of, rules).await?)
     };
     let found = match key::read(caller, &by)? {
         Key::Id(id) => find(store::ParticipantKey::Id(id)).await?,
@@ -84,8 +112,12 @@ pub(super) async fn find(
             request(ctx).by_number(find(store::ParticipantKey::Number(kind, &index))).await?
         }
     };
-    Ok(found.and_then(|visible| match visible {
-        Visible::Registered(person) => Some(Participant::on(day, *person)),
-        Visible::NotYet => None,
-    }))
+    match found {
+        Some(Visible::Registered(person)) => Ok(Some(Participant::on(as_of, *person))),
+        Some(Visible::NotYet) | None => Ok(None),
+        Some(Visible::Unexplained(incomplete)) => {
+            let message = format!("What was known on this day cannot be told: {incomplete}.");
+            Err(FieldError::Argument { path: "knownOn", message })
+        }
+    }
 }

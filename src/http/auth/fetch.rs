@@ -3,6 +3,7 @@
 //! A fetch has a deadline and a maximum size, and follows no redirect. It goes over TLS, except to an address on this machine.
 
 use std::error::Error;
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
 
 /// How long a fetch may take, from the name lookup to the last byte.
 const DEADLINE: Duration = Duration::from_secs(3);
@@ -26,11 +27,74 @@ const MAXIMUM_BYTES: usize = 1024 * 1024;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FetchError {
     /// The provider does not answer, or answers with a server error. A later attempt may succeed.
-    #[error("the identity provider cannot be reached")]
-    Unavailable,
+    #[error("the identity provider cannot be reached: {0}")]
+    Unavailable(#[from] Cause),
     /// The address leads to something else than the document. A later attempt will not help.
     #[error("{0}")]
     Unusable(&'static str),
+}
+
+/// Why a provider does not answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Cause {
+    /// DNS does not know its name.
+    #[error("its name cannot be resolved; check the name, and the DNS of this machine")]
+    Name,
+    /// Its host refuses the connection.
+    #[error("nothing listens at its address; check the port, and whether it runs")]
+    Refused,
+    /// It did not answer within the deadline.
+    #[error("it did not answer in 3 seconds; check routes and firewalls, or use REGISTRY_OIDC_JWKS_FILE")]
+    Silent,
+    /// An authority that is unknown here has signed its certificate.
+    #[error(
+        "the authority of its certificate is unknown here; name a file with its certificate in REGISTRY_OIDC_CA_FILE"
+    )]
+    Authority,
+    /// Its certificate is wrong for another reason.
+    #[error("its certificate is not valid ({0}); the provider has to mend it")]
+    Certificate(String),
+    /// It speaks no TLS that this program knows.
+    #[error("there is no TLS 1.2 or 1.3 at its address ({0}); check scheme and port")]
+    Tls(String),
+    /// It answers with a server error, or that it has too many requests.
+    #[error("it answers with status {0}; look into its own log")]
+    Status(u16),
+    /// Something else of the network.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl Cause {
+    /// Finds the cause of a failed request. hyper's own text is only "client error (Connect)".
+    fn of(error: &(dyn Error + 'static)) -> Self {
+        let causes = || std::iter::successors(Some(error), |error| (*error).source());
+        causes().find_map(Self::of_one).unwrap_or_else(|| {
+            let texts: Vec<_> = causes().map(ToString::to_string).collect();
+            Self::Other(texts.join(": "))
+        })
+    }
+
+    fn of_one(error: &(dyn Error + 'static)) -> Option<Self> {
+        // hyper-util has no type for it that others can name.
+        if error.to_string() == "dns error" {
+            return Some(Self::Name);
+        }
+        let is_refused = |error: &io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+        if error.downcast_ref().is_some_and(is_refused) {
+            return Some(Self::Refused);
+        }
+        Some(match tls_error(error)? {
+            rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => Self::Authority,
+            rustls::Error::InvalidCertificate(reason) => Self::Certificate(reason.to_string()),
+            other => Self::Tls(other.to_string()),
+        })
+    }
+}
+
+/// Finds the error of TLS. The connector wraps it in one of I/O, and that in another one.
+fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    error.downcast_ref().or_else(|| tls_error(error.downcast_ref::<io::Error>()?.get_ref()?))
 }
 
 /// Why the certificate authorities cannot be used.
@@ -94,7 +158,7 @@ impl Fetcher {
         }
         match tokio::time::timeout(DEADLINE, self.get(uri)).await {
             Ok(fetched) => fetched,
-            Err(_) => Err(unavailable("it did not answer in 3 seconds")),
+            Err(_) => Err(Cause::Silent.into()),
         }
     }
 
@@ -104,11 +168,11 @@ impl Fetcher {
             .header(header::USER_AGENT, "participant-registry")
             .body(Empty::new())
             .map_err(|_| FetchError::Unusable("the address cannot be used in a request"))?;
-        let response = self.client.request(request).await.map_err(|error| unavailable(causes(&error)))?;
+        let response = self.client.request(request).await.map_err(|error| Cause::of(&error))?;
         match response.status() {
             StatusCode::OK => {}
             status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
-                return Err(unavailable(status));
+                return Err(Cause::Status(status.as_u16()).into());
             }
             status if status.is_redirection() => {
                 return Err(FetchError::Unusable("the address redirects; give the one that it leads to"));
@@ -120,7 +184,7 @@ impl Fetcher {
             Err(error) if error.is::<LengthLimitError>() => {
                 Err(FetchError::Unusable("the document is larger than 1 MiB"))
             }
-            Err(error) => Err(unavailable(causes(error.as_ref()))),
+            Err(error) => Err(Cause::of(error.as_ref()).into()),
         }
     }
 }
@@ -135,18 +199,6 @@ pub fn is_safe(uri: &Uri) -> bool {
         Some("http") => loopback,
         _ => false,
     }
-}
-
-/// Logs what the system or TLS says, which tells an operator more than the error does.
-fn unavailable(reason: impl std::fmt::Display) -> FetchError {
-    tracing::warn!(%reason, "a document of the identity provider could not be fetched");
-    FetchError::Unavailable
-}
-
-/// An error and what caused it: hyper's own text is only "client error (Connect)".
-fn causes(error: &(dyn Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |error| (*error).source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 fn authorities_of(path: &Path) -> Result<RootCertStore, AuthorityError> {

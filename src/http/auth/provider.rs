@@ -89,12 +89,16 @@ pub struct ProviderError {
 pub struct Provider {
     settings: ProviderSettings,
     keys: ArcSwapOption<Fetched>,
+    /// Where the provider issues tokens, as its discovery document says.
+    token_endpoint: ArcSwapOption<String>,
     /// Held during a fetch; the time of the last fetch that an unknown key caused.
     fetching: Mutex<Option<Instant>>,
     /// Permits for tokens with unknown keys to wait for a fetch, so that they do not pile up while the provider is silent.
     waiting: Semaphore,
 }
 
+const NO_DISCOVERY: &str = "`/.well-known/openid-configuration` below the issuer is no discovery document of OpenID Connect; \
+     check the issuer, or set REGISTRY_OIDC_JWKS_URL";
 /// How many tokens may wait for a fetch; further ones get 503.
 const MOST_WAITING: usize = 128;
 
@@ -108,6 +112,7 @@ struct Fetched {
 struct Discovered {
     issuer: String,
     jwks_uri: String,
+    token_endpoint: Option<String>,
 }
 
 impl Provider {
@@ -117,27 +122,49 @@ impl Provider {
     /// # Errors
     /// The address or file does not hold usable keys.
     pub async fn open(settings: ProviderSettings) -> Result<Arc<Self>, ProviderError> {
-        let provider = Self {
-            settings,
-            keys: ArcSwapOption::empty(),
-            fetching: Mutex::default(),
-            waiting: Semaphore::new(MOST_WAITING),
-        };
+        let provider = Self::new(settings);
         match provider.renew().await {
             Ok(()) => {}
-            Err(FetchError::Unavailable) => {
-                tracing::error!("no client can authenticate until the identity provider answers");
+            Err(FetchError::Unavailable(cause)) => {
+                tracing::error!(%cause, "no client can authenticate until the identity provider answers");
             }
-            Err(FetchError::Unusable(reason)) => {
-                let setting = match provider.settings.source {
-                    KeySource::Discovery => "REGISTRY_OIDC_ISSUER",
-                    KeySource::Url(_) => "REGISTRY_OIDC_JWKS_URL",
-                    KeySource::File(_) => "REGISTRY_OIDC_JWKS_FILE",
-                };
-                return Err(ProviderError { setting, reason: reason.to_owned() });
-            }
+            Err(FetchError::Unusable(reason)) => return Err(provider.unusable(reason)),
         }
         Ok(Arc::new(provider))
+    }
+
+    /// Fetches the keys once, to find out what is wrong.
+    ///
+    /// # Errors
+    /// There are no usable keys, with the setting to look at and the cause.
+    pub async fn examine(settings: ProviderSettings) -> Result<(), ProviderError> {
+        let provider = Self::new(settings);
+        provider.renew().await.map_err(|error| provider.unusable(error))
+    }
+
+    fn new(settings: ProviderSettings) -> Self {
+        Self {
+            settings,
+            keys: ArcSwapOption::empty(),
+            token_endpoint: ArcSwapOption::empty(),
+            fetching: Mutex::default(),
+            waiting: Semaphore::new(MOST_WAITING),
+        }
+    }
+
+    fn unusable(&self, reason: impl ToString) -> ProviderError {
+        let setting = match self.settings.source {
+            KeySource::Discovery => "REGISTRY_OIDC_ISSUER",
+            KeySource::Url(_) => "REGISTRY_OIDC_JWKS_URL",
+            KeySource::File(_) => "REGISTRY_OIDC_JWKS_FILE",
+        };
+        ProviderError { setting, reason: reason.to_string() }
+    }
+
+    /// Returns where the provider issues tokens. `None` until its discovery document was read, and if the keys come from
+    /// elsewhere.
+    pub fn token_endpoint(&self) -> Option<String> {
+        self.token_endpoint.load().as_deref().cloned()
     }
 
     /// Returns whether there are keys to verify tokens with.
@@ -243,13 +270,15 @@ impl Provider {
         let address = format!("{issuer}/.well-known/openid-configuration");
         let address = address.parse().map_err(|_| FetchError::Unusable("the issuer is not an address"))?;
         let document = self.settings.fetcher.fetch(&address).await?;
-        let document: Discovered = serde_json::from_slice(&document)
-            .map_err(|_| FetchError::Unusable("the provider's metadata cannot be read"))?;
+        let document: Discovered =
+            serde_json::from_slice(&document).map_err(|_| FetchError::Unusable(NO_DISCOVERY))?;
         if document.issuer != self.settings.issuer {
             return Err(FetchError::Unusable(
                 "the provider's metadata name another issuer; copy it to the letter",
             ));
         }
+        let is_usable = |address: &String| address.parse::<Uri>().is_ok_and(|uri| is_safe(&uri));
+        self.token_endpoint.store(document.token_endpoint.filter(is_usable).map(Arc::new));
         let keys = document.jwks_uri.parse::<Uri>().ok().filter(is_safe);
         keys.ok_or(FetchError::Unusable("the `jwks_uri` in the provider's metadata is not an https address"))
     }

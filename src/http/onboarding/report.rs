@@ -21,7 +21,7 @@ use graphql_front::code::Code;
 use crate::graphql::code::RegistryCode;
 use crate::graphql::node_id::{NodeId, batch_id};
 use crate::http::language;
-use crate::store::audit::{About, Trail};
+use crate::store::audit::{About, Trail, rows_read};
 use crate::store::onboarding::staging::{self, SealedChunk};
 use crate::store::onboarding::{self, BatchRow, ReportedRow, retention};
 use crate::store::session::Session;
@@ -94,11 +94,7 @@ async fn audit(
     purpose: Option<&Purpose>,
 ) -> Result<(), StoreError> {
     let about = About {
-        operation: format!(
-            "onboardingReport {} rows={}",
-            NodeId::Batch(batch.id).encode().as_str(),
-            rows_of(batch)
-        ),
+        operation: rows_read(NodeId::Batch(batch.id).encode().as_str(), rows_of(batch)),
         purpose: purpose.map(|purpose| purpose.as_str().to_owned()),
         request_id: context.id.uuid(),
     };

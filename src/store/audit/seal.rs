@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use sqlx::PgConnection;
+use sqlx::{FromRow, PgConnection};
 use tokio::time::timeout;
 
 use super::chain::{Head, LOCK, hash_of, newest};
@@ -22,6 +22,9 @@ use domain::audit::{AuditOutcome, ChainCheck, Entry, Hash, Leaf, Seal, Statement
 
 /// The most entries of one seal. The rest is covered by the next one.
 const MOST_ENTRIES: i64 = 10_000;
+/// About the most people whom the entries of one seal name: an export leaves entries with thousands of them. It bounds the
+/// memory of the seal, of its index and of its verification.
+const MOST_PEOPLE: i64 = 100_000;
 /// Seals read at a time when they are verified.
 const SEALS_AT_A_TIME: i64 = 20;
 
@@ -71,6 +74,8 @@ async fn write(conn: &mut PgConnection, database: &Database) -> Result<(Option<H
     let (number, previous, behind) =
         last.map_or((0, [0; 32], (0, 0)), |(head, last)| (head.number, head.hash, last));
     let entries = final_entries(&mut *conn, behind).await?;
+    let people: usize = entries.iter().map(|entry| entry.subjects.len()).sum();
+    let is_full = entries.len() as i64 >= MOST_ENTRIES || people as i64 >= MOST_PEOPLE;
     let Some(newest) = entries.last() else { return Ok((None, false)) };
     let leaves: Vec<Leaf> = entries.iter().map(Entry::leaf).collect();
     let statement = Statement {
@@ -98,25 +103,35 @@ async fn write(conn: &mut PgConnection, database: &Database) -> Result<(Option<H
     )
     .execute(conn)
     .await?;
-    Ok((Some(Head { number: statement.number, hash }), leaves.len() as i64 == MOST_ENTRIES))
+    Ok((Some(Head { number: statement.number, hash }), is_full))
 }
 
-/// Returns entries after `behind`, before which no further entry can appear, in order, up to the size of a seal.
+/// Returns entries after `behind`, before which no further entry can appear, in order, up to the size of a seal: at least
+/// one entry, however many people it names.
 ///
 /// A transaction gets its number before its entries get their ids, and numbers grow. So the entries of a running
 /// transaction come after all of these.
 async fn final_entries(conn: &mut PgConnection, behind: (i64, i64)) -> Result<Vec<Entry>, StoreError> {
-    let rows = sqlx::query_as!(
-        EntryColumns,
-        r#"select transaction::text::bigint as "transaction!", id, at, client, role as "role: Role",
-                  outcome as "outcome: AuditOutcome", operation, purpose, subjects, request_id
-           from audit_entry
-           where (transaction, id) > ($1::text::xid8, $2) and transaction < pg_snapshot_xmin(pg_current_snapshot())
-           order by audit_entry.transaction, id limit $3"#,
-        behind.0.to_string(),
-        behind.1,
-        MOST_ENTRIES
-    );
+    // Not `query_as!`: PostgreSQL cannot tell which columns of a subquery are never null.
+    let rows = sqlx::query_as::<_, EntryColumns>(
+        "select transaction::text::bigint as transaction, id, at, client, role, outcome, operation, purpose, subjects,
+                request_id
+         from (
+             select *, sum(cardinality(subjects)) over (order by transaction, id) - cardinality(subjects) as people_before
+             from (
+                 select * from audit_entry
+                 where (transaction, id) > ($1::text::xid8, $2)
+                   and transaction < pg_snapshot_xmin(pg_current_snapshot())
+                 order by audit_entry.transaction, id limit $3
+             ) entry
+         ) entry
+         where people_before < $4
+         order by entry.transaction, id",
+    )
+    .bind(behind.0.to_string())
+    .bind(behind.1)
+    .bind(MOST_ENTRIES)
+    .bind(MOST_PEOPLE);
     Ok(rows.fetch_all(conn).await?.into_iter().map(Entry::from).collect())
 }
 
@@ -141,6 +156,7 @@ async fn entries_between(
     Ok(rows.fetch_all(session).await?.into_iter().map(Entry::from).collect())
 }
 
+#[derive(FromRow)]
 struct EntryColumns {
     transaction: i64,
     id: i64,

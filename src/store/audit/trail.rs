@@ -15,6 +15,12 @@ use crate::store::session::Session;
 use domain::actor::Actor;
 use domain::audit::AuditOutcome;
 
+/// Returns the operation of an entry about rows of a batch as they were sent. It names nobody, because these people may not be
+/// registered.
+pub fn rows_read(batch: &str, rows: impl std::fmt::Display) -> String {
+    format!("onboardingReport {batch} rows={rows}")
+}
+
 /// What an audit entry says about a request.
 #[derive(Clone, Debug)]
 pub struct About {
@@ -75,24 +81,30 @@ impl Trail {
         self.seen.mark_recorded(&subjects);
     }
 
-    /// Writes the entry of people whom the request was shown. The answer leaves only after this has returned `Ok`.
+    /// Writes the entry of people whom the request was shown, and one for each batch of which it was shown rows as they were
+    /// sent. The answer leaves only after this has returned `Ok`.
     pub async fn close(&self) -> Result<(), StoreError> {
-        if self.seen.fresh().is_empty() && !self.seen.has_fresh_rows() {
+        for (batch, rows) in self.seen.fresh_rows() {
+            let mut entry = self.entry(AuditOutcome::Read, Vec::new());
+            entry.operation = rows_read(&batch, rows);
+            self.journal.record(entry).await?;
+            self.seen.mark_rows_recorded(&batch);
+        }
+        let subjects = self.seen.fresh();
+        if subjects.is_empty() {
             return Ok(());
         }
-        self.close_unnamed().await
+        self.journal.record(self.entry(AuditOutcome::Read, subjects.clone())).await?;
+        self.seen.mark_recorded(&subjects);
+        Ok(())
     }
 
     /// Writes an entry even if the request was shown nobody with an id: it reads rows as they were sent, about people who may
     /// not be registered. The answer leaves only after this has returned `Ok`.
     pub async fn close_unnamed(&self) -> Result<(), StoreError> {
         let subjects = self.seen.fresh();
-        let has_rows = self.seen.has_fresh_rows();
         self.journal.record(self.entry(AuditOutcome::Read, subjects.clone())).await?;
         self.seen.mark_recorded(&subjects);
-        if has_rows {
-            self.seen.mark_rows_recorded();
-        }
         Ok(())
     }
 

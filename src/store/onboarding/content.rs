@@ -11,13 +11,14 @@ use crate::store::error::StoreError;
 use crate::store::session::Session;
 use domain::onboarding::StagedRow;
 
-/// Returns rows as they were sent, by batch and number, and notes in the session that they are shown. Rows that are not kept
-/// any more are left out. The caller has checked that the actor may see the batches: no reader's role reads their rows, so
+/// Returns rows as they were sent, by batch and number, and notes in the session that they are shown. `name` gives the name of
+/// a batch in the audit trail. Rows that are not kept any more are left out. The caller has checked that the actor may see the batches: no reader's role reads their rows, so
 /// the registry does.
 pub async fn sent_rows(
     database: &Arc<Database>,
     reader: &Session,
     rows: &[(i64, i32)],
+    name: impl Fn(i64) -> String,
 ) -> Result<HashMap<(i64, i32), StagedRow>, StoreError> {
     let (batches, numbers): (Vec<i64>, Vec<i32>) = rows.iter().copied().unzip();
     // A chunk extends to the next one.
@@ -33,11 +34,9 @@ pub async fn sent_rows(
         let chunk = SealedChunk { first_row, rows: count, sealed };
         let wanted: HashSet<i32> = rows.iter().filter(|row| row.0 == batch).map(|row| row.1).collect();
         for row in open(database, batch, chunk, wanted).await? {
+            reader.shows_row(name(batch), row.number);
             found.insert((batch, row.number), row);
         }
-    }
-    if !found.is_empty() {
-        reader.shows_rows();
     }
     Ok(found)
 }

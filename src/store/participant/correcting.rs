@@ -57,6 +57,21 @@ pub async fn move_to(conn: &mut PgConnection, id: i64, residence: &Residence) ->
     Ok(())
 }
 
+/// Returns the telephone number of a locked participant, encrypted.
+///
+/// Takes no actor, because the result is for a write and never for a caller.
+pub async fn phone(conn: &mut PgConnection, id: i64) -> Result<Option<Vec<u8>>, StoreError> {
+    let phone = sqlx::query_scalar("select phone from participant where id = $1").bind(id);
+    Ok(phone.fetch_one(conn).await?)
+}
+
+/// Writes the telephone number of a participant, encrypted; `None` removes it.
+pub async fn change_phone(conn: &mut PgConnection, id: i64, phone: Option<&[u8]>) -> Result<(), StoreError> {
+    let update = sqlx::query("update participant set phone = $2 where id = $1").bind(id).bind(phone);
+    update.execute(conn).await?;
+    Ok(())
+}
+
 /// Records the day of death.
 pub async fn record_death(conn: &mut PgConnection, id: i64, on: NaiveDate) -> Result<(), StoreError> {
     sqlx::query!("update participant set deceased_on = $2 where id = $1", id, on).execute(conn).await?;

@@ -22,6 +22,8 @@ use tokio::task::AbortHandle;
 
 use super::tls::TlsListener;
 
+/// Where it issues tokens, as its discovery document says: at another origin, as some providers do.
+pub const TOKEN_ENDPOINT: &str = "https://tokens.example.org/oauth2/token";
 /// The `aud` of its tokens for the registry.
 pub const AUDIENCE: &str = "registry-of-the-test";
 
@@ -131,7 +133,9 @@ impl FakeProvider {
         let asked = Arc::new(AtomicUsize::new(0));
         let published = Arc::new(Mutex::new(published));
         let (counter, answer, own) = (Arc::clone(&asked), Arc::clone(&published), address.clone());
-        let description = json!({"issuer": own, "jwks_uri": format!("{own}/keys")}).to_string();
+        let description =
+            json!({"issuer": own, "jwks_uri": format!("{own}/keys"), "token_endpoint": TOKEN_ENDPOINT});
+        let description = description.to_string();
         let routes = Router::new()
             .route(&format!("{path}/.well-known/openid-configuration"), get(move || async { description }))
             .route(

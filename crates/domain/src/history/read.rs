@@ -109,7 +109,8 @@ impl Reader<'_> {
             | EventKind::Resumed
             | EventKind::Corrected
             | EventKind::WageChanged
-            | EventKind::Moved => return Ok(None),
+            | EventKind::Moved
+            | EventKind::ContactChanged => return Ok(None),
             EventKind::Died => {
                 let recorded_on = row.recorded_at.with_timezone(&jakarta()).date_naive();
                 Fact::Died { on: row.effective_on, recorded_on }
