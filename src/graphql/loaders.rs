@@ -138,12 +138,14 @@ impl Loaders {
             employers,
             associations,
             batches,
+            payments,
             people_pages,
             employer_pages,
             association_pages,
             enrollment_pages,
             event_pages,
             row_pages,
+            sent_rows,
             work_units,
             row_problems,
             counts,
@@ -160,12 +162,14 @@ impl Loaders {
         employers.forget();
         associations.forget();
         batches.forget();
+        payments.forget();
         people_pages.forget();
         employer_pages.forget();
         association_pages.forget();
         enrollment_pages.forget();
         event_pages.forget();
         row_pages.forget();
+        sent_rows.forget();
         work_units.forget();
         row_problems.forget();
         counts.forget();
