@@ -199,8 +199,8 @@ impl OnboardingStart<'_> {
     async fn same_file(&self, conn: &mut PgConnection) -> Result<Option<BatchRow>, StoreError> {
         let Some(sha256) = &self.sha256 else { return Ok(None) };
         let digest = self.database.keys.fingerprint(sha256);
-        let payer = self.agreed.payer();
-        onboarding::find_same_file(conn, self.actor, (&digest, sha256), payer, None).await
+        let of = self.agreed.roster_of(self.month);
+        onboarding::find_same_file(conn, self.actor, (&digest, sha256), of, None).await
     }
 }
 

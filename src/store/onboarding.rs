@@ -161,13 +161,15 @@ pub async fn by_ids(
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
 }
 
-/// Who pays for the people of a batch.
+/// Whose roster a batch has, and the month of a monthly list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BatchPayer {
+pub struct RosterOf {
     /// Employer.
     pub employer: Option<i64>,
     /// Association.
     pub association: Option<i64>,
+    /// First day of the month of a monthly list.
+    pub month: Option<NaiveDate>,
 }
 
 /// Finds the newest batch of a payer with the same file, among those that the actor may see and that are not dry runs,
@@ -180,7 +182,7 @@ pub async fn find_same_file(
     conn: &mut sqlx::PgConnection,
     actor: &Actor,
     (digest, sha256): (&[u8], &[u8]),
-    payer: BatchPayer,
+    of: RosterOf,
     batch: Option<i64>,
 ) -> Result<Option<BatchRow>, StoreError> {
     let turn = "select pg_advisory_xact_lock(hashtext('participant_registry.same_file'), hashtext(encode($1, 'hex')))";
@@ -188,9 +190,8 @@ pub async fn find_same_file(
     let mut sql = QueryBuilder::new(format!("select {COLUMNS} from onboarding_batch b where (b.digest = "));
     sql.push_bind(digest.to_vec()).push(" or b.sha256 = ").push_bind(sha256.to_vec());
     sql.push(") and not b.dry_run and b.state not in ('CANCELLED', 'FAILED') and b.employer_id is not distinct from ");
-    sql.push_bind(payer.employer)
-        .push(" and b.association_id is not distinct from ")
-        .push_bind(payer.association);
+    sql.push_bind(of.employer).push(" and b.association_id is not distinct from ").push_bind(of.association);
+    sql.push(" and b.month is not distinct from ").push_bind(of.month);
     if let Some(batch) = batch {
         sql.push(" and (b.id < ")
             .push_bind(batch)

@@ -13,7 +13,7 @@ use super::monthly::ListBatch;
 use super::{Authority, authority, duplicate_file};
 use crate::store::onboarding::lease::{self, LeasedBatch};
 use crate::store::onboarding::staging::{self, Received, SealedChunk};
-use crate::store::onboarding::{self, BatchPayer, BatchRow, writing};
+use crate::store::onboarding::{self, BatchRow, RosterOf, writing};
 use crate::store::{Database, StoreError};
 use domain::actor::{Actor, Right};
 use domain::identity::NumberColumn;
@@ -178,9 +178,9 @@ where
     let digest = database.keys.fingerprint(&sha256);
     let mut warnings = warnings();
     let mut transaction = database.bulk.begin().await?;
-    let payer = BatchPayer { employer: held.employer_id, association: held.association_id };
+    let of = RosterOf { employer: held.employer_id, association: held.association_id, month: held.month };
     let same =
-        onboarding::find_same_file(&mut transaction, actor, (&digest, &sha256), payer, Some(batch)).await?;
+        onboarding::find_same_file(&mut transaction, actor, (&digest, &sha256), of, Some(batch)).await?;
     if let Some(earlier) = &same {
         writing::note_same_file(&mut transaction, batch, earlier.id).await?;
         warnings.push(duplicate_file(earlier, "file"));

@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 use serde::{Serialize, Serializer};
 
 use crate::actions::terms::{self, Asked, Found, Named};
-use crate::store::onboarding::BatchPayer;
+use crate::store::onboarding::RosterOf;
 use crate::store::onboarding::writing::BatchTerms;
 use crate::store::reference::Reference;
 use crate::store::session::Session;
@@ -143,10 +143,10 @@ impl SharedTerms {
         }
     }
 
-    /// Returns who pays.
-    pub(in crate::actions) fn payer(&self) -> BatchPayer {
+    /// Returns whose roster it is, and of which month if it is a monthly list.
+    pub(in crate::actions) fn roster_of(&self, month: Option<NaiveDate>) -> RosterOf {
         let Found { employer, association, .. } = &self.found;
-        BatchPayer { employer: employer.map(|employer| employer.id), association: *association }
+        RosterOf { employer: employer.map(|employer| employer.id), association: *association, month }
     }
 
     /// Returns the terms as a batch stores them.
