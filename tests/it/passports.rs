@@ -45,7 +45,7 @@ async fn a_foreigner_is_enrolled_once_and_found_by_the_passport() {
     let reader = app.reader(Role::Officer, TokenScope::default()).await;
     let in_full = app.post_for(b"claim", &reader, FIND, json!({"number": "E1234567"})).await;
     assert_eq!(in_full.body["data"]["participant"]["passportNumber"], "E1234567", "{}", in_full.body);
-    assert_eq!(app.refused(&reader, FIND, json!({"number": "E1"})).await, "BAD_ID");
+    assert_eq!(app.refused(&reader, FIND, json!({"number": "E1"})).await, "BAD_IDENTIFIER");
     assert_eq!(app.differing_counters().await, 0);
 }
 

@@ -54,7 +54,7 @@ impl App {
         self.ask_as(token, DECIDE, json!({"input": input})).await["decideRetraction"].take()
     }
 
-    async fn pay(&self, enrollment: &str, month: &str) -> Value {
+    async fn pay_month(&self, enrollment: &str, month: &str) -> Value {
         let query = "mutation ($input: RecordContributionsInput!) { recordContributions(input: $input) {
             recorded errors { code path } } }";
         let input = json!({"enrollmentIds": [enrollment], "month": month});
@@ -97,7 +97,7 @@ async fn a_month_paid_in_error_is_taken_back_though_others_were_paid_since() {
     let start = Person::new(&app.channel("BR-PLG").await).at(&employer).with("startsOn", json!("2014-05-01"));
     let (person, enrollment) = app.enrollment(&paid(start)).await;
     for month in ["2014-06-01", "2014-10-01", "2014-09-01"] {
-        assert_eq!(app.pay(&enrollment, month).await["errors"], json!([]));
+        assert_eq!(app.pay_month(&enrollment, month).await["errors"], json!([]));
     }
     let kinds = ["CONTRIBUTED 2014-09-01", "RESUMED 2014-10-01", "CONTRIBUTED 2014-10-01"];
     assert_eq!(events(&app.life(&person).await)[..3], kinds.map(|event| format!("{event} IN_FORCE")));
@@ -128,7 +128,7 @@ async fn a_month_paid_in_error_is_taken_back_though_others_were_paid_since() {
     assert_eq!(app.differing_counters().await, 0);
     assert_eq!(problems(&app.retract(&payment).await), [("ALREADY_RETRACTED", "eventId")]);
     // The month can be paid again, and taken back again.
-    assert_eq!(app.pay(&enrollment, "2014-10-01").await["recorded"], 1);
+    assert_eq!(app.pay_month(&enrollment, "2014-10-01").await["recorded"], 1);
     let again = app.event_of(&person, "CONTRIBUTED").await;
     assert_eq!(app.retract(&again).await["errors"], json!([]));
     assert_eq!(app.differing_counters().await, 0);
@@ -142,7 +142,7 @@ async fn who_may_see_an_event_sees_who_took_it_back_and_the_reason_is_personal_d
     let employer = app.employer("PT Musi").await;
     let (person, enrollment) =
         app.enrollment(&paid(Person::new(&app.channel("BR-PLG").await).at(&employer))).await;
-    app.pay(&enrollment, "2014-11-01").await;
+    app.pay_month(&enrollment, "2014-11-01").await;
     let event = app.event_of(&person, "CONTRIBUTED").await;
     let partner = app.partner(&employer).await;
     assert_eq!(
@@ -177,7 +177,7 @@ async fn an_end_is_taken_back_unless_the_person_has_come_back_since() {
     app.end(&enrollment, "2014-10-20", "RESIGNED").await;
     let ended = app.event_of(&person, "ENDED").await;
     let (_, second) = app.enrollment(&who.clone().with("startsOn", json!("2014-11-10"))).await;
-    app.pay(&second, "2014-12-01").await;
+    app.pay_month(&second, "2014-12-01").await;
     let refused = app.retract(&ended).await;
     assert_eq!(problems(&refused), [("CONTRADICTED_BY_LATER_EVENT", "eventId")]);
     let message = refused["errors"][0]["message"].as_str().unwrap();
@@ -206,7 +206,7 @@ async fn a_transfer_is_taken_back_as_a_whole() {
     let channel = app.channel("BR-PLG").await;
     let (musi, ogan) = (app.employer("PT Musi").await, app.employer("PT Ogan").await);
     let (person, enrollment) = app.enrollment(&paid(Person::new(&channel).at(&musi))).await;
-    app.pay(&enrollment, "2014-11-01").await;
+    app.pay_month(&enrollment, "2014-11-01").await;
     assert_eq!(app.transfer(&enrollment, &ogan, "2014-11-10").await["errors"], json!([]));
     let at_ogan = app.partner(&ogan).await;
     assert!(app.ask_as(&at_ogan, LIFE, json!({"id": person})).await["participant"].is_object());
@@ -324,7 +324,7 @@ async fn a_death_is_taken_back_by_two_clients() {
     assert_eq!(problems(&app.retract(&died).await), [("ALREADY_RETRACTED", "eventId")]);
     assert_eq!(problems(&app.decide(&approver, &died, true).await), [("CONFLICT", "eventId")]);
     // The person lives, and can die.
-    assert_eq!(app.pay(&own, "2014-12-01").await["errors"], json!([]));
+    assert_eq!(app.pay_month(&own, "2014-12-01").await["errors"], json!([]));
     assert_eq!(app.end(&own, "2014-11-30", "DECEASED").await["errors"], json!([]));
     assert_eq!(app.differing_counters().await, 0);
 }
@@ -391,14 +391,14 @@ async fn of_two_retractions_and_of_a_retraction_and_a_payment_one_wins_and_the_o
     let app = App::on(DECEMBER).await;
     let channel = app.channel("BR-PLG").await;
     let (person, enrollment) = app.enrollment(&Person::new(&channel)).await;
-    app.pay(&enrollment, "2014-11-01").await;
+    app.pay_month(&enrollment, "2014-11-01").await;
     let event = app.event_of(&person, "CONTRIBUTED").await;
     let (one, two) = tokio::join!(app.retract(&event), app.retract(&event));
     let mut found = [codes(&one["errors"]), codes(&two["errors"])];
     found.sort_unstable();
     assert_eq!(found, [vec![], vec!["ALREADY_RETRACTED"]]);
     let enrolled = app.event_of(&person, "ENROLLED").await;
-    let (retracted, paid) = tokio::join!(app.retract(&enrolled), app.pay(&enrollment, "2014-11-01"));
+    let (retracted, paid) = tokio::join!(app.retract(&enrolled), app.pay_month(&enrollment, "2014-11-01"));
     let told = (codes(&retracted["errors"]), codes(&paid["errors"]));
     assert!(
         told == (vec![], vec!["NOT_FOUND"]) || told == (vec!["CONTRADICTED_BY_LATER_EVENT"], vec![]),
@@ -445,7 +445,7 @@ async fn a_wage_and_a_move_are_taken_back_and_those_before_and_after_stay() {
 async fn a_retry_with_a_key_returns_the_first_answer() {
     let app = App::on(DECEMBER).await;
     let (person, enrollment) = app.enrollment(&Person::new(&app.channel("BR-PLG").await)).await;
-    app.pay(&enrollment, "2014-11-01").await;
+    app.pay_month(&enrollment, "2014-11-01").await;
     let event = app.event_of(&person, "CONTRIBUTED").await;
     let input = json!({"eventId": event, "reason": "Another person", "idempotencyKey": "retraction-000001"});
     let first = app.ask(RETRACT, json!({"input": input})).await;

@@ -30,7 +30,7 @@ async fn a_batch_is_reverted_row_by_row_and_touched_rows_are_kept() {
                        "rows": [row(1), row(2), row(3)]});
     let batch = app.ask(onboard, json!({"input": input})).await["onboardCivilServants"]["batch"].take();
     let paid = batch["rows"]["nodes"][1]["participant"]["enrollments"]["nodes"][0]["id"].as_str().unwrap();
-    assert_eq!(app.pay(paid, "2014-11-01").await["errors"], json!([]));
+    assert_eq!(app.pay_month(paid, "2014-11-01").await["errors"], json!([]));
     let revert =
         "mutation ($input: RevertOnboardingInput!) { revertOnboarding(input: $input) { reverted lastRow
         kept { number participant { id } errors { code } } batch { id } errors { code path } } }";

@@ -55,7 +55,9 @@ impl Hero<'_> {
                 payload["errors"] == json!([])
             }
             Told::Paid { enrollment, month } => match enrollment_of(enrollment) {
-                Some(id) => self.app.pay(&id, &format!("2014-{:02}-01", 6 + month)).await["recorded"] == 1,
+                Some(id) => {
+                    self.app.pay_month(&id, &format!("2014-{:02}-01", 6 + month)).await["recorded"] == 1
+                }
                 None => false,
             },
             Told::Ended { enrollment, day: on } => match enrollment_of(enrollment) {
@@ -84,7 +86,8 @@ impl Hero<'_> {
     async fn state(&self) -> Value {
         let Some(id) = &self.id else { return json!([]) };
         let mut life = self.app.life(id).await;
-        let nodes = life["enrollments"]["nodes"].as_array_mut().unwrap();
+        let mut nodes = life["enrollments"]["nodes"].take();
+        let nodes = nodes.as_array_mut().unwrap();
         nodes.iter_mut().for_each(|node| {
             node.as_object_mut().unwrap().remove("id");
         });
