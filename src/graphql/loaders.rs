@@ -153,8 +153,7 @@ impl Loaders {
             workforce,
             last_enrollments,
             totals,
-            payments,
-            sent_rows,
+            absent_pages,
         } = self;
         participants.forget();
         enrollments.forget();
@@ -177,8 +176,7 @@ impl Loaders {
         workforce.forget();
         last_enrollments.forget();
         totals.forget();
-        payments.forget();
-        sent_rows.forget();
+        absent_pages.forget();
     }
 }
 
