@@ -18,11 +18,10 @@ use domain::calendar::Calendar;
 use domain::channel::{Channel, ChannelKind};
 use domain::enrollment::{CivilServantCategory, Programme, Segment};
 use domain::identity::{RegionCodes, ServiceNumberRules};
-use domain::monthly_list::WageFallRule;
 use domain::province::{Province, ProvinceEdition};
 use domain::rule::{
     AgeRule, Citation, CivilServantRule, CombinationRule, ContributionRule, GraceRule, Period, ProgrammeRule,
-    RoundingRule, Rulebook,
+    RoundingRule, Rulebook, WageFallRule,
 };
 use domain::target::{ReportedFigure, Target};
 use domain::wage::WageRule;

@@ -23,7 +23,7 @@ use super::identity::IdentityNumber;
 use super::onboarding::{JudgedRow, Row, judge_row};
 use super::participant::FullName;
 use super::problem::{Problem, ProblemCode, keep};
-use super::rule::{Citation, Rulebook};
+use super::rule::Rulebook;
 use super::vocabulary::Sex;
 
 /// What a row of a monthly list is, or somebody who is not in it.
@@ -61,15 +61,6 @@ impl ListChange {
     pub fn is_applied(self) -> bool {
         matches!(self, Self::Joins | Self::Elsewhere | Self::Leaves | Self::WageChanges | Self::Moved)
     }
-}
-
-/// By how much a wage may fall from one list to the next without a mark.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WageFallRule {
-    /// A wage that falls by more than these hundredths is marked.
-    pub percent: i64,
-    /// Its source.
-    pub citation: Citation,
 }
 
 /// What all rows of a list have in common.

@@ -113,6 +113,15 @@ pub struct ClearanceRule {
     pub citation: Citation,
 }
 
+/// By how much a wage may fall from one list to the next without a mark.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WageFallRule {
+    /// A wage that falls by more than these hundredths is marked.
+    pub percent: i64,
+    /// Its source.
+    pub citation: Citation,
+}
+
 /// Direction of rounding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[derive(Display, EnumString, IntoStaticStr, VariantArray)]

@@ -6,7 +6,7 @@ use super::*;
 use crate::channel::Channel;
 use crate::count::HeldEnrollment;
 use crate::enrollment::{KnownPerson, Payer};
-use crate::rule::{AgeRule, ContributionRule, Period};
+use crate::rule::{AgeRule, Citation, ContributionRule, Period, WageFallRule};
 use crate::timeline::{PaidMonths, Timeline};
 use crate::vocabulary::{ChannelKind, EmployerKind, EndReason, Programme, Segment};
 use crate::wage::{WageHistory, WageRule, WageRuleKind};

@@ -4,12 +4,11 @@ use chrono::NaiveDate;
 
 use super::{
     AgeRule, Citation, CivilServantRule, ClearanceRule, CombinationRule, ContributionRule, GraceRule,
-    ProgrammeRule, RoundingRule,
+    ProgrammeRule, RoundingRule, WageFallRule,
 };
 use crate::day::age_on;
 use crate::identity::{RegionCodes, ServiceNumberRules};
 use crate::money::MoneyRules;
-use crate::monthly_list::WageFallRule;
 use crate::vocabulary::{ChannelKind, CivilServantCategory, Programme, Segment};
 use crate::wage::{WageRule, WageRuleKind};
 
