@@ -21,10 +21,9 @@ use domain::identity::{RegionCodes, ServiceNumberRules};
 use domain::province::{Province, ProvinceEdition};
 use domain::rule::{
     AgeRule, Citation, CivilServantRule, CombinationRule, ContributionRule, GraceRule, Period, ProgrammeRule,
-    RoundingRule, Rulebook, WageFallRule,
+    RoundingRule, Rulebook, WageFallRule, WageRule,
 };
 use domain::target::{ReportedFigure, Target};
-use domain::wage::WageRule;
 
 /// A snapshot of the reference data.
 #[derive(Debug, Default)]

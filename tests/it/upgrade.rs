@@ -136,7 +136,7 @@ async fn a_database_of_the_last_release_is_updated_by_its_plain_owner() {
     assert_eq!(number(&mut owner, people).await, 14);
     drop(owner);
     let app = opened(database).await;
-    assert_eq!(app.differing_counters().await, 0);
+    assert_eq!(app.recount().await.differences, []);
     let query = "{ participants(filterBy: {name: \"muñtari\"}) { nodes { fullName } }
         employers(filterBy: {name: \"meláti\"}) { nodes { name participants { totalCount } } }
         associations(filterBy: {name: \"meláti\"}) { nodes { name counts { total } } } coverage { counts { total active } } }";

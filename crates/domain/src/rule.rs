@@ -147,6 +147,29 @@ pub struct RoundingRule {
     pub citation: Citation,
 }
 
+/// What a rule about wages says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Display, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum WageRuleKind {
+    /// A contribution month goes by the wage on the first day that the enrollment covers.
+    MonthByFirstDay,
+    /// A contribution month goes by the wage on the last day that the enrollment covers.
+    MonthByLastDay,
+    /// The wage of a part of a month is not accepted: a month is reported with the wage of a whole month.
+    WholeMonthsOnly,
+    /// A change for a month that is over needs a reason.
+    PastNeedsReason,
+}
+
+/// A rule about wages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WageRule {
+    /// What it says.
+    pub kind: WageRuleKind,
+    /// Its source.
+    pub citation: Citation,
+}
+
 /// The contribution that is due for a programme.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContributionRule {

@@ -6,12 +6,12 @@
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
-use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
+use super::cell::{LEAST_BELIEVABLE_WAGE, MAX_MONTHLY_WAGE};
 use super::day::{self, end_of_month, first_of_month};
-use super::enrollment::{judge_wage, warn_about_wage};
+use super::number::rupiah;
 use super::problem::{Problem, ProblemCode};
-use super::rule::{Citation, Rulebook};
+use super::rule::{Rulebook, WageRuleKind};
 
 /// How many years ahead a change can be recorded.
 const YEARS_AHEAD: u32 = 1;
@@ -92,29 +92,6 @@ impl WageHistory {
     }
 }
 
-/// What a rule about wages says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Display, EnumString, IntoStaticStr, VariantArray)]
-#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
-pub enum WageRuleKind {
-    /// A contribution month goes by the wage on the first day that the enrollment covers.
-    MonthByFirstDay,
-    /// A contribution month goes by the wage on the last day that the enrollment covers.
-    MonthByLastDay,
-    /// The wage of a part of a month is not accepted: a month is reported with the wage of a whole month.
-    WholeMonthsOnly,
-    /// A change for a month that is over needs a reason.
-    PastNeedsReason,
-}
-
-/// A rule about wages.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WageRule {
-    /// What it says.
-    pub kind: WageRuleKind,
-    /// Its source.
-    pub citation: Citation,
-}
-
 /// A change of a wage, as requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WageChange<'a> {
@@ -188,6 +165,28 @@ impl WageHistory {
     }
 }
 
+/// Returns the problem of an amount that is no wage.
+pub(super) fn judge_wage(wage: i64) -> Option<Problem> {
+    (!(1..=MAX_MONTHLY_WAGE).contains(&wage)).then(|| {
+        Problem::error(
+            ProblemCode::OutOfRange,
+            "monthlyWage",
+            format!("A monthly wage must be between {} and {}.", rupiah(1), rupiah(MAX_MONTHLY_WAGE)),
+        )
+        .hint("Give whole rupiah a month, or nothing if it is unknown.")
+    })
+}
+
+/// Returns the warning for an implausibly low wage. Contributions would be too low, but the person is covered.
+pub(super) fn warn_about_wage(wage: i64) -> Option<Problem> {
+    (wage < LEAST_BELIEVABLE_WAGE).then(|| {
+        let least = rupiah(LEAST_BELIEVABLE_WAGE);
+        let message = format!("The monthly wage is below {least}; thousands may be missing.");
+        Problem::warning(ProblemCode::OutOfRange, "monthlyWage", message)
+            .hint("Compare it with the payroll. Write whole rupiah a month: 4250000 or 4.250.000,00.")
+    })
+}
+
 /// Returns the problem of a wage that is recorded already.
 fn unchanged() -> Problem {
     let message = "This wage is already recorded for this day. Nothing was changed.";
@@ -214,7 +213,7 @@ mod tests {
 
     use super::*;
     use crate::problem::Severity;
-    use crate::rule::Period;
+    use crate::rule::{Citation, Period, WageRule};
 
     fn day(text: &str) -> NaiveDate {
         text.parse().unwrap()

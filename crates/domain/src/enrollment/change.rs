@@ -3,12 +3,13 @@
 use chrono::NaiveDate;
 
 use super::Terms;
-use super::judge::{judge_age, judge_terms, judge_wage};
+use super::judge::{judge_age, judge_terms};
 use crate::count::HeldEnrollment;
 use crate::day::first_of_month;
 use crate::problem::{Problem, ProblemCode};
 use crate::rule::Rulebook;
 use crate::vocabulary::{EndReason, EnrollmentStatus};
+use crate::wage::judge_wage;
 
 /// Checks the form for an end, independent of the enrollment.
 pub fn judge_end_form(on: NaiveDate, reason: EndReason, today: NaiveDate) -> Vec<Problem> {

@@ -3,15 +3,15 @@
 use chrono::{Datelike as _, Months, NaiveDate};
 
 use super::{CivilServant, KnownPerson, Lookup, NewEnrollment, PersonForm, Terms};
-use crate::cell::{LEAST_BELIEVABLE_WAGE, MAX_MONTHLY_WAGE, is_blank};
+use crate::cell::is_blank;
 use crate::identity::{self, IdentityNumber, NationalId, PassportNumber, ServiceNumber};
-use crate::number::rupiah;
 use crate::participant::{FullName, PhoneNumber, shares_words};
 use crate::problem::{Problem, ProblemCode, collect, keep, refuses};
 use crate::rule::{ProgrammeRefusal, Rulebook};
 use crate::text;
 use crate::timeline::{PaidMonths, Timeline};
 use crate::vocabulary::{CivilServantCategory, EmployerKind, Programme, Segment, Sex};
+use crate::wage::{judge_wage, warn_about_wage};
 
 /// Earliest plausible year of birth.
 const EARLIEST_BIRTH_YEAR: i32 = 1900;
@@ -291,27 +291,6 @@ fn judge_combination(terms: &Terms<'_>, rules: &Rulebook, starts_on: NaiveDate) 
     let (segment, required) = (terms.segment, required.join(" and "));
     let message = format!("An enrollment in the segment {segment} needs at least {required}.");
     Some(Problem::error(ProblemCode::Required, "programmes", message).hint(rule.citation.title.clone()))
-}
-
-pub(crate) fn judge_wage(wage: i64) -> Option<Problem> {
-    (!(1..=MAX_MONTHLY_WAGE).contains(&wage)).then(|| {
-        Problem::error(
-            ProblemCode::OutOfRange,
-            "monthlyWage",
-            format!("A monthly wage must be between {} and {}.", rupiah(1), rupiah(MAX_MONTHLY_WAGE)),
-        )
-        .hint("Give whole rupiah a month, or nothing if it is unknown.")
-    })
-}
-
-/// Returns the warning for an implausibly low wage. Contributions would be too low, but the person is covered.
-pub(crate) fn warn_about_wage(wage: i64) -> Option<Problem> {
-    (wage < LEAST_BELIEVABLE_WAGE).then(|| {
-        let least = rupiah(LEAST_BELIEVABLE_WAGE);
-        let message = format!("The monthly wage is below {least}; thousands may be missing.");
-        Problem::warning(ProblemCode::OutOfRange, "monthlyWage", message)
-            .hint("Compare it with the payroll. Write whole rupiah a month: 4250000 or 4.250.000,00.")
-    })
 }
 
 /// Checks a birth date.

@@ -4,13 +4,12 @@ use chrono::NaiveDate;
 
 use super::{
     AgeRule, Citation, CivilServantRule, ClearanceRule, CombinationRule, ContributionRule, GraceRule,
-    ProgrammeRule, RoundingRule, WageFallRule,
+    ProgrammeRule, RoundingRule, WageFallRule, WageRule, WageRuleKind,
 };
 use crate::day::age_on;
 use crate::identity::{RegionCodes, ServiceNumberRules};
 use crate::money::MoneyRules;
 use crate::vocabulary::{ChannelKind, CivilServantCategory, Programme, Segment};
-use crate::wage::{WageRule, WageRuleKind};
 
 /// All rules, as loaded from the database.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
