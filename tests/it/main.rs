@@ -39,6 +39,7 @@ mod lifecycle;
 mod limits;
 mod logs;
 mod matrix;
+mod monthly_list;
 mod moving;
 mod mutation_inputs;
 mod names;

@@ -73,6 +73,7 @@ pub mod history;
 pub mod identity;
 pub mod language;
 pub mod money;
+pub mod monthly_list;
 pub mod number;
 pub mod onboarding;
 pub mod page;

@@ -236,7 +236,7 @@ impl Register {
     pub(super) fn counted(&self) -> Deltas {
         let held = self.enrollments.values().collect();
         let mut deltas = Deltas::new();
-        let person = Counted { province: 16, channel: 3, deceased_on: self.deceased_on, held };
+        let person = Counted { residence: 16.into(), channel: 3, deceased_on: self.deceased_on, held };
         add(&mut deltas, &person, 1, &rules());
         deltas
     }
