@@ -168,9 +168,6 @@ impl Serve {
             spans.finish().await;
         }
         installation.close().await;
-        if let Some(spans) = spans {
-            spans.finish().await;
-        }
         if exchanged.into_inner() {
             bail!(
                 "the key of the identity numbers was rotated: start again with the new key as REGISTRY_KEY_FILE"
