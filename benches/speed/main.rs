@@ -10,6 +10,7 @@
 mod client;
 mod contributions;
 mod load;
+mod monthly;
 mod people;
 mod pgbench;
 mod process;
@@ -71,6 +72,7 @@ enum Part {
     S10,
     S11,
     C1,
+    C2,
 }
 
 /// The scenarios of queries.
@@ -129,7 +131,7 @@ async fn measure(cli: &Cli, registers: &Registers) -> anyhow::Result<()> {
         if cli.includes(&READING) {
             reading::measure(cli, &register, &mut report).await?;
         }
-        if cli.includes(&[Part::S6, Part::S7, Part::C1]) {
+        if cli.includes(&[Part::S6, Part::S7, Part::C1, Part::C2]) {
             // Writes go into a copy, so that `--keep` keeps the original data.
             let copy = registers.copy_of(&register).await?;
             let measured = measure_writing(cli, &copy, &mut report).await;
@@ -146,6 +148,9 @@ async fn measure_writing(cli: &Cli, copy: &register::Register, report: &mut Repo
     }
     if cli.includes(&[Part::C1]) {
         contributions::measure(copy, report).await?;
+    }
+    if cli.includes(&[Part::C2]) {
+        monthly::measure(cli, copy, report).await?;
     }
     Ok(())
 }

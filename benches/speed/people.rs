@@ -135,6 +135,36 @@ pub fn file(numbers: std::ops::Range<u64>) -> String {
     text
 }
 
+/// What a row of a monthly list does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listed {
+    Joins,
+    Leaves,
+    WageChanges,
+    Unchanged,
+}
+
+/// Returns a monthly list of people of a company.
+pub fn list(rows: impl Iterator<Item = (u64, Listed)>) -> String {
+    let mut text = "NIK;NAMA;TANGGAL LAHIR;JENIS KELAMIN;UPAH;TGL_KEJADIAN;SEBAB_NA\n".to_owned();
+    for (number, listed) in rows {
+        let person = Person::of(number);
+        let wage = if listed == Listed::WageChanges { 2_600_000 } else { 2_500_000 };
+        let leaving = if listed == Listed::Leaves { "2014-09-20;A1" } else { ";" };
+        let cells = [
+            person.national_id(),
+            person.full_name(),
+            person.born.to_string(),
+            if person.is_woman { "P" } else { "L" }.to_owned(),
+            wage.to_string(),
+            leaving.to_owned(),
+        ];
+        text.push_str(&cells.join(";"));
+        text.push('\n');
+    }
+    text
+}
+
 fn row(number: u64) -> Row {
     let person = Person::of(number);
     Row {

@@ -1,11 +1,14 @@
 //! `approveOnboarding`: approves the plan of a batch. Another client than the sender approves exactly the plan it has seen.
 
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
+use super::onboarding::{EndAbsent, approve_list};
 use super::request::{Mutation, Request};
 use super::{ActionError, Done, Submission};
-use crate::store::onboarding::writing;
+use crate::store::audit::Trail;
+use crate::store::onboarding::{monthly, writing};
 use crate::store::{Database, StoreError, onboarding};
 use domain::actor::{Actor, Right};
 use domain::onboarding::OnboardingState;
@@ -18,6 +21,9 @@ pub struct Input {
     pub batch: i64,
     /// The digest of the plan that the approver has seen, in hexadecimal digits.
     pub plan_digest: String,
+    /// Whose enrollments end of those who are not in a monthly list. Left out of the fingerprint where it is not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end_absent: Option<EndAbsent>,
 }
 
 /// The batch that was approved.
@@ -27,10 +33,11 @@ pub struct Approved {
     pub batch: i64,
 }
 
-/// Approves a plan.
+/// Approves a plan. Absent people whose enrollments end are recorded in `trail`.
 pub async fn approve_onboarding(
     database: &Database,
     actor: &Actor,
+    (today, trail): (NaiveDate, &Trail),
     submission: Submission<'_>,
     input: &Input,
 ) -> Result<Done<Approved>, ActionError> {
@@ -40,7 +47,7 @@ pub async fn approve_onboarding(
     if !seen.contains_key(&input.batch) {
         return request.refuse(vec![absent()]).await;
     }
-    request.run(Approval { actor, input }).await
+    request.recorded_in(trail).run(Approval { actor, today, input }).await
 }
 
 /// The problem of a batch that does not exist, or that the actor may not see.
@@ -50,6 +57,7 @@ pub(super) fn absent() -> Problem {
 
 struct Approval<'a> {
     actor: &'a Actor,
+    today: NaiveDate,
     input: &'a Input,
 }
 
@@ -57,7 +65,7 @@ impl Mutation for Approval<'_> {
     type Output = Approved;
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Approved>, StoreError> {
-        let Input { batch, plan_digest } = self.input;
+        let Input { batch, plan_digest, end_absent } = self.input;
         let Some(locked) = writing::lock(conn, *batch).await? else {
             return Ok(Done::refused(vec![absent()]));
         };
@@ -68,8 +76,13 @@ impl Mutation for Approval<'_> {
         let is_this_plan = locked.plan_digest.is_some_and(|digest| hexadecimal(&digest) == *plan_digest);
         match locked.state {
             OnboardingState::AwaitingApproval if is_this_plan => {
+                let absent = match approve_list(conn, *batch, end_absent.as_ref(), self.today).await? {
+                    Ok(absent) => absent,
+                    Err(problems) => return Ok(Done::refused(problems)),
+                };
                 writing::approve(conn, *batch, &self.actor.client).await?;
-                Ok(Done::did(Approved { batch: *batch }, Vec::new()))
+                monthly::begin_applying(conn, *batch).await?;
+                Ok(Done::did(Approved { batch: *batch }, Vec::new()).concerning(absent))
             }
             OnboardingState::AwaitingApproval => {
                 let message = "This is not the digest of the plan. Nothing was approved.";

@@ -8,6 +8,7 @@
 //! - `request.rs` runs a mutation: right, idempotency key, transaction, retries, audit entry.
 //! - `terms.rs` looks up what a form names; `enrolling.rs` writes enrollments; `ending.rs` ends them.
 //! - `recording.rs` adds a month to the paid months of people; `account.rs` is what a payer owes and has paid.
+//! - `retracting.rs` computes a history without an event, and writes it.
 //! - `changing.rs` updates what follows from a change of people: counters, status, payers.
 //! - [`quota`] limits what a client can learn about people whom it may not see.
 //! - [`onboarding`] is the worker that plans and applies batches; [`lapse`] is the daily run.
@@ -34,6 +35,7 @@ mod client_scope;
 pub mod close_channel;
 pub mod close_employer;
 pub mod correct_participant;
+pub mod decide_retraction;
 pub mod declare_headcount;
 pub mod end_enrollment;
 mod ending;
@@ -55,7 +57,10 @@ pub mod register_client;
 pub mod register_employer;
 pub mod reopen_employer;
 mod request;
+pub mod retract_event;
+pub mod retracting;
 pub mod reverse_payment;
+pub mod revert_onboarding;
 pub mod set_target;
 pub mod start_onboarding;
 mod terms;

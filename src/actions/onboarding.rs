@@ -5,6 +5,7 @@
 
 mod applying;
 mod chunk;
+mod monthly;
 mod planning;
 pub mod receive;
 pub mod retention;
@@ -31,6 +32,8 @@ use domain::onboarding::{Counts, JudgedRow, RowOutcome};
 use domain::problem::{Problem, ProblemCode, Severity, refuses};
 use domain::rule::Rulebook;
 
+pub use monthly::EndAbsent;
+pub(super) use monthly::{approve_list, conflict_problem};
 pub use terms::RosterTerms;
 pub(super) use terms::SharedTerms;
 

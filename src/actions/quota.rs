@@ -80,6 +80,12 @@ impl Revealed {
         Self { refused: vec![index], enrolled: Vec::new() }
     }
 
+    /// Returns what the rows of a list reveal, by the indexes of their numbers: rows that contradict what is registered, and
+    /// rows of people who are registered with the payer.
+    pub(super) fn by_list(refused: Vec<Vec<u8>>, enrolled: Vec<Vec<u8>>) -> Self {
+        Self { refused, enrolled }
+    }
+
     /// Returns what the outcomes of forms reveal. A form without an outcome reveals nothing.
     pub(super) fn by<'a>(
         outcomes: impl IntoIterator<Item = Option<&'a EnrollOutcome>>,

@@ -4,15 +4,19 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
-use super::onboarding::{RosterTerms, SharedTerms, duplicate_file, too_many_open};
+use super::onboarding::{RosterTerms, SharedTerms, conflict_problem, duplicate_file, too_many_open};
 use super::request::{Mutation, Request};
 use super::{ActionError, Done, Submission, keep};
+use crate::store::onboarding::monthly::{self, ListOf};
 use crate::store::onboarding::writing::{self, NewBatch};
 use crate::store::onboarding::{self, BatchRow};
 use crate::store::{Database, StoreError};
 use domain::actor::{Actor, Right};
-use domain::onboarding::OnboardingState;
+use domain::day::first_of_month;
+use domain::monthly_list::judge_month;
+use domain::onboarding::{OnboardingKind, OnboardingState};
 use domain::problem::{Problem, ProblemCode, refuses};
+use domain::rule::Rulebook;
 use domain::text;
 
 /// What is asked for.
@@ -33,6 +37,16 @@ pub struct Input {
     /// idempotency key.
     #[serde(skip)]
     pub dry_run: bool,
+    /// What the rows of the file are. New fields are left out of the fingerprint where they are not given.
+    #[serde(skip_serializing_if = "is_roster")]
+    pub kind: OnboardingKind,
+    /// A day of the month of a monthly list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub month: Option<NaiveDate>,
+}
+
+fn is_roster(kind: &OnboardingKind) -> bool {
+    *kind == OnboardingKind::Roster
 }
 
 /// The batch that waits for its file.
@@ -76,12 +90,36 @@ async fn judge<'a>(
         let problem = Problem::error(ProblemCode::OutOfScope, "planOnly", message);
         problems.push(problem.hint("Leave planOnly true; an approver then looks at the plan."));
     }
+    let list = match input.kind {
+        OnboardingKind::Roster => input.month.map(|_| Err(month_of_a_roster())),
+        OnboardingKind::MonthlyList => Some(judge_list(input, &reference.rules, today)),
+    };
+    let month = list.and_then(|month| keep(month, &mut problems));
     match (agreed, file_name) {
         (Some(agreed), Some(file_name)) if !refuses(&problems) => {
-            Ok(Ok(OnboardingStart { database, actor, input, agreed, file_name, sha256 }))
+            Ok(Ok(OnboardingStart { database, actor, input, agreed, file_name, sha256, month }))
         }
         _ => Ok(Err(problems)),
     }
+}
+
+/// Returns the first day of the month of a list.
+fn judge_list(input: &Input, rules: &Rulebook, today: NaiveDate) -> Result<NaiveDate, Problem> {
+    if input.terms.employer.is_none() && input.terms.association.is_none() {
+        let message = "A monthly list is of a payer: an employer or an association.";
+        return Err(Problem::error(ProblemCode::Required, "employerId", message));
+    }
+    let Some(month) = input.month.map(first_of_month) else {
+        let message = "A monthly list needs its month.";
+        return Err(Problem::error(ProblemCode::Required, "month", message).hint("Give any of its days."));
+    };
+    judge_month(month, rules, today).map_or(Ok(month), Err)
+}
+
+fn month_of_a_roster() -> Problem {
+    let message = "A roster has no month.";
+    Problem::error(ProblemCode::Conflict, "month", message)
+        .hint("Leave the month out, or choose the kind MONTHLY_LIST.")
 }
 
 fn parse_sha256(text: &str) -> Result<Vec<u8>, Problem> {
@@ -99,6 +137,25 @@ struct OnboardingStart<'a> {
     agreed: SharedTerms,
     file_name: String,
     sha256: Option<Vec<u8>>,
+    /// First day of the month of a list.
+    month: Option<NaiveDate>,
+}
+
+impl OnboardingStart<'_> {
+    /// Returns why a list of this month must not be started.
+    async fn newer_list(&self, conn: &mut PgConnection) -> Result<Option<Problem>, StoreError> {
+        let Some(month) = self.month else { return Ok(None) };
+        let terms = self.agreed.of_batch();
+        let list = ListOf {
+            employer: terms.employer_id,
+            association: terms.association_id,
+            segment: terms.segment,
+            category: terms.category,
+            month,
+        };
+        let conflict = monthly::conflict(conn, list, (None, None)).await?;
+        Ok(conflict.map(|conflict| conflict_problem(conflict, "month")))
+    }
 }
 
 impl Mutation for OnboardingStart<'_> {
@@ -106,6 +163,9 @@ impl Mutation for OnboardingStart<'_> {
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Started>, StoreError> {
         if let Some(problem) = too_many_open(conn, self.database, (self.actor, "fileName")).await? {
+            return Ok(Done::refused(vec![problem]));
+        }
+        if let Some(problem) = self.newer_list(conn).await? {
             return Ok(Done::refused(vec![problem]));
         }
         let new = NewBatch {
@@ -125,6 +185,9 @@ impl Mutation for OnboardingStart<'_> {
         }
         if self.input.dry_run {
             writing::make_dry_run(conn, batch).await?;
+        }
+        if let Some(month) = self.month {
+            monthly::make_list(conn, batch, month).await?;
         }
         let warnings = earlier.map(|earlier| duplicate_file(&earlier, "sha256"));
         Ok(Done::did(Started { batch }, warnings.into_iter().collect()))

@@ -13,6 +13,7 @@ use super::error::FieldError;
 use super::loaders::load;
 use super::node_id::NodeId;
 use super::participant::Participant;
+use super::retraction::RetractionState;
 use super::scalar::{Date, DateTime};
 use crate::store::StoreError;
 use crate::store::event::EventRow;
@@ -95,6 +96,33 @@ impl ParticipantEvent {
     fn reason(&self, ctx: &Context<'_>) -> Option<&str> {
         let correction = self.row.details.as_ref().filter(|_| caller(ctx).reads_personal_data())?;
         correction.reason.as_deref()
+    }
+
+    /// State of its retraction. Null if none was asked for, or if it was declined. A retracted event counts as never
+    /// recorded.
+    fn retraction_state(&self) -> Option<RetractionState> {
+        self.row.retraction.map(RetractionState::from)
+    }
+
+    /// Time of its retraction. Null unless it is retracted.
+    fn retracted_at(&self) -> Option<DateTime> {
+        self.row.retracted_at.map(Into::into)
+    }
+
+    /// Name of the client that retracted it, or asked for it.
+    fn retracted_by(&self) -> Option<&str> {
+        self.row.retracted_by.as_deref()
+    }
+
+    /// Name of the client that approved the retraction. Null if none had to.
+    fn retraction_approved_by(&self) -> Option<&str> {
+        self.row.retraction_approved_by.as_deref()
+    }
+
+    /// Reason of the retraction, as the client stated it. Null unless you may read personal data and state a purpose
+    /// (`X-Purpose`).
+    fn retraction_reason(&self, ctx: &Context<'_>) -> Option<&str> {
+        self.row.retraction_reason.as_deref().filter(|_| caller(ctx).reads_personal_data())
     }
 
     /// Corrected values, the wage of a WAGE_CHANGED event, the province of a MOVED event, and what a CONTACT_CHANGED event
@@ -197,7 +225,12 @@ pub(super) const DECLARATIONS: Declarations = Declarations {
         (Right::ReadPeople, &["ParticipantEvent", "ParticipantEventConnection", "ParticipantEventEdge"]),
         (
             Right::ReadPersonalData,
-            &["ParticipantEvent.reason", "ParticipantEvent.changes", "ParticipantChange"],
+            &[
+                "ParticipantEvent.reason",
+                "ParticipantEvent.retractionReason",
+                "ParticipantEvent.changes",
+                "ParticipantChange",
+            ],
         ),
     ],
     rules: Rules { lists: &[("ParticipantChange", 20)], ..Rules::NONE },

@@ -27,6 +27,7 @@ use crate::store::coverage::{self, People};
 use crate::store::employer::{self, EmployerFilter, EmployerRow};
 use crate::store::enrollment::{self, EnrollmentFilter, EnrollmentRow};
 use crate::store::event::{self, EventFilter, EventRow};
+use crate::store::onboarding::monthly::{self, AbsentRecord};
 use crate::store::onboarding::{self, BatchRow, OnboardingRowRecord, RowFilter, content};
 use crate::store::participant::{self, ParticipantFilter, ParticipantRow, PeopleOf};
 use crate::store::payment::{self, PaymentRow};
@@ -79,6 +80,8 @@ pub struct Loaders {
     pub event_pages: LoaderOf<EventPages>,
     /// Pages of rows of batches.
     pub row_pages: LoaderOf<RowPages>,
+    /// Pages of absent people of monthly lists.
+    pub absent_pages: LoaderOf<AbsentPages>,
     /// Rows of batches as they were sent, by batch and number.
     pub sent_rows: LoaderOf<SentRows>,
     /// Rows of batches by work unit.
@@ -114,6 +117,7 @@ impl Loaders {
             enrollment_pages: LoaderOf::new(caller),
             event_pages: LoaderOf::new(caller),
             row_pages: LoaderOf::new(caller),
+            absent_pages: LoaderOf::new(caller),
             sent_rows: LoaderOf::new(caller),
             work_units: LoaderOf::new(caller),
             row_problems: LoaderOf::new(caller),
@@ -149,6 +153,8 @@ impl Loaders {
             workforce,
             last_enrollments,
             totals,
+            payments,
+            sent_rows,
         } = self;
         participants.forget();
         enrollments.forget();
@@ -171,6 +177,8 @@ impl Loaders {
         workforce.forget();
         last_enrollments.forget();
         totals.forget();
+        payments.forget();
+        sent_rows.forget();
     }
 }
 
@@ -339,6 +347,9 @@ pages_of! {
     /// Pages of the rows of batches.
     RowPages: RowFilter => OnboardingRowRecord, |caller, parents, filter, page|
         onboarding::rows_of(&caller.session, parents, filter, page);
+    /// Pages of the absent people of monthly lists.
+    AbsentPages: () => AbsentRecord, |caller, parents, _filter, page|
+        monthly::absent_of(&caller.session, parents, page);
     /// Pages of the enrollments of people.
     EnrollmentPages: EnrollmentFilter => EnrollmentRow, |caller, parents, filter, page|
         enrollment::list_of(&caller.session, &caller.actor, parents, filter, page);
@@ -430,6 +441,8 @@ pub enum TotalOf {
     Events(i64, EventFilter),
     /// Rows of an onboarding batch.
     Rows(i64, RowFilter),
+    /// Absent people of a monthly list.
+    Absent(i64),
 }
 
 impl Hash for TotalOf {
@@ -465,6 +478,7 @@ impl Source for Totals {
                     enrollment::count_of(session, actor, &parents, filter).await?
                 }
                 TotalOf::Events(_, filter) => event::count_of(session, actor, &parents, *filter).await?,
+                TotalOf::Absent(_) => monthly::count_absent_of(session, &parents).await?,
                 TotalOf::Rows(_, filter) => onboarding::count_rows_of(session, &parents, filter).await?,
             };
             totals.extend(found.into_iter().map(|(parent, total)| (group.with_parent(parent), total)));
@@ -481,6 +495,7 @@ impl TotalOf {
             | Self::Associations(parent, _)
             | Self::Enrollments(parent, _)
             | Self::Events(parent, _)
+            | Self::Absent(parent)
             | Self::Rows(parent, _) => *parent,
         }
     }
@@ -493,6 +508,7 @@ impl TotalOf {
             | Self::Associations(parent, _)
             | Self::Enrollments(parent, _)
             | Self::Events(parent, _)
+            | Self::Absent(parent)
             | Self::Rows(parent, _) => *parent = new,
         }
         other

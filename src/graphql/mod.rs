@@ -40,6 +40,7 @@ pub mod payment;
 mod prefetch;
 pub mod problem;
 pub mod province;
+pub mod retraction;
 pub mod rights;
 pub mod scalar;
 pub mod target;
@@ -76,6 +77,7 @@ pub struct Mutation(
     enrollment::EnrollmentMutation,
     enrollment::EnrollmentChangeMutation,
     enrollment::WageMutation,
+    retraction::RetractionMutation,
     participant::ParticipantMutation,
     participant::MoveMutation,
     participant::ContactMutation,
@@ -88,6 +90,7 @@ pub struct Mutation(
     target::TargetMutation,
     client::ClientMutation,
     onboarding::OnboardingMutation,
+    onboarding::ReversalMutation,
     onboarding::InlineOnboardingMutation,
 );
 

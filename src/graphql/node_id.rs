@@ -122,6 +122,17 @@ pub fn enrollment_id(id: &str) -> Result<(i64, i64), FieldError> {
     }
 }
 
+/// Reads the id of an event: its person, and its own.
+///
+/// # Errors
+/// Not an id of an event.
+pub fn event_id(id: &str) -> Result<(i64, i64), FieldError> {
+    match NodeId::decode(id)? {
+        NodeId::Event(participant, id) => Ok((participant, id)),
+        _ => Err(FieldError::Id),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -1,6 +1,6 @@
 //! Onboarding batches, and the outcome of each row.
 
-use async_graphql::{Context, Enum, ID, InputObject, Object, Result};
+use async_graphql::{Context, ID, InputObject, Object, Result};
 use domain::onboarding::MAXIMUM_WORK_UNITS;
 use domain::problem::ProblemCode;
 use graphql_front::catalogue::Rules;
@@ -17,15 +17,16 @@ use super::employer::Employer;
 use super::enrollment::{CivilServantCategory, Programme, Segment};
 use super::error::FieldError;
 use super::loaders::{TotalOf, load, load_many, load_page, missing};
-use super::node_id::{NodeId, association_id, batch_id, employer_id};
+use super::node_id::NodeId;
 use super::participant::Participant;
 use super::prefetch::{Prefetched, Relation, is_selected};
 use super::problem::{UserError, UserErrorCode, user_errors};
 use super::province::Province;
 use super::scalar::{Date, DateTime, Rupiah};
 use crate::actions::approve_onboarding::hexadecimal;
+use crate::actions::revert_onboarding as reverting;
 use crate::store::StoreError;
-use crate::store::onboarding::{self as store, BatchRow, OnboardingRowRecord, RowFilter};
+use crate::store::onboarding::{BatchRow, OnboardingRowRecord, RowFilter};
 use domain::actor::Right;
 use domain::onboarding as model;
 use domain::page::{Direction, Order, Position};
@@ -36,14 +37,24 @@ mod counts;
 mod follow;
 mod inline;
 mod lifecycle;
+mod monthly;
+mod query;
+mod reversal;
 mod row;
+mod state;
 
 pub use content::OnboardingRowContent;
 pub use counts::{OnboardingColumn, OnboardingCounts, ProblemCount, WorkUnitCounts};
 pub use follow::OnboardingSubscription;
 pub use inline::InlineOnboardingMutation;
 pub use lifecycle::OnboardingMutation;
+pub use monthly::{
+    AbsentParticipantConnection, FallenWages, ListChange, ListChangeCount, MonthlyDue, OnboardingKind,
+};
+pub use query::OnboardingQuery;
+pub use reversal::ReversalMutation;
 pub use row::{OnboardingRow, OnboardingRowConnection, RowOutcome};
+pub use state::OnboardingState;
 
 /// An onboarding batch.
 #[derive(Clone, Debug)]
@@ -141,13 +152,15 @@ impl OnboardingBatch {
     /// Columns of the file that were not recognized, so nothing in them was read. If a column with wages or work units
     /// is among them, rename it and upload the file again.
     fn ignored_columns(&self) -> Vec<String> {
-        self.0.columns.as_deref().map(ignored_columns).unwrap_or_default()
+        let ignored = |columns: &[String]| ignored_columns(self.0.kind, columns);
+        self.0.columns.as_deref().map(ignored).unwrap_or_default()
     }
 
     /// Columns of the file in their order, as they were understood: the first 200. Empty until the file is uploaded, and if the rows
     /// were part of the request.
     fn columns(&self) -> Vec<OnboardingColumn> {
-        let columns = self.0.columns.as_deref().map(understood_columns).unwrap_or_default();
+        let understood = |columns: &[String]| understood_columns(self.0.kind, columns);
+        let columns = self.0.columns.as_deref().map(understood).unwrap_or_default();
         let column = |(name, meaning): (String, Option<roster::Column>)| OnboardingColumn {
             name,
             field: meaning.map(|column| column.field().to_owned()),
@@ -188,7 +201,7 @@ impl OnboardingBatch {
     ) -> Result<OnboardingRowConnection, FieldError> {
         let arguments = PageArguments { first, after, last, before };
         let page = shown(ctx, arguments.page(Order::Id, Direction::Ascending)?);
-        let filter = filter_by.unwrap_or_default().read()?;
+        let filter = filter_by.unwrap_or_default().read(caller(ctx))?;
         let total = Total::Nested(TotalOf::Rows(self.0.id, filter.clone()));
         let loaders = &request(ctx).loaders;
         let slice = load_page(&loaders.row_pages, self.0.id, filter, &page);
@@ -249,6 +262,55 @@ impl OnboardingBatch {
         is_visible.then_some(Rupiah(self.0.monthly_contributions))
     }
 
+    /// What its rows are.
+    fn kind(&self) -> OnboardingKind {
+        self.0.kind.into()
+    }
+
+    /// First day of the month of a monthly list. Null for a roster.
+    fn month(&self) -> Option<Date> {
+        self.0.month.map(Date)
+    }
+
+    /// Number of rows of a monthly list by what they are, and of absent people: each kind once. Empty for a roster, and
+    /// until the plan is complete. The numbers stay those of the plan; `rows` have what became of them.
+    fn changes(&self, ctx: &Context<'_>) -> Vec<ListChangeCount> {
+        monthly::changes(caller(ctx), &self.0)
+    }
+
+    /// Contributions due for the month of a monthly list by what was registered when it was planned, by programme. Whoever
+    /// is enrolled on one day of the month at least is counted. Null for a roster and until the plan is complete; also if
+    /// these are fewer than five people, unless you may read personal data and state a purpose (`X-Purpose`).
+    fn due_before(&self, ctx: &Context<'_>) -> Option<Vec<MonthlyDue>> {
+        monthly::due_before(caller(ctx), &self.0)
+    }
+
+    /// Contributions due for the month by the list, by programme. Absent people are counted. Null as `dueBefore`, and if one
+    /// to four rows change something.
+    fn due_after(&self, ctx: &Context<'_>) -> Option<Vec<MonthlyDue>> {
+        monthly::due_after(caller(ctx), &self.0)
+    }
+
+    /// Wages of a monthly list that fall by more than a rule allows without a look at them. Null for a roster, until the plan
+    /// is complete, and without a rule.
+    fn fallen_wages(&self, ctx: &Context<'_>) -> Option<FallenWages> {
+        monthly::fallen_wages(caller(ctx), &self.0)
+    }
+
+    /// People who are registered with the payer, in the segment and category of the list, and are not in it. Their enrollments
+    /// go on, unless the approver says so: `approveOnboarding(input: {endAbsent})`.
+    async fn absent(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Returns the first n items (default 20, maximum 100).")] first: Option<i32>,
+        #[graphql(desc = "Returns items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns the last n items (maximum 100).")] last: Option<i32>,
+        #[graphql(desc = "Returns items before this cursor.")] before: Option<String>,
+    ) -> Result<AbsentParticipantConnection, FieldError> {
+        let arguments = PageArguments { first, after, last, before };
+        monthly::absent(ctx, self, &arguments, |page| shown(ctx, page)).await
+    }
+
     /// Digest of the plan. The approver sends it back with `approveOnboarding`. Null until the plan is complete.
     fn plan_digest(&self) -> Option<String> {
         self.0.plan_digest.as_deref().map(hexadecimal)
@@ -268,6 +330,16 @@ impl OnboardingBatch {
         let is_kept = self.0.discarded_at.is_none();
         (told && is_kept)
             .then(|| format!("/onboarding/{}/report.csv", NodeId::Batch(self.0.id).encode().as_str()))
+    }
+
+    /// Path of the differences of a monthly list from what was registered, as CSV: rows that change something, problems, and
+    /// absent people. With `.xlsx` at its end, as a workbook. Null for a roster, until the plan is complete, and after the
+    /// retention period of the rows.
+    fn differences_url(&self) -> Option<String> {
+        let is_planned =
+            self.0.month.is_some() && self.0.plan_digest.is_some() && self.0.discarded_at.is_none();
+        is_planned
+            .then(|| format!("/onboarding/{}/differences.csv", NodeId::Batch(self.0.id).encode().as_str()))
     }
 
     /// Problems that stopped the batch as a whole. As warnings: parts of the file that are not about a person and were
@@ -307,26 +379,6 @@ impl OnboardingBatch {
     }
 }
 
-/// State of an onboarding batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "model::OnboardingState")]
-pub enum OnboardingState {
-    /// Waiting for the file.
-    Receiving,
-    /// The rows are being checked.
-    Validating,
-    /// The plan is waiting for approval.
-    AwaitingApproval,
-    /// The rows are being enrolled.
-    Applying,
-    /// Every row has its outcome.
-    Completed,
-    /// Cancelled. Rows enrolled before stay enrolled; pending rows were not enrolled.
-    Cancelled,
-    /// Failed; see `problems`. Pending rows were not enrolled.
-    Failed,
-}
-
 /// Columns of a file that are shown, at most. Rosters have a dozen.
 const SHOWN_COLUMNS: usize = 200;
 
@@ -339,81 +391,37 @@ pub struct OnboardingRowFilter {
     code: Option<Vec<UserErrorCode>>,
     /// True: with a warning to review. False: without one.
     flagged: Option<bool>,
+    /// Rows of a monthly list that are one of these. ABSENT is nobody: `absent` lists those people.
+    change: Option<Vec<ListChange>>,
 }
 
 impl OnboardingRowFilter {
-    fn read(self) -> Result<RowFilter, FieldError> {
-        Ok(RowFilter { outcomes: all_of(self.outcome)?, codes: all_of(self.code)?, flagged: self.flagged })
+    fn read(self, caller: &Caller) -> Result<RowFilter, FieldError> {
+        Ok(RowFilter {
+            changes: monthly::changes_asked(caller, all_of(self.change)?),
+            outcomes: all_of(self.outcome)?,
+            codes: all_of(self.code)?,
+            flagged: self.flagged,
+        })
     }
-}
-
-/// A filter. All given conditions must match.
-#[derive(Clone, Debug, Default, InputObject)]
-pub struct OnboardingBatchFilter {
-    /// In one of these states.
-    state: Option<Vec<OnboardingState>>,
-    /// Of the employer with this id.
-    employer_id: Option<ID>,
-    /// Of the association with this id.
-    association_id: Option<ID>,
-}
-
-/// Root fields of this module.
-#[derive(Default)]
-pub struct OnboardingQuery;
-
-#[Object]
-impl OnboardingQuery {
-    /// Returns an onboarding batch by id, or null if there is none in your scope.
-    async fn onboarding_batch(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "Id of the batch.")] id: ID,
-    ) -> Option<Result<OnboardingBatch, FieldError>> {
-        match batch_id(&id) {
-            Ok(id) => OnboardingBatch::load(ctx, id).await.map_err(FieldError::from).transpose(),
-            Err(error) => Some(Err(error)),
-        }
-    }
-
-    /// Lists onboarding batches, newest first.
-    async fn onboarding_batches(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "Returns the first n items (default 20, maximum 100).")] first: Option<i32>,
-        #[graphql(desc = "Returns items after this cursor.")] after: Option<String>,
-        #[graphql(desc = "Returns the last n items (maximum 100).")] last: Option<i32>,
-        #[graphql(desc = "Returns items before this cursor.")] before: Option<String>,
-        #[graphql(desc = "Returns only items that match this filter.")] filter_by: Option<
-            OnboardingBatchFilter,
-        >,
-    ) -> Option<Result<OnboardingBatchConnection, FieldError>> {
-        let arguments = PageArguments { first, after, last, before };
-        Some(list(caller(ctx), &arguments, filter_by.unwrap_or_default()).await)
-    }
-}
-
-async fn list(
-    caller: &Caller,
-    arguments: &PageArguments,
-    filter: OnboardingBatchFilter,
-) -> Result<OnboardingBatchConnection, FieldError> {
-    caller.require(Right::ReadOnboarding)?;
-    let page = arguments.newest_first()?;
-    let filter = store::BatchFilter {
-        states: all_of(filter.state)?,
-        employer: filter.employer_id.map(|id| employer_id(&id)).transpose()?,
-        association: filter.association_id.map(|id| association_id(&id)).transpose()?,
-    };
-    let slice = store::list(&caller.session, &caller.actor, &filter, &page).await?;
-    let slice = slice.map(|row| (row.position(), OnboardingBatch(row)));
-    Ok(OnboardingBatchConnection::new(slice, &page, Total::Batches(filter)))
 }
 
 /// The rights and costs of these fields.
 pub(super) const DECLARATIONS: Declarations = Declarations {
     rights: &[
-        (Right::ReadPeople, &["OnboardingRow.participant", "OnboardingRow.content", "OnboardingRowContent"]),
+        (
+            Right::RetractEvents,
+            &["Mutation.revertOnboarding", "RevertOnboardingPayload", "KeptOnboardingRow"],
+        ),
+        (
+            Right::ReadPeople,
+            &[
+                "OnboardingRow.participant",
+                "OnboardingRow.content",
+                "OnboardingRowContent",
+                "AbsentParticipant.participant",
+            ],
+        ),
         (
             Right::ReadPersonalData,
             &[
@@ -441,6 +449,12 @@ pub(super) const DECLARATIONS: Declarations = Declarations {
                 "OnboardingRow",
                 "OnboardingRowConnection",
                 "OnboardingRowEdge",
+                "AbsentParticipant",
+                "AbsentParticipantConnection",
+                "AbsentParticipantEdge",
+                "FallenWages",
+                "ListChangeCount",
+                "MonthlyDue",
                 "WorkUnitCounts",
                 "ProblemCount",
             ],
@@ -461,11 +475,19 @@ pub(super) const DECLARATIONS: Declarations = Declarations {
     ],
     rules: Rules {
         lists: &[
+            ("KeptOnboardingRow", reverting::ROWS as usize),
             ("WorkUnitCounts", MAXIMUM_WORK_UNITS),
             ("ProblemCount", ProblemCode::VARIANTS.len()),
             ("OnboardingColumn", SHOWN_COLUMNS),
+            ("ListChangeCount", domain::monthly_list::ListChange::VARIANTS.len()),
+            ("MonthlyDue", domain::enrollment::Programme::VARIANTS.len()),
         ],
-        bulk: &["Mutation.cancelOnboarding", "Mutation.onboardCivilServants", "Mutation.onboardParticipants"],
+        bulk: &[
+            "Mutation.cancelOnboarding",
+            "Mutation.revertOnboarding",
+            "Mutation.onboardCivilServants",
+            "Mutation.onboardParticipants",
+        ],
         ..Rules::NONE
     },
 };

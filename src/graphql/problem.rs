@@ -128,6 +128,14 @@ pub enum UserErrorCode {
     DuplicateFile,
     /// The wage is that of a part of a month. Wages are reported for whole months, also where somebody joins or leaves.
     WageProrated,
+    /// The wage falls by more than a rule allows without a look at it. A warning.
+    WageFalls,
+    /// The event was retracted before. Nothing was changed.
+    AlreadyRetracted,
+    /// This event cannot be retracted by itself; the hint says what to do instead.
+    NotRetractable,
+    /// A later event contradicts the retraction; `reliances` names it.
+    ContradictedByLaterEvent,
 }
 
 /// The rights and costs of these fields.

@@ -19,8 +19,8 @@ use super::declarations::Declarations;
 use super::error::FieldError;
 use super::{
     agreement, association, audit, bill, channel, clearance, client, connection, contribution, coverage,
-    employer, enrollment, event, export, node, onboarding, participant, payment, problem, province, scalar,
-    sdl, target, viewer,
+    employer, enrollment, event, export, node, onboarding, participant, payment, problem, province,
+    retraction, scalar, sdl, target, viewer,
 };
 use domain::access::Right;
 use domain::actor::{Actor, Role};
@@ -48,6 +48,7 @@ const DECLARED: &[Declarations] = &[
     problem::DECLARATIONS,
     province::DECLARATIONS,
     scalar::DECLARATIONS,
+    retraction::DECLARATIONS,
     target::DECLARATIONS,
     viewer::DECLARATIONS,
 ];

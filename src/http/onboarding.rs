@@ -1,8 +1,9 @@
 //! The files of onboardings: uploads of rosters (`PUT /onboarding/{id}/file`) and reports of refused rows
-//! (`GET /onboarding/{id}/report.csv`).
+//! (`GET /onboarding/{id}/report.csv`), and differences of monthly lists (`GET /onboarding/{id}/differences.csv`, `.xlsx`).
 //!
 //! Tokens and scopes are those of the API: a batch that the caller may not see is not found.
 
+mod differences;
 mod report;
 mod slots;
 pub(super) mod spool;
@@ -73,6 +74,8 @@ impl FileEndpoints {
         Router::new()
             .route("/onboarding/{id}/file", put(upload))
             .route("/onboarding/{id}/report.csv", get(report::download))
+            .route("/onboarding/{id}/differences.csv", get(differences::csv))
+            .route("/onboarding/{id}/differences.xlsx", get(differences::workbook))
             .with_state(self)
     }
 }
@@ -309,7 +312,8 @@ async fn receive_again(
     if found.digest.is_some_and(|digest| digest == service.database.keys.fingerprint(&spooled.sha256)) {
         let problems = found.problems.map(|problems| problems.0).unwrap_or_default();
         let warnings = problems.into_iter().filter(|problem| problem.severity == Severity::Warning).collect();
-        let ignored_columns = found.columns.as_deref().map(ignored_columns).unwrap_or_default();
+        let ignored_columns =
+            found.columns.as_deref().map(|columns| ignored_columns(found.kind, columns)).unwrap_or_default();
         return Ok(ReceivedFile { rows: found.received, ignored_columns, warnings });
     }
     let message = match found.state {
@@ -327,7 +331,11 @@ async fn stage(
     spooled: spool::SpooledFile,
 ) -> Result<ReceivedFile, Refused> {
     let (kind, limits) = (expected.kind(), service.settings.limits);
-    let opened = tokio::task::spawn_blocking(move || roster::open_for(kind, spooled.file, &limits));
+    let is_list = expected.is_monthly_list();
+    let opened = tokio::task::spawn_blocking(move || match is_list {
+        true => roster::open_monthly_list(kind, spooled.file, &limits),
+        false => roster::open_for(kind, spooled.file, &limits),
+    });
     let opened = opened.await.map_err(|_| StoreError::Fault("reading the file was interrupted".into()))?;
     let roster = opened.map_err(|error| Refused::Problems(vec![error.problem()]))?;
     let (ignored_columns, warnings) = (roster.ignored_columns().to_vec(), roster.warnings());

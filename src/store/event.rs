@@ -16,10 +16,12 @@ use super::participant::push_scope;
 use super::session::Session;
 use domain::actor::Actor;
 use domain::correction::Correction;
+use domain::enrollment::EndReason;
 use domain::event::EventKind;
 use domain::history;
 use domain::page::{Page, Position, Slice};
 use domain::past::DetailedEvent;
+use domain::retraction::RetractionState;
 
 /// An event as stored.
 #[derive(Clone, Debug)]
@@ -46,6 +48,16 @@ pub struct EventRow {
     pub number_before: Option<Vec<u8>>,
     /// The identity number that replaced it, encrypted.
     pub number_after: Option<Vec<u8>>,
+    /// State of its retraction, unless that was declined.
+    pub retraction: Option<RetractionState>,
+    /// When it was retracted.
+    pub retracted_at: Option<DateTime<Utc>>,
+    /// The client that retracted it, or asked for it.
+    pub retracted_by: Option<String>,
+    /// The client that approved the retraction, where two are needed.
+    pub retraction_approved_by: Option<String>,
+    /// Why it was retracted.
+    pub retraction_reason: Option<String>,
 }
 
 in_order!(EventRow {
@@ -60,6 +72,11 @@ in_order!(EventRow {
     details,
     number_before,
     number_after,
+    retraction,
+    retracted_at,
+    retracted_by,
+    retraction_approved_by,
+    retraction_reason,
 });
 
 impl EventRow {
@@ -71,10 +88,15 @@ impl EventRow {
 
 const COLUMNS: &str = "v.participant_id, v.id, v.enrollment_id, v.channel_id, v.recorded_at, v.effective_on, v.kind, \
                        v.recorded_by, case when v.kind in ('CORRECTED', 'WAGE_CHANGED', 'MOVED', 'CONTACT_CHANGED') then v.details end as details, former.number as number_before, \
-                       case when former.number is not null then coalesce(next.number, p.national_id) end as number_after";
+                       case when former.number is not null then coalesce(next.number, p.national_id) end as number_after, \
+                       r.state as retraction, case when r.state = 'RETRACTED' then r.decided_at end as retracted_at, \
+                       r.requested_by as retracted_by, r.decided_by as retraction_approved_by, \
+                       r.reason as retraction_reason";
 
-/// Joins the number that a correction ended, and the number that replaced it.
-const NUMBERS: &str = " left join former_number former \
+/// Joins the retraction of an event, the number that a correction ended, and the number that replaced it.
+const JOINS: &str = " left join event_retraction r \
+                         on r.participant_id = v.participant_id and r.event_id = v.id and r.state <> 'DECLINED' \
+                        left join former_number former \
                            on v.kind = 'CORRECTED' and former.participant_id = v.participant_id and former.event_id = v.id \
                         left join lateral (select f.number from former_number f \
                             where former.number is not null and f.participant_id = v.participant_id and f.event_id > v.id \
@@ -102,7 +124,7 @@ pub async fn by_ids(
         "::bigint[]) as k(participant_id, id) join participant_event v using (participant_id, id) \
          join participant p on p.id = v.participant_id",
     );
-    sql.push(NUMBERS).push(" where true");
+    sql.push(JOINS).push(" where true");
     push_visible(&mut sql, actor);
     let rows: Vec<EventRow> = session.fetch(&mut sql).await?;
     session.shows(rows.iter().map(|row| row.participant_id));
@@ -120,7 +142,7 @@ pub async fn list_of(
     let order = OrderColumns { id: "v.id", name: "v.id" };
     let slices = page::list_of(session, participants, (page, order), |sql| {
         sql.push(COLUMNS);
-        push_source(sql, actor, filter, NUMBERS);
+        push_source(sql, actor, filter, JOINS);
     });
     let slices: HashMap<i64, Slice<EventRow>> = slices.await?;
     session.shows(slices.values().flat_map(|slice| &slice.rows).map(|row| row.participant_id));
@@ -139,12 +161,16 @@ pub(super) struct StoredEvent {
     /// The identity number that a correction ended, encrypted.
     #[serde(deserialize_with = "bytes_of_json")]
     pub number: Option<Vec<u8>>,
+    /// When it was retracted.
+    pub retracted_at: Option<DateTime<Utc>>,
+    /// The reason of an end that was retracted.
+    pub end_reason: Option<EndReason>,
 }
 
 impl From<&StoredEvent> for DetailedEvent {
     fn from(event: &StoredEvent) -> Self {
-        let StoredEvent { id, kind, enrollment_id: enrollment, effective_on, recorded_at, .. } = *event;
-        let (retracted_at, end_reason) = (None, None);
+        let StoredEvent { id, kind, effective_on, recorded_at, retracted_at, end_reason, .. } = *event;
+        let enrollment = event.enrollment_id;
         let row =
             history::EventRow { id, kind, enrollment, effective_on, recorded_at, retracted_at, end_reason };
         let changes = event.details.as_ref().map(|details| details.changes.clone());
@@ -156,10 +182,13 @@ impl From<&StoredEvent> for DetailedEvent {
 pub(super) fn push_all_of_person(sql: &mut QueryBuilder<sqlx::Postgres>, actor: &Actor) {
     sql.push(
         "(select coalesce(jsonb_agg(to_jsonb(s) order by s.id), '[]') from (
-              select v.id, v.kind, v.enrollment_id, v.effective_on, v.recorded_at, f.number,
+              select v.id, v.kind, v.enrollment_id, v.effective_on, v.recorded_at, f.number, r.end_reason,
+                     case when r.state = 'RETRACTED' then r.decided_at end as retracted_at,
                      case when v.kind in ('CORRECTED', 'WAGE_CHANGED', 'MOVED') then v.details end as details
               from participant_event v
               left join former_number f on f.participant_id = v.participant_id and f.event_id = v.id
+              left join event_retraction r
+                   on r.participant_id = v.participant_id and r.event_id = v.id and r.state <> 'DECLINED'
               where v.participant_id = p.id",
     );
     push_visible(sql, actor);

@@ -61,6 +61,7 @@ pub mod payment;
 mod pool;
 pub mod recount;
 pub mod reference;
+pub mod retraction;
 mod roles;
 pub mod rotation;
 mod seen;

@@ -3,6 +3,7 @@
 
 pub mod content;
 pub mod lease;
+pub mod monthly;
 pub mod retention;
 pub mod staging;
 pub mod writing;
@@ -18,8 +19,9 @@ use super::error::StoreError;
 use super::page::{self, OrderColumns, push_any, push_page};
 use super::session::Session;
 use domain::actor::{Actor, Right};
-use domain::enrollment::{CivilServantCategory, Programme, Segment};
-use domain::onboarding::{Counts, OnboardingState, RowOutcome};
+use domain::enrollment::{CivilServantCategory, EndReason, Programme, Segment};
+use domain::monthly_list::{ListChange, Summary};
+use domain::onboarding::{Counts, OnboardingKind, OnboardingState, RowOutcome};
 use domain::page::{Page, Position, Slice};
 use domain::problem::{Problem, ProblemCode};
 
@@ -92,6 +94,16 @@ pub struct BatchRow {
     pub same_file_as: Option<i64>,
     /// The header of its file, or `None` if the rows came in the request or the file is not received yet.
     pub columns: Option<Vec<String>>,
+    /// What its rows are.
+    pub kind: OnboardingKind,
+    /// First day of the month of a monthly list.
+    pub month: Option<NaiveDate>,
+    /// The figures of a monthly list. Incomplete until the plan has a digest.
+    pub list_summary: Option<Json<Summary>>,
+    /// The first day that enrollments of absent people no longer cover, as the approver decided.
+    pub absent_on: Option<NaiveDate>,
+    /// The reason of these ends.
+    pub absent_reason: Option<EndReason>,
 }
 
 const COLUMNS: &str = "b.id, b.state, b.employer_id, b.association_id, b.channel_id, b.province_id, b.segment, b.category, \
@@ -99,7 +111,8 @@ const COLUMNS: &str = "b.id, b.state, b.employer_id, b.association_id, b.channel
                        b.received, b.pending, \
                        b.enrolled, b.already_enrolled, b.rejected, b.flagged, b.monthly_contributions, \
                        b.submitted_by, b.submitted_at, b.finished_at, b.plan_digest, b.approved_by, b.cancelled_by, \
-                       b.cancel_reason, b.problems, b.dry_run, b.discarded_at, b.same_file_as, b.columns";
+                       b.cancel_reason, b.problems, b.dry_run, b.discarded_at, b.same_file_as, b.columns, b.kind, b.month, \
+                       b.list_summary, b.absent_on, b.absent_reason";
 /// A plan is visible only when it is complete, because its misses are counted while it is made.
 const IS_VISIBLE: &str = "exists (select from onboarding_batch b where b.id = r.batch_id \
                        and b.state not in ('RECEIVING', 'VALIDATING'))";
@@ -250,9 +263,25 @@ pub struct OnboardingRowRecord {
     pub participant_id: Option<i64>,
     /// Its problems.
     pub problems: Option<Json<Vec<Problem>>>,
+    /// What it is, in a monthly list.
+    pub change: Option<ListChange>,
+    /// The wage before, if it changes it.
+    pub wage_before: Option<i64>,
+    /// The wage after.
+    pub wage_after: Option<i64>,
 }
 
-in_order!(OnboardingRowRecord { batch_id, number, line, outcome, participant_id, problems });
+in_order!(OnboardingRowRecord {
+    batch_id,
+    number,
+    line,
+    outcome,
+    participant_id,
+    problems,
+    change,
+    wage_before,
+    wage_after,
+});
 
 /// A filter for rows of a batch. All conditions that are set must be met.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -263,6 +292,8 @@ pub struct RowFilter {
     pub codes: Vec<ProblemCode>,
     /// Whether it has a warning that needs attention.
     pub flagged: Option<bool>,
+    /// It is one of these, in a monthly list.
+    pub changes: Vec<ListChange>,
 }
 
 /// Returns the same page of rows of several batches, in one statement. The caller has checked that the actor may see them.
@@ -274,7 +305,7 @@ pub async fn rows_of(
 ) -> Result<HashMap<i64, Slice<OnboardingRowRecord>>, StoreError> {
     let order = OrderColumns { id: "r.number", name: "r.number" };
     let slices = page::list_of(session, batches, (page, order), |sql| {
-        sql.push("r.batch_id, r.number, r.line, r.outcome, r.participant_id, r.problems");
+        sql.push("r.batch_id, r.number, r.line, r.outcome, r.participant_id, r.problems, r.change, r.wage_before, r.wage_after");
         push_rows(sql, filter);
     });
     let slices: HashMap<i64, Slice<OnboardingRowRecord>> = slices.await?;
@@ -294,6 +325,7 @@ pub async fn count_rows_of(
 fn push_rows(sql: &mut QueryBuilder<sqlx::Postgres>, filter: &RowFilter) {
     sql.push(" from onboarding_row r where r.batch_id = k.parent and ").push(IS_VISIBLE);
     push_any(sql, "r.outcome", &filter.outcomes);
+    push_any(sql, "r.change", &filter.changes);
     if !filter.codes.is_empty() {
         let codes: Vec<String> = filter.codes.iter().map(ToString::to_string).collect();
         sql.push(" and exists (select from jsonb_array_elements(r.problems) p where p->>'code' = any(");

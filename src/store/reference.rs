@@ -18,6 +18,7 @@ use domain::calendar::Calendar;
 use domain::channel::{Channel, ChannelKind};
 use domain::enrollment::{CivilServantCategory, Programme, Segment};
 use domain::identity::{RegionCodes, ServiceNumberRules};
+use domain::monthly_list::WageFallRule;
 use domain::province::{Province, ProvinceEdition};
 use domain::rule::{
     AgeRule, Citation, CivilServantRule, CombinationRule, ContributionRule, GraceRule, Period, ProgrammeRule,
@@ -217,6 +218,7 @@ async fn load_rules(session: &Session) -> Result<Rulebook, StoreError> {
         combinations: load_combination_rules(session).await?,
         roundings: load_rounding_rules(session).await?,
         wages: load_wage_rules(session).await?,
+        wage_falls: load_wage_fall_rules(session).await?,
         channel_kinds: load_channel_kind_rules(session).await?,
         money: money_rules::load(session).await?,
     })
@@ -343,6 +345,17 @@ async fn load_rounding_rules(session: &Session) -> Result<Vec<RoundingRule>, Sto
         Ok(RoundingRule { unit: row.unit, direction, citation: citation!(row) })
     })
     .collect()
+}
+
+async fn load_wage_fall_rules(session: &Session) -> Result<Vec<WageFallRule>, StoreError> {
+    let sql = "select percent, code, title, valid_from, valid_until from wage_fall_rule order by code";
+    let rows: Vec<(i16, String, String, NaiveDate, Option<NaiveDate>)> =
+        sqlx::query_as(sql).fetch_all(session).await?;
+    let rule = |(percent, code, title, from, until): (i16, _, _, _, _)| WageFallRule {
+        percent: percent.into(),
+        citation: Citation { code, title, period: Period { from, until } },
+    };
+    Ok(rows.into_iter().map(rule).collect())
 }
 
 async fn load_wage_rules(session: &Session) -> Result<Vec<WageRule>, StoreError> {

@@ -72,7 +72,7 @@ pub async fn rotate(
     let conn = &mut *transaction;
     // The login may not own the tables. The role that writes numbers may re-encrypt them.
     sqlx::query("set local role registry_writer").execute(&mut *conn).await?;
-    let lock = "lock table identifier, participant, former_number, enrollment, employer, onboarding_chunk
+    let lock = "lock table identifier, participant, former_number, enrollment, retracted_enrollment, employer, onboarding_chunk
                 in share row exclusive mode";
     sqlx::query(lock).execute(&mut *conn).await?;
     let secret = retry_secret(conn, old).await?.ok_or(RotationError::NotThePrevious)?;
@@ -83,6 +83,7 @@ pub async fn rotate(
     rotate_column(conn, (old, new), &PASSPORTS, &mut done).await?;
     done.former_numbers = rotate_column(conn, (old, new), &FORMER_NUMBERS, &mut done).await?;
     done.enrollments = rotate_column(conn, (old, new), &SERVICE_NUMBERS, &mut done).await?;
+    done.enrollments += rotate_column(conn, (old, new), &RETRACTED_SERVICE_NUMBERS, &mut done).await?;
     done.employers = rotate_column(conn, (old, new), &TAX_NUMBERS, &mut done).await?;
     rotate_chunks(conn, (old, new)).await?;
     let claimed =
@@ -235,6 +236,19 @@ const SERVICE_NUMBERS: SealedColumn = SealedColumn {
              where (participant_id, id) > ($1, $2) and service_number is not null
              order by participant_id, id limit $3",
     update: "update enrollment e set service_number = u.service_number
+             from unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[])
+                  as u(participant_id, id, service_number, value_index)
+             where e.participant_id = u.participant_id and e.id = u.id",
+};
+
+/// The numbers of retracted enrollments. One that another enrollment has too has its new index already.
+const RETRACTED_SERVICE_NUMBERS: SealedColumn = SealedColumn {
+    kind: NumberKind::ServiceNumber,
+    is_claimed: true,
+    select: "select participant_id, id, service_number from retracted_enrollment
+             where (participant_id, id) > ($1, $2) and service_number is not null
+             order by participant_id, id limit $3",
+    update: "update retracted_enrollment e set service_number = u.service_number
              from unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[])
                   as u(participant_id, id, service_number, value_index)
              where e.participant_id = u.participant_id and e.id = u.id",

@@ -251,7 +251,7 @@ async fn rows_of_any_payer_come_in_a_request() {
         inline(1, wage.clone()),
         inline(2, passport.clone()),
         inline(3, json!({})),
-        inline(4, json!({"nationalId": "", "monthlyWage": "1"})),
+        inline(4, json!({"nationalId": "", "monthlyWage": "4250000"})),
         inline(5, passport),
     ];
     let payload =

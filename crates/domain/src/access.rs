@@ -29,8 +29,10 @@ impl Right {
             | Self::EndEnrollments
             | Self::ChangeWages
             | Self::DeclareHeadcounts => &[Administrator, Officer, Partner],
-            Self::ChangePeople | Self::RegisterPayers | Self::OnboardUnapproved => &[Administrator, Officer],
-            Self::ApproveOnboarding => &[Administrator, Approver],
+            Self::ChangePeople | Self::RetractEvents | Self::RegisterPayers | Self::OnboardUnapproved => {
+                &[Administrator, Officer]
+            }
+            Self::ApproveOnboarding | Self::ApproveRetractions => &[Administrator, Approver],
             Self::CancelOnboarding => &[Administrator, Officer, Partner, Approver],
             Self::ManageChannels | Self::ManageAgreements | Self::ManageClients => &[Administrator],
             Self::ReadAudit => &[Administrator, Auditor],

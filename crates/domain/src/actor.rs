@@ -23,6 +23,11 @@ pub struct Scope {
 }
 
 impl Scope {
+    /// Returns whether the client sees the enrollments of people with all payers, and not only its own.
+    pub fn sees_all_payers(&self) -> bool {
+        self.employer.is_none() && self.association.is_none() && self.channels.is_empty()
+    }
+
     /// Returns whether the scope has no condition, so that everybody is visible.
     pub fn is_everything(&self) -> bool {
         *self == Self::default()

@@ -25,7 +25,7 @@ pub use change::{
     not_open,
 };
 pub use judge::{identity_mismatch, is_same_person, judge_person, judge_terms};
-pub(super) use judge::{judge_age, judge_birth_date, judge_wage, warn_about_wage};
+pub(super) use judge::{judge_age, judge_birth_date, judge_identity, judge_wage, warn_about_wage};
 pub use repetition::{Repetition, ended_since};
 
 /// The employer that pays for the people of a request.

@@ -162,6 +162,13 @@ pub struct Without {
     pub consequences: Consequences,
 }
 
+impl Without {
+    /// Returns whether an enrollment would not exist.
+    pub fn is_gone(&self, enrollment: i64) -> bool {
+        self.changed.contains(&enrollment) && !self.state.enrollments.contains_key(&enrollment)
+    }
+}
+
 /// Everything that was recorded about a person, in the order of recording.
 #[derive(Clone, Debug, Default)]
 pub struct History {

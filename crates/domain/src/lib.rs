@@ -10,7 +10,8 @@
 //! - Bills, their due days and the allocation of payments: [`money`].
 //! - Statuses and counters follow from what was recorded: [`timeline`], [`standing`], [`count`], [`coverage`];
 //!   wages in [`wage`], past days in [`past`].
-//! - The state of a person is a fold over what was recorded, so that anything recorded can be taken back: [`history`].
+//! - The state of a person is a fold over what was recorded, so that anything recorded can be taken back: [`history`],
+//!   [`retraction`].
 //! - Rights and scopes say who may do what: [`access`], [`actor`], [`client`].
 //! - [`vocabulary`] has the enumerations that several rules share.
 //!
@@ -72,6 +73,7 @@ pub mod history;
 pub mod identity;
 pub mod language;
 pub mod money;
+pub mod monthly_list;
 pub mod number;
 pub mod onboarding;
 pub mod page;
@@ -82,6 +84,7 @@ mod postgres;
 pub mod problem;
 pub mod province;
 pub mod residence;
+pub mod retraction;
 pub mod rule;
 pub mod standing;
 pub mod target;

@@ -26,6 +26,19 @@ pub const MAXIMUM_ROWS: usize = 10_000;
 /// Maximum number of work units in the summary of a batch; the largest are shown. A file could name one for each row.
 pub const MAXIMUM_WORK_UNITS: usize = 500;
 
+/// What the rows of a batch are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum OnboardingKind {
+    /// People who join.
+    #[default]
+    Roster,
+    /// All people of a payer in one month: who joins, who leaves, and what changes.
+    MonthlyList,
+}
+
 /// State of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[derive(Display, EnumString, IntoStaticStr, VariantArray)]

@@ -47,9 +47,12 @@ pg_enum! {
     crate::vocabulary::CivilServantCategory => "civil_servant_category", "_civil_servant_category";
     crate::vocabulary::EndReason => "end_reason", "_end_reason";
     crate::vocabulary::EnrollmentStatus => "enrollment_status", "_enrollment_status";
+    crate::retraction::RetractionState => "retraction_state", "_retraction_state";
     crate::vocabulary::Programme => "programme", "_programme";
     crate::vocabulary::Segment => "segment", "_segment";
     crate::event::EventKind => "participant_event_kind", "_participant_event_kind";
+    crate::monthly_list::ListChange => "list_change", "_list_change";
+    crate::onboarding::OnboardingKind => "onboarding_kind", "_onboarding_kind";
     crate::onboarding::OnboardingState => "onboarding_state", "_onboarding_state";
     crate::onboarding::RowOutcome => "row_outcome", "_row_outcome";
     crate::vocabulary::ParticipantStatus => "participant_status", "_participant_status";

@@ -68,6 +68,14 @@ pub enum ProblemCode {
     DuplicateFile,
     /// The wage is that of a part of a month.
     WageProrated,
+    /// The wage falls by more than a rule allows.
+    WageFalls,
+    /// The event was retracted before.
+    AlreadyRetracted,
+    /// An event of this kind, or of a history with gaps, cannot be retracted.
+    NotRetractable,
+    /// A later event could not have been recorded without the one to be retracted.
+    ContradictedByLaterEvent,
 }
 
 /// Whether a problem refuses the input or only marks it for review.

@@ -293,6 +293,12 @@ pub enum Right {
     /// Change the wages of enrollments; a partner of its own.
     #[strum(serialize = "change wages")]
     ChangeWages,
+    /// Take back what was recorded in error.
+    #[strum(serialize = "retract events")]
+    RetractEvents,
+    /// Approve or decline what another client wants to take back.
+    #[strum(serialize = "approve retractions")]
+    ApproveRetractions,
     /// Declare the headcount of an employer; a partner for its own.
     #[strum(serialize = "declare headcounts")]
     DeclareHeadcounts,

@@ -1,5 +1,6 @@
 //! The columns of a roster, and the many names that offices give them.
 
+use domain::onboarding::OnboardingKind;
 use strum::{Display, IntoStaticStr, VariantArray};
 
 use super::cell::is_blank;
@@ -47,6 +48,18 @@ pub enum Column {
     /// The kind of civil servant. It is compared with the category of the onboarding, and not stored.
     #[strum(serialize = "STATUS KEPEGAWAIAN")]
     Category,
+    /// The month of the row, in a monthly list. It is compared with the month of the list, and not stored.
+    #[strum(serialize = "BLTH")]
+    Month,
+    /// The last day of somebody who leaves, in a monthly list.
+    #[strum(serialize = "HARI TERAKHIR")]
+    LastDay,
+    /// The reason of leaving, in a monthly list.
+    #[strum(serialize = "SEBAB KELUAR")]
+    LeavingReason,
+    /// The province of residence, in a monthly list.
+    #[strum(serialize = "PROVINSI")]
+    Province,
     /// The running number. It is ignored: rows are counted.
     #[strum(serialize = "NO")]
     Number,
@@ -146,6 +159,22 @@ impl Column {
                 "statuskepegawaian statuspegawai statusasn jeniskepegawaian jenispegawai jenisasn kategoripegawai \
                  kategoriasn civilservantcategory category employmentstatus"
             }
+            Self::Month => {
+                "blth bulan bulantahun bulaniuran masaiuran periode month period contributionmonth"
+            }
+            Self::LastDay => {
+                "hariterakhir hariterakhirkerja hariterakhirbekerja tanggalterakhir tanggalterakhirkerja tglterakhirkerja \
+                 tanggalterakhirbekerja tanggalkejadian tglkejadian tanggalkeluar tglkeluar tanggalberhenti tglberhenti \
+                 lastday lastdayofwork lastworkingday lastdate leavingdate dateofleaving"
+            }
+            Self::LeavingReason => {
+                "sebabkeluar sebabna kodesebabna sebabnonaktif sebabberhenti alasankeluar alasanberhenti alasannonaktif \
+                 leavingreason reasonofleaving reasonforleaving reasonleft exitreason"
+            }
+            Self::Province => {
+                "provinsi propinsi namaprovinsi kodeprovinsi provinsidomisili provinsitempattinggal province provincecode \
+                 provincename provinceofresidence"
+            }
             Self::Number => "no nomor nourut nomorurut number",
             Self::Error => "error",
         };
@@ -211,9 +240,28 @@ impl Column {
             Self::StartsOn => "startsOn",
             Self::Phone => "phone",
             Self::Category => "category",
+            Self::Month => "month",
+            Self::LastDay => "lastDay",
+            Self::LeavingReason => "leavingReason",
+            Self::Province => "province",
             Self::Number => "number",
             Self::Error => "error",
         }
+    }
+
+    /// Returns whether files of a kind are read for this column. A roster of people who join names nobody who leaves.
+    pub(super) const fn is_of(self, kind: OnboardingKind) -> bool {
+        match self {
+            Self::Month | Self::LastDay | Self::LeavingReason | Self::Province => {
+                matches!(kind, OnboardingKind::MonthlyList)
+            }
+            _ => true,
+        }
+    }
+
+    /// Returns whether the cells of the column are days.
+    pub(super) const fn is_date(self) -> bool {
+        matches!(self, Self::BirthDate | Self::StartsOn | Self::Month | Self::LastDay)
     }
 
     /// Returns whether the column has data of the person.

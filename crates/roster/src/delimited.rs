@@ -7,10 +7,10 @@
 use csv_core::{ReadRecordResult, ReaderBuilder};
 use encoding_rs::Encoding;
 
-use super::header::Header;
+use super::header::{Header, Wanted};
 use super::source::Source;
 use super::table::{TableRow, find_header};
-use super::{Column, Limits, RosterError};
+use super::{Limits, RosterError};
 
 mod decoder;
 
@@ -41,7 +41,7 @@ pub(super) struct Records {
 pub(super) fn open(
     mut source: Box<dyn Source>,
     limits: &Limits,
-    needed: &[Column],
+    wanted: &Wanted,
 ) -> Result<(Records, Header, u8), RosterError> {
     let encoding = decoder::encoding_of(&mut *source)?;
     let mut best: Option<(u8, Header)> = None;
@@ -49,7 +49,7 @@ pub(super) fn open(
     let announced = announced_separator(&mut source, encoding)?;
     for separator in announced.map_or(SEPARATORS.to_vec(), |separator| vec![separator]) {
         let mut records = Records::of(source, encoding, separator, limits)?;
-        match find_header(limits.columns, || records.next()) {
+        match find_header((wanted.kind, limits.columns), || records.next()) {
             Ok(header) if best.as_ref().is_none_or(|(_, best)| header.known() > best.known()) => {
                 best = Some((separator, header));
             }
@@ -66,9 +66,9 @@ pub(super) fn open(
         (Some((separator, header)), failed) if header.known() > 0 || failed.is_none() => (separator, header),
         (_, failed) => return Err(failed.unwrap_or(RosterError::Empty)),
     };
-    header.judge(needed)?;
+    header.judge(&wanted.needed)?;
     let mut records = Records::of(source, encoding, separator, limits)?;
-    find_header(limits.columns, || records.next())?;
+    find_header((wanted.kind, limits.columns), || records.next())?;
     Ok((records, header, separator))
 }
 

@@ -1,6 +1,6 @@
 //! The header of a roster: the meaning of its columns, and how a row below it is read.
 
-use domain::onboarding::{RosterKind, Row};
+use domain::onboarding::{OnboardingKind, RosterKind, Row};
 use domain::problem::{Problem, ProblemCode};
 use strum::VariantArray as _;
 
@@ -16,16 +16,17 @@ const REQUIRED: [Column; 5] =
 /// Maximum number of names of a header that are shown to a person.
 const NAMES_SHOWN: usize = 20;
 
-/// Returns the names of the columns that are not read, for a person: shortened, and only if they contain no data.
-pub fn ignored_columns(header: &[String]) -> Vec<String> {
-    let ignored = Header::of(header.to_vec()).ignored;
+/// Returns the names of the columns that are not read in a file of a kind, for a person: shortened, and only if they
+/// contain no data.
+pub fn ignored_columns(kind: OnboardingKind, header: &[String]) -> Vec<String> {
+    let ignored = Header::of(kind, header.to_vec()).ignored;
     ignored.iter().map(|name| mask::label(name)).filter(|name| !name.is_empty()).collect()
 }
 
-/// Returns what each column of a header means, for a person to compare with the file: its name, shortened and without
-/// anything that is more than a name, and its meaning if it has one.
-pub fn understood_columns(header: &[String]) -> Vec<(String, Option<Column>)> {
-    let columns = Header::of(header.to_vec()).columns;
+/// Returns what each column of a file of a kind means, for a person to compare with the file: its name, shortened and
+/// without anything that is more than a name, and its meaning if it has one.
+pub fn understood_columns(kind: OnboardingKind, header: &[String]) -> Vec<(String, Option<Column>)> {
+    let columns = Header::of(kind, header.to_vec()).columns;
     header.iter().map(|name| mask::label(name)).zip(columns).collect()
 }
 
@@ -42,9 +43,20 @@ pub(super) fn required(kind: RosterKind) -> Vec<Column> {
     REQUIRED.into_iter().filter(is_needed).chain(wage).collect()
 }
 
+/// What a file is read for.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    /// Its kind, which decides the columns that are read.
+    pub(super) kind: OnboardingKind,
+    /// The columns without which it is refused.
+    pub(super) needed: Vec<Column>,
+}
+
 /// The row of a roster that names its columns.
 #[derive(Clone, Debug)]
 pub(super) struct Header {
+    /// The kind of the file.
+    pub(super) kind: OnboardingKind,
     /// The names as they are in the file.
     pub(super) names: Vec<String>,
     /// The column that each of `names` means, if it is known.
@@ -56,15 +68,16 @@ pub(super) struct Header {
 }
 
 impl Header {
-    pub(super) fn of(names: Vec<String>) -> Self {
-        let mut columns: Vec<_> = names.iter().map(|name| Column::of(name)).collect();
+    pub(super) fn of(kind: OnboardingKind, names: Vec<String>) -> Self {
+        let column = |name: &String| Column::of(name).filter(|column| column.is_of(kind));
+        let mut columns: Vec<_> = names.iter().map(column).collect();
         let fallbacks: Vec<_> = names.iter().map(|name| Column::fallback_of(name)).collect();
         let is_free = |column: Option<Column>| column.filter(|_| !columns.contains(&column));
         let fallbacks: Vec<_> = fallbacks.into_iter().map(is_free).collect();
         columns.iter_mut().zip(fallbacks).for_each(|(column, fallback)| *column = column.or(fallback));
         let unknown = names.iter().zip(&columns).filter(|(name, column)| column.is_none() && !is_blank(name));
         let ignored = unknown.map(|(name, _)| shown(name)).collect();
-        let mut header = Self { names, columns, ignored, name_continues: 0..0 };
+        let mut header = Self { kind, names, columns, ignored, name_continues: 0..0 };
         header.name_continues = header.continuation_of_name();
         header
     }
@@ -87,7 +100,7 @@ impl Header {
 
     /// Returns whether a date in a row has a time zone.
     pub(super) fn has_zoned_date(&self, cells: &[String]) -> bool {
-        let is_date = |at| matches!(self.column(at), Some(Column::BirthDate | Column::StartsOn));
+        let is_date = |at| self.column(at).is_some_and(Column::is_date);
         cells.iter().enumerate().any(|(at, cell)| is_date(at) && day_of_instant(cell).is_some())
     }
 
@@ -197,6 +210,10 @@ impl Header {
                 Column::StartsOn => row.starts_on = unless_blank(text).map(as_day),
                 Column::Phone => row.phone = unless_blank(text),
                 Column::Category => row.category = unless_blank(text),
+                Column::Month => row.month = unless_blank(text).map(as_day),
+                Column::LastDay => row.last_day = unless_blank(text).map(as_day),
+                Column::LeavingReason => row.leaving_reason = unless_blank(text),
+                Column::Province => row.province = unless_blank(text),
                 Column::Number | Column::Error => {}
             }
         }

@@ -68,7 +68,7 @@ pub use export::{Cell, CsvTable, WorkbookTable};
 pub use header::{column_name, ignored_columns, understood_columns};
 pub use limits::Limits;
 pub use mask::{ReportMask, visible_field};
-pub use reader::{Record, Roster, open, open_for};
+pub use reader::{Record, Roster, open, open_for, open_monthly_list};
 pub use report::ReportWriter;
 pub use source::Source;
 pub use warnings::FileWarnings;

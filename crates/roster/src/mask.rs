@@ -76,6 +76,10 @@ fn visible_cell(column: Column, cell: &str) -> String {
         | Column::BirthDate
         | Column::MonthlyWage
         | Column::StartsOn
+        | Column::Month
+        | Column::LastDay
+        | Column::LeavingReason
+        | Column::Province
         | Column::Phone
         | Column::Error => String::new(),
     }

@@ -2,10 +2,10 @@
 
 use std::io::SeekFrom;
 
-use domain::onboarding::{RosterKind, Row};
+use domain::onboarding::{OnboardingKind, RosterKind, Row};
 
 use super::format::{self, Format};
-use super::header::{self, Header};
+use super::header::{self, Header, Wanted};
 use super::source::Source;
 use super::table::{NumberCell, TableRow};
 use super::{Column, FileWarnings, Limits, RosterError, cell, delimited, workbook};
@@ -68,20 +68,40 @@ pub fn open(file: impl Source + 'static, limits: &Limits) -> Result<Roster, Rost
 /// As [`open`].
 pub fn open_for(
     kind: RosterKind,
+    file: impl Source + 'static,
+    limits: &Limits,
+) -> Result<Roster, RosterError> {
+    open_wanted(Wanted { kind: OnboardingKind::Roster, needed: header::required(kind) }, file, limits)
+}
+
+/// Opens the monthly list of a payer: a roster that is also read for the last day and the reason of those who leave, the
+/// province of residence, and the month of the row.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_monthly_list(
+    kind: RosterKind,
+    file: impl Source + 'static,
+    limits: &Limits,
+) -> Result<Roster, RosterError> {
+    open_wanted(Wanted { kind: OnboardingKind::MonthlyList, needed: header::required(kind) }, file, limits)
+}
+
+fn open_wanted(
+    wanted: Wanted,
     mut file: impl Source + 'static,
     limits: &Limits,
 ) -> Result<Roster, RosterError> {
     if file.seek(SeekFrom::End(0))? > limits.bytes {
         return Err(RosterError::TooLarge { bytes: limits.bytes });
     }
-    let required = header::required(kind);
     let (table, header, separator) = match format::of(&mut file)? {
         Format::Text => {
-            let (records, header, separator) = delimited::open(Box::new(file), limits, &required)?;
+            let (records, header, separator) = delimited::open(Box::new(file), limits, &wanted)?;
             (Table::Text(Box::new(records)), header, separator)
         }
         Format::Workbook => {
-            let (rows, header) = workbook::open(Box::new(file), limits, &required)?;
+            let (rows, header) = workbook::open(Box::new(file), limits, &wanted)?;
             (Table::Workbook(Box::new(rows)), header, WORKBOOK_SEPARATOR)
         }
     };
@@ -216,7 +236,7 @@ impl Roster {
                 // look like a number that a person has corrected.
                 *cell = exact.map_or_else(|| format!("{value:.0}.0"), |digits| digits.to_string());
             }
-            Some(Column::BirthDate | Column::StartsOn) if DAY_NUMBERS.contains(&value) => {
+            Some(column) if column.is_date() && DAY_NUMBERS.contains(&value) => {
                 if let Some(day) = rows.day(value) {
                     *cell = day;
                 }

@@ -1,5 +1,7 @@
 //! The parts that text files and workbooks have in common: rows of cells, and a header among the first of them.
 
+use domain::onboarding::OnboardingKind;
+
 use super::RosterError;
 use super::header::Header;
 
@@ -54,7 +56,7 @@ impl TableRow {
 ///
 /// If no row is a header, it returns the row that names most columns, so that the caller can say what is missing.
 pub(super) fn find_header(
-    columns: usize,
+    (kind, columns): (OnboardingKind, usize),
     mut next: impl FnMut() -> Result<Option<TableRow>, RosterError>,
 ) -> Result<Header, RosterError> {
     let mut best: Option<Header> = None;
@@ -65,7 +67,7 @@ pub(super) fn find_header(
             row => row?,
         };
         let Some(row) = row else { break };
-        let header = Header::of(row.cells);
+        let header = Header::of(kind, row.cells);
         if header.known() >= HEADER_COLUMNS {
             if row.is_cut {
                 return Err(RosterError::TooManyColumns { line: row.number, columns });

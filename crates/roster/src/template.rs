@@ -159,7 +159,8 @@ mod tests {
                 let mut roster = open_for(kind, Cursor::new(bytes), &Limits::default()).unwrap();
                 let names: Vec<&str> = expected.iter().map(|column| column.name).collect();
                 assert_eq!(roster.columns(), names, "{kind:?}");
-                let understood = understood_columns(roster.columns());
+                let understood =
+                    understood_columns(domain::onboarding::OnboardingKind::Roster, roster.columns());
                 assert!(understood.iter().all(|(_, column)| column.is_some()));
                 assert_eq!((roster.ignored_columns().len(), roster.separator()), (0, b';'));
                 assert!(matches!(roster.next(), Some(Err(RosterError::NoRows))));

@@ -10,10 +10,10 @@
 //! relationships such as `./worksheets/sheet1.xml`.
 
 use super::cell::shown;
-use super::header::Header;
+use super::header::{Header, Wanted};
 use super::source::Source;
 use super::table::{TableRow, find_header};
-use super::{Column, Limits, RosterError};
+use super::{Limits, RosterError};
 
 mod archive;
 mod book;
@@ -64,16 +64,16 @@ impl Rows {
 pub(super) fn open(
     source: Box<dyn Source>,
     limits: &Limits,
-    needed: &[Column],
+    wanted: &Wanted,
 ) -> Result<(Rows, Header), RosterError> {
     let mut archive = Archive::open(source)?;
     refuse_other_formats(&archive)?;
     let (sheets, book) = read_book(&mut archive, limits)?;
-    let (sheet, header) = find_sheet(&mut archive, &sheets, &book, limits, needed)?;
+    let (sheet, header) = find_sheet(&mut archive, &sheets, &book, limits, wanted)?;
     let scanned = Cells::of(archive.part(&sheet.part, limits.unpacked_bytes)?, limits);
     let Scan { merged, exact } = Scan::of(scanned, &header, &book, limits)?;
     let mut cells = Cells::of(archive.into_part(&sheet.part, limits.unpacked_bytes)?, limits);
-    find_header(limits.columns, || cells.next(&book, limits))?;
+    find_header((wanted.kind, limits.columns), || cells.next(&book, limits))?;
     Ok((Rows { cells, book, limits: *limits, merged, exact }, header))
 }
 
@@ -83,19 +83,19 @@ fn find_sheet<'a>(
     sheets: &'a [Sheet],
     book: &Book,
     limits: &Limits,
-    needed: &[Column],
+    wanted: &Wanted,
 ) -> Result<(&'a Sheet, Header), RosterError> {
     let mut rosters = Vec::new();
     let mut closest: Option<RosterError> = None;
     let mut most = 0;
     for sheet in sheets {
         let mut cells = Cells::of(archive.part(&sheet.part, limits.unpacked_bytes)?, limits);
-        let header = match find_header(limits.columns, || cells.next(book, limits)) {
+        let header = match find_header((wanted.kind, limits.columns), || cells.next(book, limits)) {
             Ok(header) => header,
             Err(RosterError::Empty) => continue,
             Err(error) => return Err(error),
         };
-        match header.judge(needed) {
+        match header.judge(&wanted.needed) {
             Ok(()) => rosters.push((sheet, header)),
             Err(error) if closest.is_none() || header.known() > most => {
                 most = header.known();

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use sqlx::PgConnection;
 
 use super::chunk::Chunk;
+use super::monthly;
 use super::step::{Step, StepResult};
 use super::{RowOutcomes, candidates, outcomes_of, quota_spent};
 use crate::actions::enrolling::{self, EnrollContext};
@@ -46,7 +47,7 @@ pub(super) async fn commit(step: &Step, chunk: &Chunk, written: Written) -> Resu
     }
     let lease = (step.lease, step.settings.lease);
     lease::checkpoint_apply(&mut transaction, lease, end, &effect.counts, effect.contributions).await?;
-    let is_last = end > held.received;
+    let is_last = end > held.received && !monthly::has_absent_to_end(step, &mut transaction).await?;
     if is_last {
         lease::complete(&mut transaction, step.lease.id).await?;
     }
@@ -84,9 +85,12 @@ pub(super) async fn apply_all(step: &Step) -> Result<StepResult, StoreError> {
     }
     let lease = (step.lease, step.settings.lease);
     lease::checkpoint_apply(&mut transaction, lease, first_row, &counts, contributions).await?;
-    lease::complete(&mut transaction, step.lease.id).await?;
+    let is_last = !monthly::has_absent_to_end(step, &mut transaction).await?;
+    if is_last {
+        lease::complete(&mut transaction, step.lease.id).await?;
+    }
     transaction.commit().await?;
-    Ok(StepResult::Done)
+    Ok(if is_last { StepResult::Done } else { StepResult::More })
 }
 
 fn add(sum: &mut Counts, more: &Counts) {
@@ -98,12 +102,13 @@ fn add(sum: &mut Counts, more: &Counts) {
 }
 
 /// The effect of writing a chunk.
-struct Effect {
+#[derive(Default)]
+pub(super) struct Effect {
     /// The change of the counts of the batch.
-    counts: Counts,
-    contributions: i64,
+    pub(super) counts: Counts,
+    pub(super) contributions: i64,
     /// The people that its outcomes reveal.
-    revealed: Revealed,
+    pub(super) revealed: Revealed,
 }
 
 /// Returns whether the outcomes would reveal too much about people whom the sender may not see.
@@ -113,6 +118,9 @@ async fn reveals_too_much(step: &Step, conn: &mut PgConnection, effect: &Effect)
 }
 
 async fn write_rows(step: &Step, conn: &mut PgConnection, chunk: &Chunk) -> Result<Effect, StoreError> {
+    if step.is_list() {
+        return monthly::write_rows(step, conn, chunk).await;
+    }
     let Step { database, held, authority, reference, .. } = step;
     let batch = step.lease.id;
     let left = match held.planned {

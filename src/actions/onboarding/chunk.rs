@@ -6,11 +6,13 @@ use std::sync::Arc;
 use chrono::NaiveDate;
 use zeroize::Zeroizing;
 
+use super::monthly::{ListBatch, ListedRows};
 use super::{RowPlace, SharedTerms};
-use crate::store::onboarding::staging;
+use crate::store::onboarding::{monthly, staging};
 use crate::store::reference::Reference;
 use crate::store::{Database, StoreError};
-use domain::onboarding::{JudgedRow, Repeat, StagedRow, judge_row};
+use domain::monthly_list::identity_of;
+use domain::onboarding::{JudgedRow, Numbers, Repeat, StagedRow, judge_row};
 
 /// The judged rows of a chunk.
 pub(super) struct Chunk {
@@ -20,14 +22,24 @@ pub(super) struct Chunk {
     pub staged: Vec<StagedRow>,
     /// The rows as they were staged. The digest of a plan covers them.
     pub bytes: Zeroizing<Vec<u8>>,
+    /// The judged rows of a roster.
     pub judged: Vec<JudgedRow>,
+    /// The judged rows of a monthly list.
+    pub listed: ListedRows,
 }
 
 impl Chunk {
     /// Returns a chunk with the same row numbers and no rows.
     pub(super) fn empty(of: &Self) -> Self {
         let Self { first_row, rows, .. } = *of;
-        Self { first_row, rows, staged: Vec::new(), bytes: Zeroizing::default(), judged: Vec::new() }
+        Self {
+            first_row,
+            rows,
+            staged: Vec::new(),
+            bytes: Zeroizing::default(),
+            judged: Vec::new(),
+            listed: ListedRows::default(),
+        }
     }
 
     /// Returns the number after its last row.
@@ -52,6 +64,8 @@ pub(super) struct ChunkReader {
     pub repeats: Arc<HashMap<u32, Repeat>>,
     pub today: NaiveDate,
     pub batch: i64,
+    /// What a monthly list is read for; `None` for a roster.
+    pub list: Option<ListBatch>,
 }
 
 impl ChunkReader {
@@ -60,12 +74,39 @@ impl ChunkReader {
         let sealed = staging::find(&self.database.control, self.batch, first_row).await?;
         let sealed = sealed.filter(|sealed| sealed.first_row == first_row);
         let sealed = sealed.ok_or_else(|| StoreError::Fault("staged rows are missing".into()))?;
+        let planned = match &self.list {
+            Some(list) if list.is_applied => {
+                let numbers = (first_row, first_row.saturating_add(sealed.rows - 1));
+                monthly::planned(&self.database.control, self.batch, numbers).await?
+            }
+            _ => Vec::new(),
+        };
         let judged = tokio::task::spawn_blocking(move || {
             let (staged, bytes) = staging::open(&self.database.keys, self.batch, &sealed)?;
-            let judged = staged.iter().map(|row| self.judge(row)).collect();
-            Ok(Chunk { first_row, rows: sealed.rows, staged, bytes, judged })
+            let (mut judged, mut listed) = (Vec::new(), ListedRows::default());
+            match &self.list {
+                None => judged = staged.iter().map(|row| self.judge(row)).collect(),
+                Some(list) => listed = list.judge_all(&self, &staged, planned),
+            }
+            Ok(Chunk { first_row, rows: sealed.rows, staged, bytes, judged, listed })
         });
         judged.await.map_err(|_| StoreError::Fault("judging the rows panicked".into()))?
+    }
+
+    /// Returns the numbers of a row by which repeated rows are found.
+    pub(super) fn note_numbers(&self, staged: &StagedRow, numbers: &mut Numbers) {
+        let index = u32::try_from(staged.number - 1).unwrap_or_default();
+        match &self.list {
+            None => {
+                let judged = self.judge(staged);
+                judged.candidate.iter().for_each(|new| numbers.add(index, staged.line, new));
+            }
+            Some(_) => {
+                // Whoever is registered may stay where others could not join, so the number alone counts.
+                let number = identity_of(&staged.row(), &self.reference.rules);
+                number.iter().for_each(|number| numbers.add_person(index, staged.line, number));
+            }
+        }
     }
 
     pub(super) fn judge(&self, staged: &StagedRow) -> JudgedRow {

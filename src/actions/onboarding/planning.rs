@@ -1,6 +1,7 @@
 //! Plans a chunk: determines the outcome that each row would have now. A plan becomes visible when it is complete.
 
 use super::chunk::Chunk;
+use super::monthly;
 use super::step::{Step, StepResult};
 use super::{RowOutcomes, candidates, outcomes_of, quota_spent};
 use crate::actions::enrolling::{self, EnrollContext};
@@ -16,6 +17,9 @@ const DRY_RUN: &str = "This was a dry run: it enrolled nobody, and its rows are 
 
 /// Plans a chunk in one transaction.
 pub(super) async fn plan(step: &Step, chunk: &Chunk) -> Result<StepResult, StoreError> {
+    if step.is_list() {
+        return monthly::plan(step, chunk).await;
+    }
     let Step { database, held, authority, reference, .. } = step;
     let mut transaction = database.bulk.begin().await?;
     if !lease::fence(&mut transaction, step.lease, held.next_row).await? {
@@ -54,7 +58,7 @@ pub(super) async fn plan(step: &Step, chunk: &Chunk) -> Result<StepResult, Store
 }
 
 /// Publishes the complete plan. It then waits for approval, is applied, or ends as a dry run.
-async fn publish(
+pub(super) async fn publish(
     step: &Step,
     conn: &mut sqlx::PgConnection,
     digest: &[u8],

@@ -9,6 +9,7 @@ use chrono::NaiveDate;
 use tokio::sync::mpsc;
 
 use super::chunk::ChunkReader;
+use super::monthly::ListBatch;
 use super::{Authority, authority, duplicate_file};
 use crate::store::onboarding::lease::{self, LeasedBatch};
 use crate::store::onboarding::staging::{self, Received, SealedChunk};
@@ -16,7 +17,9 @@ use crate::store::onboarding::{self, BatchPayer, BatchRow, writing};
 use crate::store::{Database, StoreError};
 use domain::actor::{Actor, Right};
 use domain::identity::NumberColumn;
-use domain::onboarding::{Numbers, OnboardingState, Repeat, RosterKind, StagedRow, judge_numbers};
+use domain::onboarding::{
+    Numbers, OnboardingKind, OnboardingState, Repeat, RosterKind, StagedRow, judge_numbers,
+};
 use domain::problem::{Problem, ProblemCode};
 
 /// Number of rows in a chunk of a request. A worker writes a chunk in one transaction.
@@ -59,6 +62,11 @@ impl Expected {
     /// Returns the kind of the roster, which decides the columns that the file needs.
     pub fn kind(&self) -> RosterKind {
         RosterKind { segment: self.held.segment, category: self.held.category }
+    }
+
+    /// Returns whether the file is a monthly list.
+    pub fn is_monthly_list(&self) -> bool {
+        self.held.kind == OnboardingKind::MonthlyList
     }
 }
 
@@ -126,6 +134,7 @@ where
         repeats: Arc::default(),
         today,
         batch,
+        list: ListBatch::of(&held, &actor),
     };
     let mut transaction = database.bulk.begin().await?;
     let epoch = staging::begin(&mut transaction, batch).await?.ok_or(Refused::NotWaiting)?;
@@ -160,7 +169,8 @@ where
     }
     let staged = staging.await.map_err(|_| StoreError::Fault("reading the file panicked".into()))?;
     let Staged { rows, repeats } = staged.map_err(Refused::Problems)?;
-    let state = match held.plan_only || held.all_or_nothing {
+    let is_list = held.kind == OnboardingKind::MonthlyList;
+    let state = match held.plan_only || held.all_or_nothing || is_list {
         true => OnboardingState::Validating,
         false => OnboardingState::Applying,
     };
@@ -199,8 +209,7 @@ fn stage(
     for row in rows {
         let row = row.map_err(|problem| vec![problem])?;
         column.add(&row.row().national_id);
-        let index = u32::try_from(row.number - 1).unwrap_or_default();
-        reader.judge(&row).candidate.iter().for_each(|new| numbers.add(index, row.line, new));
+        reader.note_numbers(&row, &mut numbers);
         bytes += row.cells().iter().map(String::len).sum::<usize>();
         last = row.number;
         chunk.push(row);

@@ -7,11 +7,12 @@ use std::time::Duration;
 use chrono::NaiveDate;
 
 use super::chunk::ChunkReader;
+use super::monthly::ListBatch;
 use super::{Authority, SharedTerms};
 use crate::store::Database;
 use crate::store::onboarding::lease::{Lease, LeasedBatch};
 use crate::store::reference::Reference;
-use domain::onboarding::Repeat;
+use domain::onboarding::{OnboardingKind, Repeat};
 use domain::problem::Problem;
 
 /// The durations for which a worker keeps a batch.
@@ -42,6 +43,11 @@ pub(super) struct Step {
 }
 
 impl Step {
+    /// Returns whether the batch is a monthly list.
+    pub(super) fn is_list(&self) -> bool {
+        self.held.kind == OnboardingKind::MonthlyList
+    }
+
     /// Returns a reader for the chunks of this batch.
     pub(super) fn reader(&self) -> ChunkReader {
         ChunkReader {
@@ -51,6 +57,7 @@ impl Step {
             repeats: Arc::clone(&self.repeats),
             today: self.today,
             batch: self.lease.id,
+            list: ListBatch::of(&self.held, &self.authority.actor),
         }
     }
 }

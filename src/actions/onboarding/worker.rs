@@ -14,7 +14,7 @@ use chrono::NaiveDate;
 pub use super::step::WorkerSettings;
 use super::step::{Step, StepResult};
 use super::write_ahead::{Task, WriteAhead};
-use super::{applying, authority, planning};
+use super::{applying, authority, monthly, planning};
 use crate::actions::request::backoff;
 use crate::store::onboarding::lease::{self, Lease, LeasedBatch};
 use crate::store::onboarding::{staging, writing};
@@ -123,6 +123,7 @@ async fn run(step: &Arc<Step>, ahead: &mut WriteAhead, is_last: bool) -> Result<
     loop {
         let tried = match step.held.state {
             OnboardingState::Validating => planning::plan(step, &ahead.chunk(step).await?).await,
+            _ if monthly::has_rows_done(step) => monthly::end_absent(step).await,
             _ if step.held.all_or_nothing => applying::apply_all(step).await,
             _ => apply(step, ahead, is_last || attempt > 1).await,
         };

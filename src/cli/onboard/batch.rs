@@ -29,7 +29,7 @@ use crate::store::{Database, StoreError};
 use domain::access::Right;
 use domain::actor::Actor;
 use domain::language::Language;
-use domain::onboarding::{Counts, OnboardingState};
+use domain::onboarding::{Counts, OnboardingKind, OnboardingState};
 use domain::problem::{Problem, ProblemCode};
 
 /// How often the state of the batch is read.
@@ -202,6 +202,8 @@ fn input_of(args: &Request, sha256: &[u8]) -> Input {
         all_or_nothing: args.all_or_nothing,
         plan_only: args.plan,
         dry_run: args.plan,
+        kind: OnboardingKind::Roster,
+        month: None,
     }
 }
 

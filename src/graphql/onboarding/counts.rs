@@ -35,7 +35,7 @@ pub struct OnboardingColumn {
     /// Name of the column in the file. Empty if it has none, or if it looks like data.
     pub(super) name: String,
     /// What the column was read as: a field of `RosterRow`, `category`, `number` (a running number) or `error` (of
-    /// an earlier report). Null if it was not recognized, so nothing in it was read.
+    /// an earlier report); in a monthly list also `month`, `lastDay`, `leavingReason` or `province`. Null if it was not recognized, so nothing in it was read.
     pub(super) field: Option<String>,
 }
 

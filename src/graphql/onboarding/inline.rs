@@ -122,9 +122,8 @@ impl From<RosterRow> for model::Row {
             monthly_wage: row.monthly_wage,
             starts_on: row.starts_on,
             phone: row.phone,
-            category: None,
             passport_number: row.passport_number,
-            fault: None,
+            ..Self::default()
         }
     }
 }
@@ -222,9 +221,8 @@ impl From<CivilServantRow> for model::Row {
             monthly_wage: row.monthly_wage,
             starts_on: row.starts_on,
             phone: row.phone,
-            category: None,
             passport_number: None,
-            fault: None,
+            ..Self::default()
         }
     }
 }

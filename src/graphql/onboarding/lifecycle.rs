@@ -5,14 +5,16 @@ use chrono::NaiveDate;
 
 use super::OnboardingBatch;
 use super::inline::RosterTermsInput;
+use super::monthly::{EndAbsentInput, OnboardingKind};
 use crate::actions::approve_onboarding::{self as approving, approve_onboarding};
 use crate::actions::cancel_onboarding::{self as cancelling, cancel_onboarding};
 use crate::actions::start_onboarding::{self as starting, start_onboarding};
-use crate::graphql::context::{caller, written};
+use crate::graphql::context::{caller, request, written};
 use crate::graphql::error::FieldError;
-use crate::graphql::input::InputReader;
+use crate::graphql::input::{InputReader, Lenient};
 use crate::graphql::node_id::batch_id;
 use crate::graphql::problem::{UserError, user_errors};
+use crate::graphql::scalar::Date;
 
 /// Root fields of this module.
 #[derive(Default)]
@@ -50,9 +52,11 @@ impl OnboardingMutation {
         let wanted = approving::Input {
             batch: reader.id(input.batch_id, batch_id, "batchId"),
             plan_digest: input.plan_digest.to_lowercase(),
+            end_absent: input.end_absent.map(|end| end.read(caller.today(), &mut reader)),
         };
         let submission = reader.submission(input.idempotency_key.as_deref());
-        let done = approve_onboarding(&caller.database, &caller.actor, submission, &wanted).await?;
+        let by = (caller.today(), request(ctx).trail.as_ref());
+        let done = approve_onboarding(&caller.database, &caller.actor, by, submission, &wanted).await?;
         let batch = written(done.value.map(|approving::Approved { batch }| batch), |id| {
             OnboardingBatch::load(ctx, id)
         })
@@ -99,6 +103,11 @@ pub struct StartOnboardingInput {
     /// Wait for `approveOnboarding`. Only administrators and officers may set it to false.
     #[graphql(default = true)]
     plan_only: bool,
+    /// What the rows of the file are.
+    #[graphql(default)]
+    kind: OnboardingKind,
+    /// Month of a monthly list, by any of its days. The payer's list of a later month must not be applied yet.
+    month: Option<Lenient<Date>>,
 }
 
 fn read_start(input: StartOnboardingInput, today: NaiveDate, reader: &mut InputReader) -> starting::Input {
@@ -109,6 +118,8 @@ fn read_start(input: StartOnboardingInput, today: NaiveDate, reader: &mut InputR
         all_or_nothing: input.all_or_nothing,
         plan_only: input.plan_only,
         dry_run: false,
+        kind: input.kind.into(),
+        month: input.month.and_then(|month| reader.scalar(month, "month")),
     }
 }
 
@@ -129,8 +140,10 @@ pub struct ApproveOnboardingInput {
     idempotency_key: Option<String>,
     /// Id of the batch.
     batch_id: ID,
-    /// `planDigest` of the reviewed plan.
+    /// `planDigest` of the reviewed plan. It covers the absent people of a monthly list.
     plan_digest: String,
+    /// Absent people of a monthly list whose enrollments end. Without it, nobody's enrollment ends by absence.
+    end_absent: Option<EndAbsentInput>,
 }
 
 /// Result of `approveOnboarding`.

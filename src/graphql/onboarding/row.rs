@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, Enum, ID, Object, Result};
 
+use super::monthly::{self, ListChange};
 use super::{OnboardingBatch, OnboardingRowContent};
 use crate::graphql::context::{caller, request};
 use crate::graphql::error::FieldError;
@@ -10,6 +11,7 @@ use crate::graphql::node_id::NodeId;
 use crate::graphql::participant::Participant;
 use crate::graphql::prefetch::Prefetched;
 use crate::graphql::problem::{UserError, user_errors};
+use crate::graphql::scalar::Rupiah;
 use crate::store::onboarding::{OnboardingRowRecord, RowFilter};
 use domain::onboarding as model;
 use domain::page::{Direction, Order, Page, Position};
@@ -94,6 +96,22 @@ impl OnboardingRow {
     /// Person who was enrolled by this row or before.
     fn participant(&self) -> Option<&Participant> {
         self.participant.as_ref()
+    }
+
+    /// What the row of a monthly list is: as planned, and after it was applied, what it did. Null in a roster.
+    fn change(&self, ctx: &Context<'_>) -> Option<ListChange> {
+        self.row.change.map(|change| monthly::told(caller(ctx), change))
+    }
+
+    /// Wage that is registered for the month, if the row of a monthly list changes it. Null unless the client may read
+    /// personal data and states a purpose (`X-Purpose`).
+    fn wage_before(&self, ctx: &Context<'_>) -> Option<Rupiah> {
+        monthly::wage(ctx, self.row.wage_before)
+    }
+
+    /// Wage to which the row of a monthly list changes it. Null as `wageBefore`.
+    fn wage_after(&self, ctx: &Context<'_>) -> Option<Rupiah> {
+        monthly::wage(ctx, self.row.wage_after)
     }
 
     /// All problems with the row.

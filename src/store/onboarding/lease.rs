@@ -3,13 +3,15 @@
 
 use std::time::Duration;
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
+use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection, QueryBuilder};
 
 use crate::store::error::StoreError;
 use crate::store::session::Session;
-use domain::enrollment::{CivilServantCategory, Programme, Segment};
-use domain::onboarding::{Counts, OnboardingState, RowOutcome};
+use domain::enrollment::{CivilServantCategory, EndReason, Programme, Segment};
+use domain::monthly_list::Summary;
+use domain::onboarding::{Counts, OnboardingKind, OnboardingState, RowOutcome};
 
 /// A lease on a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromRow)]
@@ -126,11 +128,23 @@ pub struct LeasedBatch {
     pub plan_chain: Option<Vec<u8>>,
     /// Rows that repeat a number, encrypted.
     pub repeated: Option<Vec<u8>>,
+    /// What its rows are.
+    pub kind: OnboardingKind,
+    /// First day of the month of a monthly list.
+    pub month: Option<NaiveDate>,
+    /// The figures of a monthly list so far.
+    pub list_summary: Option<Json<Summary>>,
+    /// When the plan of a monthly list began to look at the registry.
+    pub planned_from: Option<DateTime<Utc>>,
+    /// From which day enrollments of absent people are ended, and why, as the approver decided.
+    pub absent_on: Option<NaiveDate>,
+    /// The reason of these ends.
+    pub absent_reason: Option<EndReason>,
 }
 
 const COLUMNS: &str = "state, employer_id, association_id, channel_id, province_id, programmes, segment, category, starts_on, \
                        first_contribution_paid, all_or_nothing, plan_only, dry_run, planned, received, submitted_by, approved_by, next_row, plan_chain, \
-                       repeated";
+                       repeated, kind, month, list_summary, planned_from, absent_on, absent_reason";
 
 /// Returns the batch of a lease, or `None` if the lease is lost or the batch has ended.
 pub async fn look(session: &Session, lease: Lease) -> Result<Option<LeasedBatch>, StoreError> {

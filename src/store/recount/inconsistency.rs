@@ -17,7 +17,9 @@ pub(super) const HISTORY_CHECKS: [(&str, &str); 2] = [(
                 array_agg(wage order by effective_on) as wages
          from (select distinct on (participant_id, enrollment_id, effective_on)
                       participant_id, enrollment_id, effective_on, (details -> 'changes' -> 0 ->> 'after')::bigint as wage
-               from participant_event where kind = 'WAGE_CHANGED'
+               from participant_event v where kind = 'WAGE_CHANGED'
+                     and not exists (select from event_retraction r where r.state = 'RETRACTED'
+                                       and r.participant_id = v.participant_id and r.event_id = v.id)
                order by participant_id, enrollment_id, effective_on, id desc) v
          group by 1, 2
      ), changed as (
@@ -38,6 +40,8 @@ pub(super) const HISTORY_CHECKS: [(&str, &str); 2] = [(
                       v.participant_id, v.effective_on, (v.details -> 'changes' -> 0 ->> 'after')::smallint as province
                from participant_event v left join corrected c on c.participant_id = v.participant_id
                where v.kind = 'MOVED' and v.id > coalesce(c.id, 0)
+                     and not exists (select from event_retraction r where r.state = 'RETRACTED'
+                                       and r.participant_id = v.participant_id and r.event_id = v.id)
                order by v.participant_id, v.effective_on, v.id desc) v
          group by 1
      ), moved as (

@@ -118,7 +118,7 @@ pub fn judge_person(
 }
 
 /// Parses the number that identifies a person: an identity number (NIK), or the passport of a foreigner who has none.
-fn judge_identity(
+pub(crate) fn judge_identity(
     national_id: &str,
     passport: Option<&str>,
     rules: &Rulebook,

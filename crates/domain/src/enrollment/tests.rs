@@ -60,6 +60,7 @@ fn rules() -> Rulebook {
         combinations: vec![],
         roundings: vec![],
         wages: vec![],
+        wage_falls: vec![],
         channel_kinds: vec![],
         money: Default::default(),
     }

@@ -48,15 +48,20 @@ pub struct Repeat {
 impl Numbers {
     /// Adds the numbers of a valid row, counted from 0, and its line in the file.
     pub fn add(&mut self, row: u32, line: Option<i32>, candidate: &NewEnrollment) {
+        self.add_person(row, line, &candidate.identity);
+        let service_number = candidate.civil_servant.as_ref().and_then(|c| c.service_number.as_ref());
+        if let Some(number) = service_number {
+            put(&mut self.service_numbers, row, number.as_str().parse().unwrap_or(NONE));
+        }
+    }
+
+    /// Adds the number that identifies the person of a row, counted from 0, and its line in the file.
+    pub fn add_person(&mut self, row: u32, line: Option<i32>, number: &IdentityNumber) {
         if let Some(line) = line {
             self.lines.resize(self.lines.len().max(row as usize + 1), NO_LINE);
             self.lines[row as usize] = line;
         }
-        let service_number = candidate.civil_servant.as_ref().and_then(|c| c.service_number.as_ref());
-        put(&mut self.identities, row, as_integer(&candidate.identity));
-        if let Some(number) = service_number {
-            put(&mut self.service_numbers, row, number.as_str().parse().unwrap_or(NONE));
-        }
+        put(&mut self.identities, row, as_integer(number));
     }
 
     /// Returns the repeated and doubtful rows, in their order. `column` has the identity numbers of all rows.

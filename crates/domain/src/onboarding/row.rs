@@ -37,6 +37,18 @@ pub struct Row {
     /// NO PASPOR, of a foreigner without a NIK.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub passport_number: Option<String>,
+    /// BLTH, in a monthly list: the month of the row. Compared with the month of the list; not stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub month: Option<String>,
+    /// HARI TERAKHIR, in a monthly list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_day: Option<String>,
+    /// SEBAB KELUAR, in a monthly list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leaving_reason: Option<String>,
+    /// PROVINSI, in a monthly list: where the person lives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub province: Option<String>,
     /// Problem of a row that could not be read at all; the other fields are empty then.
     #[serde(skip)]
     pub fault: Option<Problem>,
@@ -45,7 +57,7 @@ pub struct Row {
 redacted_debug!(Row);
 
 /// The fields of a [`Row`], in the order of the cells of a [`StagedRow`](super::StagedRow).
-pub const FIELDS: [&str; 13] = [
+pub const FIELDS: [&str; 17] = [
     "nationalId",
     "serviceNumber",
     "fullName",
@@ -59,11 +71,18 @@ pub const FIELDS: [&str; 13] = [
     "phone",
     "category",
     "passportNumber",
+    "month",
+    "lastDay",
+    "leavingReason",
+    "province",
 ];
+
+/// The fields that occur in files only.
+const FILE_FIELDS: [&str; 5] = ["category", "month", "lastDay", "leavingReason", "province"];
 
 /// Returns the names of the cells of a row of a request. Its category is that of all rows.
 pub fn fields_of_request() -> Vec<String> {
-    FIELDS.iter().filter(|&&name| name != "category").map(|&name| name.to_owned()).collect()
+    FIELDS.iter().filter(|name| !FILE_FIELDS.contains(name)).map(|&name| name.to_owned()).collect()
 }
 
 /// Returns whether a row is enrolled without the value of this field, if it cannot be read. A first day and a wage may be missing,
@@ -104,6 +123,10 @@ impl Row {
             self.phone.as_ref(),
             self.category.as_ref(),
             self.passport_number.as_ref(),
+            self.month.as_ref(),
+            self.last_day.as_ref(),
+            self.leaving_reason.as_ref(),
+            self.province.as_ref(),
         ];
         let fields = FIELDS.into_iter().zip(texts);
         let failed = fields.filter(|(_, text)| text.is_some_and(|text| cell::is_spreadsheet_error(text)));

@@ -46,6 +46,10 @@ impl StagedRow {
             row.phone,
             row.category,
             row.passport_number,
+            row.month,
+            row.last_day,
+            row.leaving_reason,
+            row.province,
         ];
         let fields = fields.map(|field| {
             let field = field?;
@@ -99,6 +103,10 @@ impl StagedRow {
             phone: field(10),
             category: field(11),
             passport_number: field(12),
+            month: field(13),
+            last_day: field(14),
+            leaving_reason: field(15),
+            province: field(16),
             fault: self.fault.clone(),
         }
     }

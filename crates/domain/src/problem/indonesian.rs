@@ -128,6 +128,22 @@ impl ProblemCode {
                 "Upah ini adalah upah untuk sebagian bulan.",
                 "Laporkan upah sebulan penuh, juga untuk bulan masuk dan bulan keluar.",
             ),
+            Self::WageFalls => (
+                "Upah ini turun lebih dari batas yang wajar.",
+                "Bandingkan dengan daftar gaji. Jika benar, tidak ada yang perlu diperbaiki.",
+            ),
+            Self::AlreadyRetracted => (
+                "Kejadian ini sudah dibatalkan. Tidak ada yang diubah.",
+                "Tidak perlu membatalkan lagi; lihat riwayat peserta.",
+            ),
+            Self::NotRetractable => (
+                "Kejadian ini tidak dapat dibatalkan tersendiri.",
+                "Lakukan yang disebut dalam rincian sebagai gantinya.",
+            ),
+            Self::ContradictedByLaterEvent => (
+                "Kejadian lain yang dicatat kemudian bertentangan dengan pembatalan ini.",
+                "Batalkan dahulu kejadian yang disebut dalam rincian, bila itu pun salah.",
+            ),
         }
     }
 }

@@ -9,6 +9,7 @@ use super::{
 use crate::day::age_on;
 use crate::identity::{RegionCodes, ServiceNumberRules};
 use crate::money::MoneyRules;
+use crate::monthly_list::WageFallRule;
 use crate::vocabulary::{ChannelKind, CivilServantCategory, Programme, Segment};
 use crate::wage::{WageRule, WageRuleKind};
 
@@ -41,6 +42,8 @@ pub struct Rulebook {
     pub roundings: Vec<RoundingRule>,
     /// Rules about wages.
     pub wages: Vec<WageRule>,
+    /// Rules about wages that fall from one monthly list to the next.
+    pub wage_falls: Vec<WageFallRule>,
     /// Periods of channel kinds. A kind without a rule exists always.
     pub channel_kinds: Vec<(ChannelKind, Citation)>,
     /// Rules of bills and payments.
@@ -94,6 +97,11 @@ impl Rulebook {
     /// Returns the rule about wages of a kind that is in force on a day.
     pub fn wage_rule(&self, kind: WageRuleKind, day: NaiveDate) -> Option<&WageRule> {
         self.wages.iter().find(|rule| rule.kind == kind && rule.citation.period.holds_on(day))
+    }
+
+    /// Returns the rule about falling wages that is in force on a day.
+    pub fn wage_fall(&self, day: NaiveDate) -> Option<&WageFallRule> {
+        self.wage_falls.iter().find(|rule| rule.citation.period.holds_on(day))
     }
 
     /// Returns the age limit that a person violates by entering a segment on a day.

@@ -2,7 +2,9 @@ use super::*;
 
 #[test]
 fn a_fallback_name_counts_only_where_no_other_column_is_meant() {
-    let header = |names: &[&str]| Header::of(names.iter().map(|&name| name.to_owned()).collect());
+    let header = |names: &[&str]| {
+        Header::of(OnboardingKind::Roster, names.iter().map(|&name| name.to_owned()).collect())
+    };
     for name in ["PENGHASILAN", "TUNJANGAN", "Tunjangan (Rp)", "TPP"] {
         let alone = header(&["NIK", name]);
         assert_eq!((alone.column(1), alone.ignored.len()), (Some(Column::MonthlyWage), 0), "{name}");
@@ -24,7 +26,7 @@ fn a_fallback_name_counts_only_where_no_other_column_is_meant() {
 #[test]
 fn a_person_sees_what_each_column_was_read_as() {
     let names = ["NO", "NIK / NO. KTP", "TGL LAHIR", "ALAMAT", "1671010208850001", ""];
-    let understood = understood_columns(&names.map(str::to_owned));
+    let understood = understood_columns(OnboardingKind::Roster, &names.map(str::to_owned));
     let of = |name: &str, meaning| (name.to_owned(), meaning);
     assert_eq!(
         understood,
@@ -39,7 +41,8 @@ fn a_person_sees_what_each_column_was_read_as() {
         "a header that looks like data is not shown"
     );
     for &column in Column::VARIANTS {
-        let is_input = !matches!(column, Column::Category | Column::Number | Column::Error);
+        let is_input = column.is_of(OnboardingKind::Roster)
+            && !matches!(column, Column::Category | Column::Number | Column::Error);
         assert_eq!(
             domain::onboarding::fields_of_request().iter().any(|field| field == column.field()),
             is_input,

@@ -1,5 +1,7 @@
 //! Headers and rows of text files.
 
+use domain::onboarding::RosterKind;
+
 use super::*;
 
 #[test]
@@ -21,8 +23,7 @@ fn every_column_becomes_its_field() {
         starts_on: some("start"),
         phone: some("phone"),
         category: some("category"),
-        passport_number: None,
-        fault: None,
+        ..Row::default()
     };
     assert_eq!((roster.rows, roster.lines), (vec![row], vec![2]));
 }
@@ -354,4 +355,34 @@ fn a_roster_of_foreigners_has_passports_with_or_without_a_column_of_identity_num
     );
     let lacking = open("NAMA,TGL LAHIR,L/P,UPAH\nAnn,x,P,1\n").err().unwrap();
     assert_eq!(lacking.to_string(), "The header lacks NIK.");
+}
+
+const SERVANTS: RosterKind = RosterKind::CIVIL_SERVANTS;
+const LIST: &str = "NIK,NIP,NAMA,TANGGAL LAHIR,JENIS KELAMIN,BLTH,SEBAB_NA,TGL_KEJADIAN,Kode Provinsi";
+
+#[test]
+fn a_monthly_list_says_who_leaves_and_who_has_moved() {
+    let text = format!("{LIST}\n1,2,Ani,x,P,01-09-2014,A1,20-09-2014,16\n3,4,Budi,x,L,-,,,\n");
+    let mut list = open_monthly_list(SERVANTS, Cursor::new(text.clone()), &Limits::default()).unwrap();
+    let rows: Vec<Row> = list.by_ref().map(|record| record.unwrap().row).collect();
+    let cell = |text: &str| Some(text.to_owned());
+    let ani = [&rows[0].month, &rows[0].leaving_reason, &rows[0].last_day, &rows[0].province];
+    assert_eq!(ani.map(Clone::clone), [cell("01-09-2014"), cell("A1"), cell("20-09-2014"), cell("16")]);
+    let budi = [&rows[1].month, &rows[1].leaving_reason, &rows[1].last_day, &rows[1].province];
+    assert_eq!(budi, [&None; 4]);
+    assert!(list.ignored_columns().is_empty());
+
+    // A roster names people who join. Its reader tells that these columns are not read.
+    let roster = roster(&text);
+    assert_eq!(roster.ignored_columns, ["BLTH", "SEBAB_NA", "TGL_KEJADIAN", "Kode Provinsi"]);
+    assert_eq!((&roster.rows[0].last_day, &roster.rows[0].leaving_reason), (&None, &None));
+}
+
+#[test]
+fn a_roster_may_name_two_provinces_and_a_monthly_list_may_not() {
+    let text = format!("{NEEDED},PROVINSI,KODE PROVINSI\n1,2,Ani,x,P,Sumatera Selatan,16\n");
+    assert_eq!(roster(&text).ignored_columns, ["PROVINSI", "KODE PROVINSI"]);
+    let error = open_monthly_list(SERVANTS, Cursor::new(text), &Limits::default()).err().unwrap();
+    let RosterError::Columns { repeated, .. } = &error else { panic!("{error}") };
+    assert_eq!(repeated[0].column, Column::Province);
 }

@@ -28,7 +28,7 @@ impl Scan {
         book: &Book,
         limits: &Limits,
     ) -> Result<Self, RosterError> {
-        find_header(limits.columns, || cells.next(book, limits))?;
+        find_header((header.kind, limits.columns), || cells.next(book, limits))?;
         let header_row = cells.row();
         let mut digits = vec![Digits::default(); header.width()];
         while let Some(row) = cells.next(book, limits)? {

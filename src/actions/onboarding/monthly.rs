@@ -1,0 +1,243 @@
+//! Monthly lists: their rows are compared with what is registered, planned and applied on the road of the rosters.
+
+mod absent;
+mod apply;
+mod approve;
+mod plan;
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::NaiveDate;
+use sqlx::PgConnection;
+
+use super::SharedTerms;
+use super::chunk::{Chunk, ChunkReader};
+use super::step::Step;
+use crate::store::StoreError;
+use crate::store::keys::Keys;
+use crate::store::onboarding::lease::LeasedBatch;
+use crate::store::onboarding::monthly::{self, ListConflict, NewListRow, PlannedRow};
+use crate::store::onboarding::writing::NewRow;
+use crate::store::reference::Reference;
+use domain::actor::Actor;
+use domain::monthly_list::{
+    Action, Comparison, ListChange, ListTerms, ListedRow, Registered, compare, judge_listed,
+};
+use domain::onboarding::{OnboardingKind, OnboardingState, RowOutcome, StagedRow};
+use domain::problem::{Problem, ProblemCode};
+use domain::rule::Rulebook;
+use domain::text::label;
+
+pub(super) use absent::{end_absent, has_absent_to_end, has_rows_done};
+pub(super) use apply::write_rows;
+pub use approve::EndAbsent;
+pub(in crate::actions) use approve::approve_list;
+pub(super) use plan::plan;
+
+/// What a monthly list is read for.
+#[derive(Clone, Debug)]
+pub(super) struct ListBatch {
+    month: NaiveDate,
+    /// The provinces in the scope of the sender; empty: all.
+    provinces: Vec<i16>,
+    /// Whether only the rows are needed that the plan left to be applied.
+    pub(super) is_applied: bool,
+}
+
+/// Rows of a monthly list.
+#[derive(Default)]
+pub(super) struct ListedRows {
+    /// Each with the place of its staged row.
+    pub rows: Vec<(usize, ListedRow)>,
+    /// The planned rows by number, if the list is planned.
+    pub planned: HashMap<i32, PlannedRow>,
+}
+
+impl ListBatch {
+    /// Returns what a batch is read for, or `None` for a roster.
+    pub(super) fn of(held: &LeasedBatch, sender: &Actor) -> Option<Self> {
+        let month = held.month.filter(|_| held.kind == OnboardingKind::MonthlyList)?;
+        let is_applied = held.state == OnboardingState::Applying;
+        Some(Self { month, provinces: sender.scope.provinces.clone(), is_applied })
+    }
+
+    /// Judges rows by themselves: all of them, or those that the plan left to be applied.
+    pub(super) fn judge_all(
+        &self,
+        reader: &ChunkReader,
+        staged: &[StagedRow],
+        planned: Vec<PlannedRow>,
+    ) -> ListedRows {
+        let planned: HashMap<i32, PlannedRow> = planned.into_iter().map(|row| (row.number, row)).collect();
+        let is_wanted = |row: &StagedRow| {
+            !self.is_applied || planned.get(&row.number).is_some_and(|row| row.outcome == RowOutcome::Pending)
+        };
+        let province_of = |text: &str| province_named(&reader.reference, self.month, text);
+        let judge = |list: &ListTerms<'_>| {
+            let rows = staged.iter().enumerate().filter(|(_, row)| is_wanted(row));
+            let judge = |(at, row): (usize, &StagedRow)| {
+                let mut listed = judge_listed(&row.row(), list, province_of);
+                let index = u32::try_from(row.number - 1).unwrap_or_default();
+                if let Some(repeat) = reader.repeats.get(&index) {
+                    repeat.mark(&mut listed.joining);
+                }
+                (at, listed)
+            };
+            rows.map(judge).collect()
+        };
+        let rows = self.with_terms((&reader.agreed, &reader.reference.rules, reader.today), judge);
+        ListedRows { rows, planned }
+    }
+
+    /// Calls a function with the terms of the list.
+    fn with_terms<T>(
+        &self,
+        (agreed, rules, today): (&SharedTerms, &Rulebook, NaiveDate),
+        work: impl FnOnce(&ListTerms<'_>) -> T,
+    ) -> T {
+        let terms = agreed.terms();
+        work(&ListTerms {
+            month: self.month,
+            terms: &terms,
+            risk_class: agreed.found.employer.map_or(1, |employer| employer.risk_class),
+            provinces: &self.provinces,
+            rules,
+            today,
+        })
+    }
+}
+
+impl Step {
+    /// Calls a function with the terms of the monthly list.
+    fn with_list<T>(&self, work: impl FnOnce(&ListTerms<'_>) -> T) -> Result<T, StoreError> {
+        let list = ListBatch::of(&self.held, &self.authority.actor);
+        let list = list.ok_or_else(|| StoreError::Fault("a batch is no monthly list".into()))?;
+        Ok(list.with_terms((&self.authority.agreed, &self.reference.rules, self.today), work))
+    }
+}
+
+/// Returns the province with a code or a name that exists on a day.
+fn province_named(reference: &Reference, day: NaiveDate, text: &str) -> Option<i16> {
+    let text = text.trim();
+    let is_named = |name: &str| name.eq_ignore_ascii_case(text);
+    let mut existing = reference.provinces().iter().filter(|province| province.exists_on(day));
+    let found = existing.find(|province| {
+        let names = province.editions.iter();
+        province.code == text
+            || names.clone().any(|edition| is_named(&edition.name) || is_named(&edition.name_en))
+    });
+    found.map(|province| province.id)
+}
+
+/// A row with the person who has its number, and what the row is.
+struct Compared<'a> {
+    /// Place of the staged row.
+    at: usize,
+    row: &'a ListedRow,
+    registered: Option<&'a Registered>,
+    comparison: Comparison,
+}
+
+/// Returns the people who have the numbers of the rows of a chunk.
+async fn find_registered(
+    conn: &mut PgConnection,
+    keys: &Keys,
+    chunk: &Chunk,
+) -> Result<HashMap<Vec<u8>, Registered>, StoreError> {
+    let indexes: Vec<Vec<u8>> = chunk.listed.rows.iter().filter_map(|(_, row)| index_of(row, keys)).collect();
+    monthly::registered(conn, &indexes).await
+}
+
+fn index_of(row: &ListedRow, keys: &Keys) -> Option<Vec<u8>> {
+    row.identity.as_ref().map(|number| keys.identity_index(number))
+}
+
+/// Compares the rows of a chunk with the people who have their numbers. Of two rows with numbers of one person, the second
+/// one is a problem: a former number still finds its owner.
+fn compare_all<'a>(
+    chunk: &'a Chunk,
+    (registered, keys): (&'a HashMap<Vec<u8>, Registered>, &Keys),
+    list: &ListTerms<'_>,
+) -> Vec<Compared<'a>> {
+    let mut people = HashSet::new();
+    let compare = |(at, row): &'a (usize, ListedRow)| {
+        let registered = index_of(row, keys).and_then(|index| registered.get(&index));
+        let mut comparison = compare(row, registered, list);
+        let is_again = registered.is_some_and(|person| !people.insert(person.participant));
+        if is_again && comparison.action != Action::Nothing {
+            comparison.change = ListChange::Problem;
+            comparison.action = Action::Nothing;
+            comparison.problems.push(named_twice());
+        }
+        Compared { at: *at, row, registered, comparison }
+    };
+    chunk.listed.rows.iter().map(compare).collect()
+}
+
+fn named_twice() -> Problem {
+    let message = "The registry knows the person of this number by the number of another row too.";
+    Problem::error(ProblemCode::DuplicateInRequest, "nationalId", message)
+        .hint("Keep one row for each person: the one with the number that is in force.")
+}
+
+impl Compared<'_> {
+    /// Returns the person, if the person is registered with the payer.
+    fn listed(&self) -> Option<i64> {
+        self.registered.filter(|_| self.comparison.open.is_some()).map(|person| person.participant)
+    }
+
+    /// Returns the planned row. Its person is known if the row names one whom the registry knows already.
+    fn planned(&self, staged: &StagedRow) -> NewListRow {
+        let Comparison { change, action, problems, wage_before, .. } = &self.comparison;
+        let outcome = match change {
+            ListChange::Problem => RowOutcome::Rejected,
+            ListChange::Unchanged => RowOutcome::AlreadyEnrolled,
+            _ => RowOutcome::Pending,
+        };
+        let known = self.registered.filter(|_| *change != ListChange::Problem);
+        let wage = match action {
+            Action::Change { wage, .. } => *wage,
+            _ => None,
+        };
+        let work_unit = staged.row().work_unit;
+        let work_unit = work_unit.as_deref().filter(|unit| !domain::cell::is_spreadsheet_error(unit));
+        NewListRow {
+            row: NewRow {
+                number: staged.number,
+                line: staged.line,
+                outcome,
+                flagged: self.comparison.is_flagged(),
+                participant_id: known.map(|person| person.participant),
+                work_unit: label(work_unit, 200, "workUnit").ok().flatten(),
+                problems: at_row(problems, staged.number),
+            },
+            change: *change,
+            listed: self.listed(),
+            wages: wage.map(|wage| (*wage_before, wage)),
+        }
+    }
+}
+
+/// Prefixes the paths of problems with the index of the row, from 0.
+fn at_row(problems: &[Problem], number: i32) -> Vec<Problem> {
+    let index = (number - 1).to_string();
+    problems.iter().map(|problem| problem.clone().within(&["rows", &index])).collect()
+}
+
+/// Returns the problem of a list that must not be applied, at a field.
+pub(in crate::actions) fn conflict_problem(conflict: ListConflict, field: &str) -> Problem {
+    let (message, hint) = match conflict {
+        ListConflict::NewerMonth(month) => (
+            format!("The list of {} of this payer is applied already.", month.format("%Y-%m")),
+            "Send the list of the newest month. Correct an older month person by person.",
+        ),
+        ListConflict::Meanwhile(month) => (
+            format!(
+                "Another list of this payer, of {}, is being applied or was applied since this one was planned.",
+                month.format("%Y-%m")
+            ),
+            "Send this list again when the other one has ended: its new plan shows what is left.",
+        ),
+    };
+    Problem::error(ProblemCode::Conflict, field, message).hint(hint)
+}

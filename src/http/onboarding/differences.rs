@@ -1,0 +1,330 @@
+//! The differences of a monthly list from what is registered, as CSV or as a workbook: every row that changes something or
+//! cannot be taken, and everybody who is absent. People outside of the caller's scope are not named.
+
+use std::fs::File;
+use std::io::{BufWriter, Seek as _};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use futures_util::stream;
+use tokio::io::AsyncReadExt as _;
+
+use super::report::error_of;
+use super::spool::unnamed_file;
+use super::{FileEndpoints, FileRequest};
+use crate::graphql::code::RegistryCode;
+use crate::graphql::node_id::{NodeId, batch_id};
+use crate::http::language;
+use crate::store::audit::{About, Trail};
+use crate::store::onboarding::monthly::{self, DifferenceRecord};
+use crate::store::onboarding::{self, BatchRow, staging};
+use crate::store::session::Session;
+use crate::store::{Database, StoreError, participant};
+use domain::access::Purpose;
+use domain::actor::{Actor, Right};
+use domain::identity;
+use domain::language::Language;
+use domain::monthly_list::ListChange;
+use domain::onboarding::{OnboardingKind, Row, StagedRow};
+use domain::page::{Direction, Order, Page, Position};
+use roster::{Cell, CsvTable, WorkbookTable};
+
+/// The columns of the file.
+const COLUMNS: [&str; 12] = [
+    "row",
+    "line",
+    "change",
+    "participantId",
+    "identityNumber",
+    "fullName",
+    "lastDay",
+    "leavingReason",
+    "province",
+    "wageBefore",
+    "wageAfter",
+    "problems",
+];
+/// Number of absent people that are read at once.
+const ABSENT_AT_ONCE: usize = 1_000;
+/// Size of a piece of the answer.
+const PIECE: usize = 64 << 10;
+
+pub(super) async fn csv(
+    State(endpoints): State<FileEndpoints>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Response {
+    download(endpoints, &id, request, false).await
+}
+
+pub(super) async fn workbook(
+    State(endpoints): State<FileEndpoints>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Response {
+    download(endpoints, &id, request, true).await
+}
+
+async fn download(
+    FileEndpoints(service): FileEndpoints,
+    id: &str,
+    request: Request,
+    is_workbook: bool,
+) -> Response {
+    let context = FileRequest::of(&request);
+    if !context.actor.may(Right::ReadOnboarding) {
+        return context.refuse(StatusCode::FORBIDDEN, RegistryCode::Forbidden);
+    }
+    let Ok(id) = batch_id(id) else { return context.not_found() };
+    let session = service.database.reading(&context.actor);
+    let batch = match onboarding::by_ids(&session, &context.actor, &[id]).await {
+        Ok(mut batches) => batches.remove(&id),
+        Err(error) => return context.failed(&error),
+    };
+    let is_planned =
+        |batch: &BatchRow| batch.kind == OnboardingKind::MonthlyList && batch.plan_digest.is_some();
+    let Some(batch) = batch.filter(is_planned) else { return context.not_found() };
+    if batch.discarded_at.is_some() {
+        return context.refuse(StatusCode::GONE, RegistryCode::ReportGone);
+    }
+    let rows = differing(&batch);
+    if let Err(refused) = context.pay(service.rate_limiter.as_deref(), rows.unsigned_abs().into()) {
+        return *refused;
+    }
+    let purpose = request.extensions().get::<Purpose>();
+    let reads_personal_data = purpose.is_some() && context.actor.reads_personal_data();
+    let report = Differences {
+        database: Arc::clone(&service.database),
+        is_own: batch.submitted_by == context.actor.client,
+        reads_personal_data,
+        language: language::accepted(&context.headers),
+        session,
+        actor: Arc::clone(&context.actor),
+        batch,
+    };
+    match report.file(is_workbook, service.settings.spool.clone(), (&context, rows, purpose)).await {
+        Ok(file) => answer(id, file, is_workbook),
+        Err(error) => context.failed(&error),
+    }
+}
+
+/// Returns the number of rows that differ, and of absent people.
+fn differing(batch: &BatchRow) -> i32 {
+    let summary = batch.list_summary.as_ref();
+    let changes = summary.into_iter().flat_map(|summary| &summary.0.changes);
+    changes.filter(|(change, _)| **change != ListChange::Unchanged).map(|(_, &rows)| rows).sum()
+}
+
+fn answer(id: i64, file: File, is_workbook: bool) -> Response {
+    let pieces = stream::try_unfold(tokio::fs::File::from_std(file), |mut file| async move {
+        let mut piece = vec![0; PIECE];
+        let read = file.read(&mut piece).await?;
+        piece.truncate(read);
+        Ok::<_, std::io::Error>((read > 0).then(|| (Bytes::from(piece), file)))
+    });
+    let (form, media_type) = match is_workbook {
+        true => ("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+        false => ("csv", "text/csv; charset=utf-8"),
+    };
+    let name = format!("attachment; filename=\"differences-{}.{form}\"", NodeId::Batch(id).encode().as_str());
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(media_type)),
+        (header::CONTENT_DISPOSITION, HeaderValue::try_from(name).expect("an id is a header value")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    (headers, Body::from_stream(pieces)).into_response()
+}
+
+struct Differences {
+    database: Arc<Database>,
+    session: Session,
+    actor: Arc<Actor>,
+    batch: BatchRow,
+    /// Whether the caller sent the list, and gets back what it sent.
+    is_own: bool,
+    reads_personal_data: bool,
+    language: Language,
+}
+
+/// A file in a form, while it is written.
+enum Sheet {
+    Csv(Box<CsvTable<BufWriter<File>>>, File),
+    Workbook(Box<WorkbookTable>, PathBuf),
+}
+
+impl Sheet {
+    fn new(is_workbook: bool, spool: PathBuf) -> std::io::Result<Self> {
+        if is_workbook {
+            return Ok(Self::Workbook(Box::new(WorkbookTable::new(&spool, "differences", &COLUMNS)?), spool));
+        }
+        let file = unnamed_file(&spool)?;
+        let table = CsvTable::new(BufWriter::new(file.try_clone()?), &COLUMNS)?;
+        Ok(Self::Csv(Box::new(table), file))
+    }
+
+    fn write(&mut self, row: &[Cell<'_>]) -> std::io::Result<()> {
+        match self {
+            Self::Csv(table, _) => table.write(row),
+            Self::Workbook(table, _) => table.write(row),
+        }
+    }
+
+    /// Returns the file at its beginning.
+    fn finish(self) -> std::io::Result<File> {
+        let mut file = match self {
+            Self::Csv(mut table, file) => {
+                table.flush()?;
+                file
+            }
+            Self::Workbook(table, spool) => {
+                let file = unnamed_file(&spool)?;
+                table.save(BufWriter::new(&file))?;
+                file
+            }
+        };
+        file.rewind()?;
+        Ok(file)
+    }
+}
+
+impl Differences {
+    /// Writes the file. The audit entry is written before the first byte is sent.
+    async fn file(
+        self,
+        is_workbook: bool,
+        spool: PathBuf,
+        (context, rows, purpose): (&FileRequest, i32, Option<&Purpose>),
+    ) -> Result<File, StoreError> {
+        let about = About {
+            operation: format!(
+                "onboardingReport {} differences rows={rows}",
+                NodeId::Batch(self.batch.id).encode().as_str()
+            ),
+            purpose: purpose.map(|purpose| purpose.as_str().to_owned()),
+            request_id: context.id.uuid(),
+        };
+        let trail = Trail::new(&self.database.journal, &self.session, Arc::clone(&self.actor), about);
+        let report = Arc::new(self);
+        let sheet = in_background(move || Sheet::new(is_workbook, spool)).await?;
+        let sheet = report.write_rows(sheet).await?;
+        let sheet = report.write_absent(sheet).await?;
+        let file = in_background(move || sheet.finish()).await?;
+        trail.close_unnamed().await?;
+        Ok(file)
+    }
+
+    /// Writes the rows that differ, chunk by chunk.
+    async fn write_rows(self: &Arc<Self>, mut sheet: Sheet) -> Result<Sheet, StoreError> {
+        let mut next_row = 1;
+        while let Some(chunk) = staging::find(&self.database.writer, self.batch.id, next_row).await? {
+            next_row = chunk.first_row.saturating_add(1);
+            let numbers = (chunk.first_row, chunk.first_row.saturating_add(chunk.rows - 1));
+            let differences =
+                monthly::differences((&self.session, &self.actor), self.batch.id, numbers).await?;
+            let report = Arc::clone(self);
+            let write = move || {
+                let (staged, _) = staging::open(&report.database.keys, report.batch.id, &chunk)
+                    .map_err(std::io::Error::other)?;
+                for difference in &differences {
+                    let staged = staged.iter().find(|staged| staged.number == difference.number);
+                    report.write_row(&mut sheet, difference, staged)?;
+                }
+                Ok(sheet)
+            };
+            sheet = in_background(write).await?;
+        }
+        Ok(sheet)
+    }
+
+    fn write_row(
+        &self,
+        sheet: &mut Sheet,
+        difference: &DifferenceRecord,
+        staged: Option<&StagedRow>,
+    ) -> std::io::Result<()> {
+        let row = staged.map(StagedRow::row).unwrap_or_default();
+        let change = match self.actor.scope.sees_all_payers() {
+            true => difference.change,
+            false => difference.change.without_elsewhere(),
+        };
+        let problems = difference.problems.as_ref().map(|problems| problems.0.as_slice()).unwrap_or_default();
+        let columns = self.batch.columns.clone().unwrap_or_default();
+        let (is_readable, wages) =
+            (staged.is_some_and(|staged| !staged.is_unreadable()), self.reads_personal_data);
+        let wage =
+            |wage: Option<i64>, is_told: bool| wage.filter(|_| is_told).map_or(Cell::Empty, Cell::Number);
+        let text = |text: Option<String>| text.map_or(Cell::Empty, Cell::from);
+        sheet.write(&[
+            Cell::Number(difference.number.into()),
+            difference.line.map_or(Cell::Empty, |line| Cell::Number(line.into())),
+            <&str>::from(change).into(),
+            text(difference.participant_id.map(|id| NodeId::Participant(id).encode().to_string())),
+            self.number(&row),
+            if is_readable { row.full_name.into() } else { Cell::Empty },
+            text(row.last_day.filter(|_| is_readable)),
+            text(row.leaving_reason.filter(|_| is_readable)),
+            text(row.province.filter(|_| is_readable)),
+            wage(difference.wage_before, wages),
+            wage(difference.wage_after, wages || self.is_own),
+            error_of(problems, &columns, self.language).into(),
+        ])
+    }
+
+    /// Returns the identity number of a row: as it was sent for its sender, otherwise masked.
+    fn number(&self, row: &Row) -> Cell<'static> {
+        let number = row.passport_number.clone().unwrap_or_else(|| row.national_id.clone());
+        if self.is_own || self.reads_personal_data {
+            return number.into();
+        }
+        let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        if is_number { identity::masked(&number).into() } else { Cell::Empty }
+    }
+
+    /// Writes the absent people whom the caller may see.
+    async fn write_absent(self: &Arc<Self>, mut sheet: Sheet) -> Result<Sheet, StoreError> {
+        let mut after = None;
+        loop {
+            let page = Page {
+                size: ABSENT_AT_ONCE,
+                backward: false,
+                after,
+                before: None,
+                order: Order::Id,
+                direction: Direction::Ascending,
+            };
+            let mut slices = monthly::absent_of(&self.session, &[self.batch.id], &page).await?;
+            let Some(slice) = slices.remove(&self.batch.id) else { return Ok(sheet) };
+            let ids: Vec<i64> = slice.rows.iter().map(|absent| absent.participant_id).collect();
+            let Some(&last) = ids.last() else { return Ok(sheet) };
+            let people = participant::by_ids(&self.session, &self.actor, &ids).await?;
+            let write = move || {
+                for person in ids.iter().filter_map(|id| people.get(id)) {
+                    let mut cells = vec![Cell::Empty; COLUMNS.len()];
+                    cells[2] = <&str>::from(ListChange::Absent).into();
+                    cells[3] = NodeId::Participant(person.id).encode().to_string().into();
+                    cells[5] = person.full_name.clone().into();
+                    sheet.write(&cells)?;
+                }
+                Ok(sheet)
+            };
+            sheet = in_background(write).await?;
+            if !slice.has_next {
+                return Ok(sheet);
+            }
+            after = Some(Position::of_id(last));
+        }
+    }
+}
+
+/// Runs work on thousands of rows on another thread, so that other requests do not wait for it.
+async fn in_background<T: Send + 'static>(
+    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> Result<T, StoreError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    let done = done.map_err(|_| StoreError::Fault("writing differences was interrupted".into()))?;
+    done.map_err(|_| StoreError::Fault("differences cannot be written".into()))
+}
