@@ -145,6 +145,7 @@ impl Loaders {
             enrollment_pages,
             event_pages,
             row_pages,
+            absent_pages,
             sent_rows,
             work_units,
             row_problems,
@@ -153,8 +154,6 @@ impl Loaders {
             workforce,
             last_enrollments,
             totals,
-            payments,
-            sent_rows,
         } = self;
         participants.forget();
         enrollments.forget();
@@ -169,6 +168,7 @@ impl Loaders {
         enrollment_pages.forget();
         event_pages.forget();
         row_pages.forget();
+        absent_pages.forget();
         sent_rows.forget();
         work_units.forget();
         row_problems.forget();
@@ -177,8 +177,6 @@ impl Loaders {
         workforce.forget();
         last_enrollments.forget();
         totals.forget();
-        payments.forget();
-        sent_rows.forget();
     }
 }
 
