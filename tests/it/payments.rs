@@ -56,7 +56,7 @@ impl Scene {
 
     async fn pay_for(&self, month: &str, reference: &str, amount: i64) -> Value {
         let input = self.payment(month, reference, amount);
-        self.app.pay(&self.outlet, input).await
+        self.app.record_payment(&self.outlet, input).await
     }
 
     fn payment(&self, month: &str, reference: &str, amount: i64) -> Value {
@@ -96,7 +96,7 @@ impl App {
         self.token(Role::Partner, scope).await
     }
 
-    async fn pay(&self, token: &str, input: Value) -> Value {
+    async fn record_payment(&self, token: &str, input: Value) -> Value {
         self.ask_as(token, PAY, json!({"input": input})).await["recordContributions"].take()
     }
 
@@ -173,7 +173,7 @@ async fn a_payment_clears_the_oldest_month_and_records_what_it_covers() {
     let bill = later.bill(&scene.outlet, &scene.employer, "2014-11-01").await;
     assert_eq!((&bill["left"], &bill["unallocated"]), (&json!(811_200), &json!(700_000)));
     let input = scene.payment("2014-11-01", "A3", 111_200);
-    let paid = later.pay(&scene.outlet, input).await;
+    let paid = later.record_payment(&scene.outlet, input).await;
     assert_eq!((&paid["recorded"], &paid["bill"]["left"]), (&json!(3), &json!(0)));
     assert_eq!(paid["bill"]["paidOn"], "2014-10-02", "both were paid then");
 }
@@ -184,7 +184,7 @@ async fn a_late_month_costs_a_fine_which_an_excess_pays() {
     let later = scene.app.second_process_on("2014-10-20T03:00:00Z").await;
     let mut input = scene.payment(SEPTEMBER, "A1", 811_200 * 2 + 20_000);
     input["payment"]["paidOn"] = json!("2014-10-16");
-    let paid = later.pay(&scene.outlet, input).await;
+    let paid = later.record_payment(&scene.outlet, input).await;
     let fine = json!({"month": SEPTEMBER, "purpose": "FINE", "amount": 16_224});
     assert_eq!(paid["payment"]["allocations"][1], fine);
     assert_eq!(paid["payment"]["unallocated"], 3_776);
@@ -209,7 +209,7 @@ async fn the_same_reference_is_one_payment() {
         (another_day, json!(["payment", "paidOn"])),
         (of_other, json!(["payment", "reference"])),
     ] {
-        let refused = scene.app.pay(&scene.outlet, input).await;
+        let refused = scene.app.record_payment(&scene.outlet, input).await;
         assert_eq!((codes(&refused["errors"]), &refused["errors"][0]["path"]), (vec!["CONFLICT"], &path));
         assert_eq!((&refused["payment"], &refused["recorded"]), (&json!(null), &json!(0)));
     }
@@ -218,7 +218,7 @@ async fn the_same_reference_is_one_payment() {
     let token = scene.app.outlet("OUT-2").await;
     let mut elsewhere = scene.payment(OCTOBER, "A1", 5_000);
     elsewhere["payment"]["channelCode"] = json!("OUT-2");
-    assert_eq!(scene.app.pay(&token, elsewhere).await["payment"]["unallocated"], 5_000);
+    assert_eq!(scene.app.record_payment(&token, elsewhere).await["payment"]["unallocated"], 5_000);
 }
 
 #[tokio::test]
@@ -226,7 +226,7 @@ async fn months_recorded_without_a_payment_are_not_billed_again() {
     let scene = Scene::new().await;
     let token = scene.app.partner(&scene.employer).await;
     let record = json!({"employerId": scene.employer, "month": SEPTEMBER});
-    let recorded = scene.app.pay(&token, record).await;
+    let recorded = scene.app.record_payment(&token, record).await;
     assert_eq!(
         (&recorded["recorded"], &recorded["payment"], &recorded["bill"]),
         (&json!(3), &json!(null), &json!(null))
@@ -291,7 +291,7 @@ async fn an_association_pays_for_its_members_within_the_month() {
     assert_eq!((&bill["dueOn"], &bill["dueRule"]["code"]), (&json!("2014-10-15"), &json!("DUE-BPU")));
     let input = json!({"associationId": association, "month": OCTOBER, "payment": {"channelCode": "OUT-1",
         "reference": "A1", "paidOn": "2014-10-02", "amount": 53_600}});
-    let paid = app.pay(&outlet, input).await;
+    let paid = app.record_payment(&outlet, input).await;
     assert_eq!(
         (&paid["recorded"], &paid["newlyActive"], &paid["bill"]["left"]),
         (&json!(2), &json!(2), &json!(0))

@@ -27,7 +27,7 @@ async fn a_company_cannot_clear_its_arrears_by_recording_where_only_payments_cou
     assert_eq!(decision(&app).await.0, "ARREARS");
     let payroll = app.partner(&employer).await;
     for month in ["2014-04-01", "2014-05-01", "2014-06-01", "2014-07-01", "2014-08-01", "2014-09-01"] {
-        let recorded = app.pay(&payroll, json!({"employerId": employer, "month": month})).await;
+        let recorded = app.record_payment(&payroll, json!({"employerId": employer, "month": month})).await;
         assert_eq!(recorded["recorded"], 1, "{recorded}");
     }
     assert_eq!(decision(&app).await.0, "CLEAR", "by the rule that every recorded month counts");
@@ -47,7 +47,7 @@ async fn a_company_cannot_clear_its_arrears_by_recording_where_only_payments_cou
     assert_eq!((&bill["owedBefore"], &bill["left"]), (&json!(4 * 124_800), &json!(124_800)));
     let input = json!({"employerId": employer, "month": SEPTEMBER, "payment": {"channelCode": "OUT-1",
         "reference": "A1", "paidOn": "2014-10-02", "amount": 5 * 124_800}});
-    let paid = app.pay(&outlet, input).await;
+    let paid = app.record_payment(&outlet, input).await;
     assert_eq!(
         (&paid["recorded"], &paid["bill"]["left"]),
         (&json!(0), &json!(0)),

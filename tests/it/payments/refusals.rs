@@ -9,7 +9,7 @@ async fn a_payer_sees_its_bill_and_payments_and_records_none() {
     let token = scene.app.partner(&scene.employer).await;
     assert_eq!(scene.app.bill(&token, &scene.employer, OCTOBER).await["left"], 811_200);
     assert_eq!(scene.app.advice(&token, "A1").await["amount"], 811_200);
-    let refused = scene.app.pay(&token, scene.payment(OCTOBER, "A2", 811_200)).await;
+    let refused = scene.app.record_payment(&token, scene.payment(OCTOBER, "A2", 811_200)).await;
     assert_eq!(codes(&refused["errors"]), ["OUT_OF_SCOPE"]);
     assert_eq!(refused["errors"][0]["path"], json!(["payment", "channelCode"]));
     let refused = scene.app.reverse(&token, "A1").await;
@@ -37,12 +37,12 @@ async fn bills_and_payments_of_others_are_absent() {
     assert_eq!(scene.app.advice(&outlet, "A1").await, json!(null));
     let refused = scene.app.reverse(&outlet, "A1").await;
     assert_eq!(codes(&refused["errors"]), ["OUT_OF_SCOPE"]);
-    let refused = scene.app.pay(&outlet, scene.payment(OCTOBER, "A9", 1)).await;
+    let refused = scene.app.record_payment(&outlet, scene.payment(OCTOBER, "A9", 1)).await;
     assert_eq!(
         (codes(&refused["errors"]), &refused["errors"][0]["path"]),
         (vec!["OUT_OF_SCOPE"], &json!(["payment", "channelCode"]))
     );
-    let refused = scene.app.pay(&officer, scene.payment(OCTOBER, "A9", 1)).await;
+    let refused = scene.app.record_payment(&officer, scene.payment(OCTOBER, "A9", 1)).await;
     assert_eq!(codes(&refused["errors"]), ["NOT_FOUND"], "an officer of another province");
     let inland = scene.app.officer(&["16"]).await;
     assert_eq!(scene.app.advice(&inland, "A1").await["amount"], 811_200);
@@ -112,7 +112,7 @@ async fn a_payment_that_cannot_be_is_refused_with_all_its_problems() {
         (missing, json!([["NOT_FOUND", "employerId"]])),
         (scene.payment("2014-08-01", "A1", 1_000), json!([["OUT_OF_RANGE", "month"]])),
     ] {
-        let answer = scene.app.pay(&scene.outlet, input.clone()).await;
+        let answer = scene.app.record_payment(&scene.outlet, input.clone()).await;
         let error = |error: &Value| {
             let keys = error["path"].as_array().unwrap().iter().map(|key| key.as_str().unwrap());
             json!([error["code"], keys.collect::<Vec<_>>().join(".")])

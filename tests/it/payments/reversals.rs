@@ -56,7 +56,7 @@ async fn a_reversal_takes_the_months_back_that_nothing_else_covers() {
 async fn a_reversal_leaves_months_that_were_recorded_without_a_payment() {
     let scene = Scene::new().await;
     let token = scene.app.administrator().await;
-    scene.app.pay(&token, json!({"employerId": scene.employer, "month": SEPTEMBER})).await;
+    scene.app.record_payment(&token, json!({"employerId": scene.employer, "month": SEPTEMBER})).await;
     scene.app.enrolled(&worker("BR-PLG", &scene.employer, 1_000_000)).await;
     assert_eq!(scene.pay_for(SEPTEMBER, "A1", 62_400).await["recorded"], 1);
     assert_eq!(scene.app.reverse(&scene.outlet, "A1").await["unrecorded"], 1);
@@ -133,7 +133,7 @@ async fn a_payment_and_a_recording_of_the_same_month_at_once_record_it_once() {
     let token = scene.app.administrator().await;
     let record = json!({"employerId": scene.employer, "month": SEPTEMBER});
     let (paid, recorded) =
-        tokio::join!(scene.pay_for(SEPTEMBER, "A1", 811_200), scene.app.pay(&token, record));
+        tokio::join!(scene.pay_for(SEPTEMBER, "A1", 811_200), scene.app.record_payment(&token, record));
     let sum = paid["recorded"].as_i64().unwrap() + recorded["recorded"].as_i64().unwrap();
     let september =
         "select count(*) from participant_event where kind = 'CONTRIBUTED' and effective_on = '2014-09-01'";
