@@ -7,7 +7,7 @@ mod workbook;
 
 use std::io::Cursor;
 
-use domain::onboarding::{RosterKind, Row};
+use domain::onboarding::Row;
 use domain::problem::ProblemCode;
 
 use super::delimited::SEPARATORS;
