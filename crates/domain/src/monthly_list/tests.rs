@@ -6,10 +6,10 @@ use super::*;
 use crate::channel::Channel;
 use crate::count::HeldEnrollment;
 use crate::enrollment::{KnownPerson, Payer};
-use crate::rule::{AgeRule, Citation, ContributionRule, Period, WageFallRule};
+use crate::rule::{AgeRule, Citation, ContributionRule, Period, WageFallRule, WageRule, WageRuleKind};
 use crate::timeline::{PaidMonths, Timeline};
 use crate::vocabulary::{ChannelKind, EmployerKind, EndReason, Programme, Segment};
-use crate::wage::{WageHistory, WageRule, WageRuleKind};
+use crate::wage::WageHistory;
 
 fn day(text: &str) -> NaiveDate {
     text.parse().unwrap()
