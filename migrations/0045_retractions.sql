@@ -37,9 +37,7 @@ grant select on event_retraction to registry_writer, registry_reader, registry_o
     registry_of_employer, registry_of_association, registry_scoped;
 grant insert, update on event_retraction to registry_writer;
 grant usage on sequence event_retraction_id_seq to registry_writer;
-grant select, insert, update on retracted_enrollment to registry_writer;
--- It moves to `retracted_enrollment`.
-grant delete on enrollment to registry_writer;
+grant select, update on retracted_enrollment to registry_writer;
 
 alter table event_retraction enable row level security, force row level security;
 alter table retracted_enrollment enable row level security, force row level security;
@@ -53,3 +51,20 @@ create policy of_event on event_retraction for select
     to registry_of_provinces, registry_of_channels, registry_of_employer, registry_of_association, registry_scoped
     using (exists (select from participant_event v
                    where v.participant_id = event_retraction.participant_id and v.id = event_retraction.event_id));
+
+-- Nobody deletes an enrollment; one whose own event is retracted moves, and this is the only way. Returns the sealed service
+-- numbers of those that moved.
+create function move_retracted_enrollments(person bigint, ids bigint[]) returns setof bytea language sql security definer
+    set search_path from current as $$
+    with gone as (
+        delete from enrollment e
+        where e.participant_id = person and e.id = any(ids)
+              and exists (select from participant_event v
+                          join event_retraction r on r.participant_id = v.participant_id and r.event_id = v.id
+                          where v.participant_id = e.participant_id and v.enrollment_id = e.id and v.kind = 'ENROLLED'
+                                and r.state = 'RETRACTED')
+        returning *)
+    insert into retracted_enrollment select * from gone returning service_number
+$$;
+revoke all on function move_retracted_enrollments(bigint, bigint[]) from public;
+grant execute on function move_retracted_enrollments(bigint, bigint[]) to registry_writer;

@@ -5,6 +5,7 @@
 
 mod applying;
 mod chunk;
+mod listed;
 mod monthly;
 mod planning;
 pub mod receive;

@@ -17,7 +17,7 @@ use super::enrollment::Enrollment;
 use super::error::FieldError;
 use super::event::ParticipantEvent;
 use super::node_id::NodeId;
-use super::onboarding::{OnboardingBatch, OnboardingRow};
+use super::onboarding::{AbsentParticipant, OnboardingBatch, OnboardingRow};
 use super::participant::Participant;
 use super::payment::Payment;
 use super::province::Province;
@@ -54,6 +54,8 @@ pub enum Node {
     OnboardingBatch(OnboardingBatch),
     /// A row of an onboarding batch.
     OnboardingRow(OnboardingRow),
+    /// Somebody who is not in a monthly list.
+    AbsentParticipant(AbsentParticipant),
     /// A payment.
     Payment(Payment),
 }
@@ -114,6 +116,9 @@ async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>, FieldError> {
         NodeId::AuditEntry(id) => AuditEntry::load(ctx, id).await?.map(Node::AuditEntry),
         NodeId::Batch(id) => OnboardingBatch::load(ctx, id).await?.map(Node::OnboardingBatch),
         NodeId::Row(batch, number) => OnboardingRow::load(ctx, batch, number).await?.map(Node::OnboardingRow),
+        NodeId::Absent(batch, person) => {
+            AbsentParticipant::load(ctx, batch, person).await?.map(Node::AbsentParticipant)
+        }
         NodeId::Payment(id) => Payment::load(ctx, id).await?.map(Node::Payment),
     })
 }
@@ -128,7 +133,7 @@ fn right_of(id: NodeId) -> Right {
         }
         NodeId::Client(_) => Right::ManageClients,
         NodeId::AuditEntry(_) => Right::ReadAudit,
-        NodeId::Batch(_) | NodeId::Row(..) => Right::ReadOnboarding,
+        NodeId::Batch(_) | NodeId::Row(..) | NodeId::Absent(..) => Right::ReadOnboarding,
         NodeId::Payment(_) => Right::ReadPayments,
     }
 }

@@ -34,6 +34,8 @@ pub enum NodeId {
     Batch(i64),
     /// A row of an onboarding batch.
     Row(i64, i64),
+    /// An absent person of a monthly list: batch and person.
+    Absent(i64, i64),
     /// A payment.
     Payment(i64),
 }
@@ -55,6 +57,7 @@ impl NodeId {
             Self::AuditEntry(id) => format!("u{id}"),
             Self::Batch(id) => format!("b{id}"),
             Self::Row(batch, number) => format!("w{batch}.{number}"),
+            Self::Absent(batch, participant) => format!("x{batch}.{participant}"),
             Self::Payment(id) => format!("y{id}"),
         };
         ID(URL_SAFE_NO_PAD.encode(text))
@@ -87,6 +90,7 @@ impl NodeId {
             'u' => rest.parse().ok().map(Self::AuditEntry),
             'b' => rest.parse().ok().map(Self::Batch),
             'w' => pair().map(|(batch, number)| Self::Row(batch, number)),
+            'x' => pair().map(|(batch, participant)| Self::Absent(batch, participant)),
             'y' => rest.parse().ok().map(Self::Payment),
             _ => None,
         }
@@ -151,7 +155,7 @@ mod tests {
         fn ids_come_back_as_what_they_stand_for(a: i64, b: i64, c: i16) {
             for id in [NodeId::Participant(a), NodeId::Enrollment(a, b), NodeId::Event(a, b), NodeId::Employer(a),
                        NodeId::Association(a), NodeId::Province(c), NodeId::Channel(a), NodeId::Client(a), NodeId::AuditEntry(a),
-                       NodeId::Agreement(a), NodeId::Target(a), NodeId::Batch(a), NodeId::Row(a, b),
+                       NodeId::Agreement(a), NodeId::Target(a), NodeId::Batch(a), NodeId::Row(a, b), NodeId::Absent(a, b),
                        NodeId::Payment(a)] {
                 prop_assert_eq!(NodeId::decode(&id.encode()).ok(), Some(id));
             }

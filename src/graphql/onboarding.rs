@@ -49,7 +49,8 @@ pub use follow::OnboardingSubscription;
 pub use inline::InlineOnboardingMutation;
 pub use lifecycle::OnboardingMutation;
 pub use monthly::{
-    AbsentParticipantConnection, FallenWages, ListChange, ListChangeCount, MonthlyDue, OnboardingKind,
+    AbsentParticipant, AbsentParticipantConnection, FallenWages, ListChange, ListChangeCount, MonthlyDue,
+    OnboardingKind,
 };
 pub use query::OnboardingQuery;
 pub use reversal::ReversalMutation;

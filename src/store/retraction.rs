@@ -255,8 +255,7 @@ pub async fn move_enrollments(
     participant: i64,
     ids: &[i64],
 ) -> Result<(Vec<Vec<u8>>, Vec<Vec<u8>>), StoreError> {
-    let sql = "with gone as (delete from enrollment where participant_id = $1 and id = any($2) returning *)
-               insert into retracted_enrollment select * from gone returning service_number";
+    let sql = "select move_retracted_enrollments($1, $2)";
     let gone: Vec<Option<Vec<u8>>> =
         sqlx::query_scalar(sql).bind(participant).bind(ids).fetch_all(&mut *conn).await?;
     let sql =

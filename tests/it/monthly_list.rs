@@ -85,10 +85,14 @@ impl Payer {
     }
 
     async fn approve(&self, batch: &str, end_absent: Value) -> Value {
+        let token = self.app().token(Role::Approver, TokenScope::default()).await;
+        self.approve_as(&token, batch, end_absent).await
+    }
+
+    async fn approve_as(&self, token: &str, batch: &str, end_absent: Value) -> Value {
         let plan = self.look(batch).await;
         let input = json!({"batchId": batch, "planDigest": plan["planDigest"], "endAbsent": end_absent});
-        let token = self.app().token(Role::Approver, TokenScope::default()).await;
-        self.app().ask_as(&token, APPROVE, json!({"input": input})).await["approveOnboarding"].take()
+        self.app().ask_as(token, APPROVE, json!({"input": input})).await["approveOnboarding"].take()
     }
 
     /// Plans a list, has it approved, and applies it.
@@ -336,7 +340,9 @@ async fn of_two_lists_of_one_payer_one_wins_and_the_other_is_told() {
     let staff = payer.staff(&[2_000_000]).await;
     let first = payer.plan(&[line(&staff[0].0, "2100000;;;;")]).await;
     let second = payer.plan(&[line(&staff[0].0, "2200000;;;;")]).await;
-    let (one, other) = tokio::join!(payer.approve(&first, json!(null)), payer.approve(&second, json!(null)));
+    let token = payer.app().token(Role::Approver, TokenScope::default()).await;
+    let approve = |batch| payer.approve_as(&token, batch, json!(null));
+    let (one, other) = tokio::join!(approve(&first), approve(&second));
     let mut told: Vec<Vec<(&str, &str)>> = [&one, &other].map(problems).into();
     told.sort_unstable();
     assert_eq!(told, [vec![], vec![("CONFLICT", "batchId")]]);

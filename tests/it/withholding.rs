@@ -81,6 +81,11 @@ async fn country() -> (App, Arguments, Vec<(&'static str, String)>) {
         ("Query.licenceClearance", company),
         ("Query.licenceClearanceGiven", certificate),
         ("Query.licenceClearances", format!("input: {{companies: [{number}], licenceType: \"SIUP\"}}")),
+        ("Query.payment", format!("channelCode: {}, reference: \"A1\"", json!(BRANCH))),
+        (
+            "Query.contributionBill",
+            format!("month: \"2014-09-01\", payer: {{employerId: {}}}", json!(by("Employer"))),
+        ),
         ("Query.licenceClearancesGiven", format!("company: {number}")),
         ("Query.ownLicenceClearance", "input: {licenceType: \"SIUP\"}".to_owned()),
         ("Coverage.trend", "from: \"2014-09-01\", until: \"2014-10-02\"".to_owned()),

@@ -9,10 +9,15 @@ use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 mod book;
 mod contribution;
+mod money;
 
 pub use self::book::{ProgrammeRefusal, Rulebook};
 pub use self::contribution::Contribution;
 pub(crate) use self::contribution::Exact;
+pub use self::money::{
+    AllocationOrder, BillingRule, DueRule, FineBase, FinePayer, HolidayShift, MoneyRules, PaymentRule,
+    Rounded, UnpaidMonthRule,
+};
 use super::vocabulary::{CivilServantCategory, ClearanceGround, Programme, Segment};
 
 /// A period of days, both ends included.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::NaiveDate;
 use zeroize::Zeroizing;
 
-use super::monthly::{ListBatch, ListedRows};
+use super::listed::{ListBatch, ListedRows};
 use super::{RowPlace, SharedTerms};
 use crate::store::onboarding::{monthly, staging};
 use crate::store::reference::Reference;
@@ -86,7 +86,10 @@ impl ChunkReader {
             let (mut judged, mut listed) = (Vec::new(), ListedRows::default());
             match &self.list {
                 None => judged = staged.iter().map(|row| self.judge(row)).collect(),
-                Some(list) => listed = list.judge_all(&self, &staged, planned),
+                Some(list) => {
+                    let terms = (&*self.agreed, &*self.repeats);
+                    listed = list.judge_all((&self.reference, self.today), terms, &staged, planned);
+                }
             }
             Ok(Chunk { first_row, rows: sealed.rows, staged, bytes, judged, listed })
         });

@@ -7,25 +7,18 @@ mod plan;
 
 use std::collections::{HashMap, HashSet};
 
-use chrono::NaiveDate;
 use sqlx::PgConnection;
 
-use super::SharedTerms;
-use super::chunk::{Chunk, ChunkReader};
+use super::chunk::Chunk;
+use super::listed::ListBatch;
 use super::step::Step;
 use crate::store::StoreError;
 use crate::store::keys::Keys;
-use crate::store::onboarding::lease::LeasedBatch;
-use crate::store::onboarding::monthly::{self, ListConflict, NewListRow, PlannedRow};
+use crate::store::onboarding::monthly::{self, ListConflict, NewListRow};
 use crate::store::onboarding::writing::NewRow;
-use crate::store::reference::Reference;
-use domain::actor::Actor;
-use domain::monthly_list::{
-    Action, Comparison, ListChange, ListTerms, ListedRow, Registered, compare, judge_listed,
-};
-use domain::onboarding::{OnboardingKind, OnboardingState, RowOutcome, StagedRow};
+use domain::monthly_list::{Action, Comparison, ListChange, ListTerms, ListedRow, Registered, compare};
+use domain::onboarding::{RowOutcome, StagedRow};
 use domain::problem::{Problem, ProblemCode};
-use domain::rule::Rulebook;
 use domain::text::label;
 
 pub(super) use absent::{end_absent, has_absent_to_end, has_rows_done};
@@ -34,79 +27,6 @@ pub use approve::EndAbsent;
 pub(in crate::actions) use approve::approve_list;
 pub(super) use plan::plan;
 
-/// What a monthly list is read for.
-#[derive(Clone, Debug)]
-pub(super) struct ListBatch {
-    month: NaiveDate,
-    /// The provinces in the scope of the sender; empty: all.
-    provinces: Vec<i16>,
-    /// Whether only the rows are needed that the plan left to be applied.
-    pub(super) is_applied: bool,
-}
-
-/// Rows of a monthly list.
-#[derive(Default)]
-pub(super) struct ListedRows {
-    /// Each with the place of its staged row.
-    pub rows: Vec<(usize, ListedRow)>,
-    /// The planned rows by number, if the list is planned.
-    pub planned: HashMap<i32, PlannedRow>,
-}
-
-impl ListBatch {
-    /// Returns what a batch is read for, or `None` for a roster.
-    pub(super) fn of(held: &LeasedBatch, sender: &Actor) -> Option<Self> {
-        let month = held.month.filter(|_| held.kind == OnboardingKind::MonthlyList)?;
-        let is_applied = held.state == OnboardingState::Applying;
-        Some(Self { month, provinces: sender.scope.provinces.clone(), is_applied })
-    }
-
-    /// Judges rows by themselves: all of them, or those that the plan left to be applied.
-    pub(super) fn judge_all(
-        &self,
-        reader: &ChunkReader,
-        staged: &[StagedRow],
-        planned: Vec<PlannedRow>,
-    ) -> ListedRows {
-        let planned: HashMap<i32, PlannedRow> = planned.into_iter().map(|row| (row.number, row)).collect();
-        let is_wanted = |row: &StagedRow| {
-            !self.is_applied || planned.get(&row.number).is_some_and(|row| row.outcome == RowOutcome::Pending)
-        };
-        let province_of = |text: &str| province_named(&reader.reference, self.month, text);
-        let judge = |list: &ListTerms<'_>| {
-            let rows = staged.iter().enumerate().filter(|(_, row)| is_wanted(row));
-            let judge = |(at, row): (usize, &StagedRow)| {
-                let mut listed = judge_listed(&row.row(), list, province_of);
-                let index = u32::try_from(row.number - 1).unwrap_or_default();
-                if let Some(repeat) = reader.repeats.get(&index) {
-                    repeat.mark(&mut listed.joining);
-                }
-                (at, listed)
-            };
-            rows.map(judge).collect()
-        };
-        let rows = self.with_terms((&reader.agreed, &reader.reference.rules, reader.today), judge);
-        ListedRows { rows, planned }
-    }
-
-    /// Calls a function with the terms of the list.
-    fn with_terms<T>(
-        &self,
-        (agreed, rules, today): (&SharedTerms, &Rulebook, NaiveDate),
-        work: impl FnOnce(&ListTerms<'_>) -> T,
-    ) -> T {
-        let terms = agreed.terms();
-        work(&ListTerms {
-            month: self.month,
-            terms: &terms,
-            risk_class: agreed.found.employer.map_or(1, |employer| employer.risk_class),
-            provinces: &self.provinces,
-            rules,
-            today,
-        })
-    }
-}
-
 impl Step {
     /// Calls a function with the terms of the monthly list.
     fn with_list<T>(&self, work: impl FnOnce(&ListTerms<'_>) -> T) -> Result<T, StoreError> {
@@ -114,19 +34,6 @@ impl Step {
         let list = list.ok_or_else(|| StoreError::Fault("a batch is no monthly list".into()))?;
         Ok(list.with_terms((&self.authority.agreed, &self.reference.rules, self.today), work))
     }
-}
-
-/// Returns the province with a code or a name that exists on a day.
-fn province_named(reference: &Reference, day: NaiveDate, text: &str) -> Option<i16> {
-    let text = text.trim();
-    let is_named = |name: &str| name.eq_ignore_ascii_case(text);
-    let mut existing = reference.provinces().iter().filter(|province| province.exists_on(day));
-    let found = existing.find(|province| {
-        let names = province.editions.iter();
-        province.code == text
-            || names.clone().any(|edition| is_named(&edition.name) || is_named(&edition.name_en))
-    });
-    found.map(|province| province.id)
 }
 
 /// A row with the person who has its number, and what the row is.

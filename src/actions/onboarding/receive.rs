@@ -9,7 +9,7 @@ use chrono::NaiveDate;
 use tokio::sync::mpsc;
 
 use super::chunk::ChunkReader;
-use super::monthly::ListBatch;
+use super::listed::ListBatch;
 use super::{Authority, authority, duplicate_file};
 use crate::store::onboarding::lease::{self, LeasedBatch};
 use crate::store::onboarding::staging::{self, Received, SealedChunk};

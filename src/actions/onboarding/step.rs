@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::NaiveDate;
 
 use super::chunk::ChunkReader;
-use super::monthly::ListBatch;
+use super::listed::ListBatch;
 use super::{Authority, SharedTerms};
 use crate::store::Database;
 use crate::store::onboarding::lease::{Lease, LeasedBatch};

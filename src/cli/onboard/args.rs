@@ -181,7 +181,7 @@ where
 impl Onboard {
     /// Writes the template if the arguments name one. This needs no registry.
     pub fn without_registry(&self) -> Option<ExitCode> {
-        self.template.as_deref().map(|path| template_file::write(path, self.kind))
+        self.template.as_deref().map(|path| template_file::write(path, self.kind.segment, self.kind.category))
     }
 }
 

@@ -6,14 +6,18 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::REFUSED;
-use super::args::KindArgs;
 use super::progress::tell;
+use domain::enrollment::{CivilServantCategory, Segment};
 use domain::onboarding::RosterKind;
 use roster::template;
 
 /// Writes the template. It never overwrites a file, which may have been filled in.
-pub(super) fn write(path: &Path, kind: KindArgs) -> ExitCode {
-    let Some(kind) = RosterKind::of_template(kind.segment, kind.category) else {
+pub(super) fn write(
+    path: &Path,
+    segment: Option<Segment>,
+    category: Option<CivilServantCategory>,
+) -> ExitCode {
+    let Some(kind) = RosterKind::of_template(segment, category) else {
         tell("error: only wage earners of a government have a category: leave --category out");
         return ExitCode::from(REFUSED);
     };
@@ -44,7 +48,6 @@ mod tests {
     use std::fs::{self, File};
 
     use super::*;
-    use domain::enrollment::{CivilServantCategory, Segment};
     use roster::{self, Limits};
 
     #[test]
@@ -53,20 +56,20 @@ mod tests {
         fs::create_dir(&folder).unwrap();
         for name in ["template.csv", "Template.XLSX"] {
             let path = folder.join(name);
-            assert_eq!(write(&path, KindArgs::default()), ExitCode::SUCCESS);
+            assert_eq!(write(&path, None, None), ExitCode::SUCCESS);
             let roster = roster::open(File::open(&path).unwrap(), &Limits::default()).unwrap();
             assert_eq!(roster.columns()[0], "NIK");
             fs::write(&path, "filled in").unwrap();
-            assert_eq!(write(&path, KindArgs::default()), ExitCode::from(REFUSED));
+            assert_eq!(write(&path, None, None), ExitCode::from(REFUSED));
             assert_eq!(fs::read_to_string(&path).unwrap(), "filled in");
         }
-        assert_eq!(write(&folder.join("template.ods"), KindArgs::default()), ExitCode::from(REFUSED));
-        let members = KindArgs { segment: Some(Segment::SelfEmployed), category: None };
+        assert_eq!(write(&folder.join("template.ods"), None, None), ExitCode::from(REFUSED));
+        let members = Some(Segment::SelfEmployed);
         let path = folder.join("members.csv");
-        assert_eq!(write(&path, members), ExitCode::SUCCESS);
+        assert_eq!(write(&path, members, None), ExitCode::SUCCESS);
         assert!(fs::read_to_string(&path).unwrap().contains("PENGHASILAN"));
-        let staff = KindArgs { category: Some(CivilServantCategory::Pns), ..members };
-        assert_eq!(write(&folder.join("staff.csv"), staff), ExitCode::from(REFUSED));
+        let staff = Some(CivilServantCategory::Pns);
+        assert_eq!(write(&folder.join("staff.csv"), members, staff), ExitCode::from(REFUSED));
         fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -13,7 +13,7 @@ use crate::graphql::enrollment::{EndReason, Programme};
 use crate::graphql::error::FieldError;
 use crate::graphql::input::{InputReader, Lenient};
 use crate::graphql::loaders::{TotalOf, load_page};
-use crate::graphql::node_id::participant_id;
+use crate::graphql::node_id::{NodeId, participant_id};
 use crate::graphql::participant::Participant;
 use crate::graphql::prefetch::Relation;
 use crate::graphql::scalar::{Date, Rupiah};
@@ -96,6 +96,7 @@ pub struct FallenWages {
 /// Somebody who is registered with the payer and is not in its list.
 #[derive(Clone, Debug)]
 pub struct AbsentParticipant {
+    batch: i64,
     record: AbsentRecord,
     participant: Option<Participant>,
 }
@@ -108,10 +109,41 @@ connection!(
     "absent person"
 );
 
+impl AbsentParticipant {
+    /// Loads an absent person of a batch, if the batch is in the caller's scope.
+    ///
+    /// # Errors
+    /// The database is unavailable.
+    pub async fn load(ctx: &Context<'_>, batch: i64, person: i64) -> Result<Option<Self>, FieldError> {
+        if OnboardingBatch::load(ctx, batch).await?.is_none() {
+            return Ok(None);
+        }
+        let page = Page {
+            size: 1,
+            backward: false,
+            after: person.checked_sub(1).map(Position::of_id),
+            before: None,
+            order: Order::Id,
+            direction: Direction::Ascending,
+        };
+        let slice = load_page(&request(ctx).loaders.absent_pages, batch, (), &page).await?;
+        let Some(record) = slice.rows.into_iter().find(|record| record.participant_id == person) else {
+            return Ok(None);
+        };
+        let participant = Participant::load(ctx, person).await?;
+        Ok(Some(Self { batch, record, participant }))
+    }
+}
+
 /// Somebody who is registered with the payer and is not in its list.
 #[rows::row]
 #[Object]
 impl AbsentParticipant {
+    /// Opaque, stable id.
+    pub(in crate::graphql) async fn id(&self) -> ID {
+        NodeId::Absent(self.batch, self.record.participant_id).encode()
+    }
+
     /// The person. Null if the person is not in your scope any more.
     fn participant(&self) -> Option<&Participant> {
         self.participant.as_ref()
@@ -264,7 +296,7 @@ pub(super) async fn absent(
     let people = Relation::load(&ctx.look_ahead(), "participant", &loaders.participants, ids).await?;
     let slice = slice.map(|record| {
         let participant = people.get(Some(record.participant_id)).map(Participant::new);
-        (Position::of_id(record.participant_id), AbsentParticipant { record, participant })
+        (Position::of_id(record.participant_id), AbsentParticipant { batch: batch.0.id, record, participant })
     });
     Ok(AbsentParticipantConnection::new(slice, &page, total))
 }

@@ -50,7 +50,9 @@ pub async fn correct(
 
 /// Writes where a person lives and has lived.
 pub async fn move_to(conn: &mut PgConnection, id: i64, residence: &Residence) -> Result<(), StoreError> {
-    let (former, moved_on) = residence.columns();
+    // Null for somebody who has never moved.
+    let columns = Some(residence.columns()).filter(|(_, moved_on)| !moved_on.is_empty());
+    let (former, moved_on) = columns.unzip();
     let sql = "update participant set province_id = $2, former_provinces = $3, moved_on = $4 where id = $1";
     let update = sqlx::query(sql).bind(id).bind(residence.current()).bind(former).bind(moved_on);
     update.execute(conn).await?;

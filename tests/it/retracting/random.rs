@@ -135,7 +135,7 @@ async fn what_is_recorded_and_retracted_equals_what_was_never_recorded() {
         id: None,
     };
     let mut taken_back = 0;
-    for seed in 1..=12 {
+    for seed in 1..=16 {
         let mut random = Random(0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(seed));
         let story = invent(&mut random);
         // The events that each part of the story recorded.

@@ -9,18 +9,8 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
+use super::AllocationOrder;
 use super::due::Instalment;
-
-/// When fines are paid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
-#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
-pub enum AllocationOrder {
-    /// After the contributions of all months, the oldest fine first.
-    FinesLast,
-    /// The fine of a month before the contributions of the next.
-    FinesWithMonth,
-}
 
 /// What an allocation pays for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -1,5 +1,7 @@
 //! Properties of allocations and bills.
 
+use std::collections::BTreeSet;
+
 use chrono::{Days, NaiveDate};
 use proptest::prelude::*;
 

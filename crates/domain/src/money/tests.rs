@@ -1,5 +1,7 @@
 //! Worked examples to the rupiah: months of a small company, due days, fines, allocations, a group, a daily worker.
 
+use std::collections::BTreeSet;
+
 use chrono::{NaiveDate, NaiveTime};
 
 use super::*;

@@ -225,7 +225,7 @@ fn leaves(
         let is_this = |held: &&RegisteredEnrollment| {
             held.held.timeline.ends_on == Some(on) && held.held.end_reason == Some(reason)
         };
-        if ended.iter().any(|held| is_this(held)) {
+        if ended.iter().any(is_this) {
             return Comparison::unchanged(problems, None);
         }
         let last = ended.iter().filter_map(|held| held.held.timeline.ends_on).max();

@@ -4,11 +4,10 @@ use chrono::NaiveDate;
 
 use super::{
     AgeRule, Citation, CivilServantRule, ClearanceRule, CombinationRule, ContributionRule, GraceRule,
-    ProgrammeRule, RoundingRule, WageFallRule, WageRule, WageRuleKind,
+    MoneyRules, ProgrammeRule, RoundingRule, WageFallRule, WageRule, WageRuleKind,
 };
 use crate::day::age_on;
 use crate::identity::{RegionCodes, ServiceNumberRules};
-use crate::money::MoneyRules;
 use crate::vocabulary::{ChannelKind, CivilServantCategory, Programme, Segment};
 
 /// All rules, as loaded from the database.

@@ -230,7 +230,7 @@ async fn what_the_judge_accepts_the_validator_accepts() {
             }
         }
     }
-    assert_eq!(accepted, 28, "of what is right, little is left to the validator");
+    assert_eq!(accepted, 128, "of what is right, little is left to the validator");
 }
 
 #[test]
