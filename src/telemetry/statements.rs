@@ -32,6 +32,10 @@ where
 struct StatementSpans(SdkTracer);
 
 impl<S: Subscriber> Layer<S> for StatementSpans {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a span has the time of the machine, as those of the library have"
+    )]
     fn on_event(&self, event: &Event<'_>, _context: layer::Context<'_, S>) {
         Context::map_current(|parent| {
             if !parent.span().span_context().is_sampled() {

@@ -9,6 +9,7 @@ use crate::actions::changing::{self, Change};
 use crate::actions::ending::{self, Ending};
 use crate::store::StoreError;
 use crate::store::audit::Trail;
+use crate::store::enrollment::EnrollmentKey;
 use crate::store::onboarding::{lease, monthly};
 use crate::store::participant::{self, Person};
 use domain::enrollment::judge_end;
@@ -49,7 +50,7 @@ pub(in crate::actions::onboarding) async fn end_absent(step: &Step) -> Result<St
         let held = before.get(&participant).and_then(|person| person.enrollments.get(&enrollment));
         held.is_some_and(|held| judge_end(held, on, reason, step.today).is_none())
     };
-    let (ending, staying): (Vec<(i64, i64)>, Vec<(i64, i64)>) = absent.iter().partition(|one| ends(one));
+    let (ending, staying): (Vec<EnrollmentKey>, Vec<_>) = absent.iter().partition(|one| ends(one));
     let endings: Vec<Ending> = ending
         .iter()
         .map(|&(participant, enrollment)| Ending { participant, enrollment, on, reason })
