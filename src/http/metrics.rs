@@ -1,6 +1,7 @@
 //! Metrics for Prometheus: what requests did, and how full queues and pools are.
 //!
-//! No label has a value that a client chooses: names of operations and routes are closed lists ([`super::route`]). So nothing personal can get here, and the number of series has a bound.
+//! No label has a value that a client chooses: names of operations and routes are closed lists (`route.rs`). So nothing
+//! personal can get here, and the number of series has a bound.
 //!
 //! The crate is metrics-exporter-prometheus, because it writes the text format that `promtool check metrics` accepts;
 //! prometheus-client writes OpenMetrics alone, in which promtool finds faults, and the crate prometheus has had no release

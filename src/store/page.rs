@@ -71,7 +71,7 @@ pub(super) async fn list_of<T: InOrder>(
 }
 
 /// Counts the children of several parents in one statement. `count` is the aggregate; `source` appends where children
-/// come from, as in [`list_of`].
+/// come from, as in `list_of`.
 pub async fn count_of(
     session: &Session,
     parents: &[i64],

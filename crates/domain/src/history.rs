@@ -6,7 +6,7 @@
 //! recorded. [`History::known_at`] leaves out what was not known at a moment.
 //!
 //! What follows from other facts is not a fact: that an enrollment lapsed or resumed, and that a death ended it. The fold
-//! derives it again, and [`History::consequences`] says which of these events are no longer true and which are missing.
+//! derives it again, and `History::consequences` says which of these events are no longer true and which are missing.
 //!
 //! # Events that were recorded together
 //! A transfer is two events: the end of one enrollment and the beginning of another. A death is one for the person and one
@@ -20,8 +20,8 @@
 //! never guesses: a history whose fold is not the stored state is [`Incomplete`], and nothing in it can be taken back.
 //!
 //! # To add a kind of event
-//! 1. A variant of [`Fact`] with all that decides the state, and an arm in [`State::apply`].
-//! 2. An arm in [`State::objection`], if a fact can contradict it.
+//! 1. A variant of [`Fact`] with all that decides the state, and an arm in `State::apply`.
+//! 2. An arm in `State::objection`, if a fact can contradict it.
 //! 3. An arm in `read.rs`, which makes it of a stored row, and its enrollment in [`Fact::enrollment`].
 //! 4. Its field in [`State`], compared in [`State::is_same`], and a command in the property test.
 

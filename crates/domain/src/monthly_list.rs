@@ -1,6 +1,6 @@
 //! The monthly list: all people of one payer in one month, compared with those who are registered with it.
 //!
-//! [`judge_listed`] reads one row by itself. [`compare`] decides what the row changes, by what the registry knows of the
+//! [`judge_listed`] reads one row by itself. `compare` decides what the row changes, by what the registry knows of the
 //! person. Both are pure, so a plan and its application decide alike. [`Summary`] adds up what a plan shows.
 
 mod compare;
