@@ -136,7 +136,9 @@ fn payment() -> serde_json::Value {
 fn members() -> serde_json::Value {
     let member = |number: serde_json::Value, name: &str, birth_date: &str, sex: &str| {
         let mut row = json!({"fullName": name, "birthDate": birth_date, "sex": sex});
-        row.as_object_mut().expect("a row is an object").extend(number.as_object().cloned().unwrap_or_default());
+        row.as_object_mut()
+            .expect("a row is an object")
+            .extend(number.as_object().cloned().unwrap_or_default());
         row
     };
     json!({"input": {
