@@ -67,6 +67,7 @@ mod roles;
 pub mod rotation;
 mod seen;
 mod server_check;
+pub mod server_process;
 pub mod session;
 pub mod snapshot;
 pub mod target;
