@@ -144,7 +144,7 @@ impl Mutation for Payment<'_> {
     type Output = Paid;
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Paid>, StoreError> {
-        let Self { actor, rules, moment, month, payer, channel, ref form } = *self;
+        let Self { actor, rules, moment, month, ref payer, channel, ref form } = *self;
         payment::lock_payer(conn, payer.id).await?;
         let new = NewPayment {
             channel,
@@ -160,7 +160,7 @@ impl Mutation for Payment<'_> {
                 known.ok_or_else(|| StoreError::Fault("a reference is taken by no payment".into()))?;
             return Ok(self.again(&known));
         };
-        let account = Account::load(conn, payer, (moment.today, Some(month)), rules).await?;
+        let account = Account::load(conn, payer.clone(), (moment.today, Some(month)), rules).await?;
         if account.bills.get(&month).is_none_or(|bill| bill.people == 0) {
             let message = "Nobody was enrolled there in this month, so nothing is due.";
             return Ok(Done::refused(vec![Problem::error(ProblemCode::OutOfRange, "month", message)]));

@@ -86,6 +86,12 @@ impl ContributionBill {
         self.state.bill.lines.iter().map(BilledProgramme::of).collect()
     }
 
+    /// Programmes that are mandatory by the size of the employer in this month, and that people lack. Nothing is billed for
+    /// them. Empty where the size is not recorded.
+    fn missing_programmes(&self) -> Vec<MissingProgramme> {
+        self.state.bill.missing.iter().map(MissingProgramme::of).collect()
+    }
+
     /// Contributions due from the employer.
     fn employer(&self) -> Rupiah {
         Rupiah(self.state.bill.employer())
@@ -119,7 +125,7 @@ impl ContributionBill {
 
     /// What is owed for months before this one, fines left out. A payment clears these first.
     async fn owed_before(&self, ctx: &Context<'_>) -> Option<Result<Rupiah, FieldError>> {
-        let (payer, month) = (self.state.payer, self.state.bill.month);
+        let (payer, month) = (self.state.payer.clone(), self.state.bill.month);
         let owed = owed_before(&caller(ctx).database, self.today, payer, month).await;
         Some(owed.map(Rupiah).map_err(FieldError::from))
     }
@@ -182,6 +188,24 @@ impl BilledProgramme {
     }
 }
 
+/// A mandatory programme that people of a bill lack.
+#[derive(SimpleObject, rows::Row)]
+pub struct MissingProgramme {
+    /// The programme.
+    programme: Programme,
+    /// Number of billed enrollments without it.
+    people: i32,
+    /// Rule that makes it mandatory.
+    rule: RuleCitation,
+}
+
+impl MissingProgramme {
+    fn of(missing: &model::MissingProgramme) -> Self {
+        let model::MissingProgramme { programme, people, ref rule } = *missing;
+        Self { programme: programme.into(), people: int(people), rule: rule.clone().into() }
+    }
+}
+
 /// Root fields of this module.
 #[derive(Default)]
 pub struct BillQuery;
@@ -219,9 +243,15 @@ async fn find(
 
 /// The rights and costs of these fields.
 pub(super) const DECLARATIONS: Declarations = Declarations {
-    rights: &[(Right::ReadPayments, &["Query.contributionBill", "ContributionBill", "BilledProgramme"])],
+    rights: &[(
+        Right::ReadPayments,
+        &["Query.contributionBill", "ContributionBill", "BilledProgramme", "MissingProgramme"],
+    )],
     rules: Rules {
-        lists: &[("BilledProgramme", domain::enrollment::Programme::VARIANTS.len())],
+        lists: &[
+            ("BilledProgramme", domain::enrollment::Programme::VARIANTS.len()),
+            ("MissingProgramme", domain::enrollment::Programme::VARIANTS.len()),
+        ],
         // Each reads all people of the payer.
         prices: &[("Query.contributionBill", 500), ("ContributionBill.owedBefore", 500)],
         ..Rules::NONE

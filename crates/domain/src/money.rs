@@ -19,7 +19,7 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 pub use self::allocation::{Allocation, Ledger, MonthDue, Purpose, Receipt, allocate};
-pub use self::bill::{Bill, BillLine, BillMaker, Insured, MonthRecord, is_billed};
+pub use self::bill::{Bill, BillLine, BillMaker, Insured, MissingProgramme, MonthRecord, is_billed};
 pub use self::due::{FineTerms, Instalment, fine_of, months_late};
 pub use self::payment::{
     MAXIMUM_AMOUNT, PaymentForm, ReversalTime, judge_month, judge_reversal, parse_reason, parse_reference,

@@ -10,6 +10,7 @@ impl Loaders {
             enrollments,
             events,
             employers,
+            employer_events,
             associations,
             batches,
             payments,
@@ -18,6 +19,7 @@ impl Loaders {
             association_pages,
             enrollment_pages,
             event_pages,
+            employer_event_pages,
             row_pages,
             absent_pages,
             sent_rows,
@@ -33,6 +35,7 @@ impl Loaders {
         enrollments.forget();
         events.forget();
         employers.forget();
+        employer_events.forget();
         associations.forget();
         batches.forget();
         payments.forget();
@@ -41,6 +44,7 @@ impl Loaders {
         association_pages.forget();
         enrollment_pages.forget();
         event_pages.forget();
+        employer_event_pages.forget();
         row_pages.forget();
         absent_pages.forget();
         sent_rows.forget();
