@@ -6,11 +6,15 @@ const FIRST: &str = "013121660091000";
 const SECOND: &str = "024339178011000";
 
 async fn register(app: &App, name: &str, numbers: Value) -> Value {
+    register_as(app, &app.administrator().await, name, numbers).await
+}
+
+async fn register_as(app: &App, token: &str, name: &str, numbers: Value) -> Value {
     let query = "mutation ($input: RegisterEmployerInput!) { registerEmployer(input: $input) {
         employer { id } errors { code path } } }";
     let mut input = json!({"name": name, "provinceCode": "16"});
     input.as_object_mut().unwrap().extend(numbers.as_object().unwrap().clone());
-    app.ask(query, json!({"input": input})).await["registerEmployer"].take()
+    app.ask_as(token, query, json!({"input": input})).await["registerEmployer"].take()
 }
 
 async fn registered(app: &App, name: &str, numbers: Value) -> String {
@@ -51,13 +55,14 @@ async fn two_employers_that_ask_for_one_number_do_not_both_get_it() {
     let app = App::new().await;
     let other = app.second_process().await;
     let (musi, ogan) = (app.employer("PT Musi").await, app.employer("PT Ogan").await);
+    let token = app.administrator().await;
     for round in 0..5 {
         let number = json!({"businessNumber": format!("812001382145{round}")});
         let day = format!("2014-11-0{}", round + 1);
         let (one, two, three) = tokio::join!(
-            app.change_employer(&musi, &day, number.clone()),
-            other.change_employer(&ogan, &day, number.clone()),
-            register(&other, "PT Komering", number.clone()),
+            app.change_employer_as(&token, &musi, &day, number.clone()),
+            other.change_employer_as(&token, &ogan, &day, number.clone()),
+            register_as(&other, &token, "PT Komering", number.clone()),
         );
         let refused: Vec<_> = [&one, &two, &three].into_iter().flat_map(problems).collect();
         assert_eq!(refused, vec![("CONFLICT", "businessNumber"); 2], "{one} {two} {three}");

@@ -27,7 +27,7 @@ async fn a_change_that_is_taken_back_counts_as_never_recorded_also_if_it_is_not_
     assert_eq!((&checked["errors"], &checked["state"]), (&json!([]), &Value::Null));
     assert_eq!(app.employer_now(&employer).await["riskClass"], 3);
     let retracted = app.retract_change(&token, &first).await;
-    let event = json!({"id": first, "retractionState": "RETRACTED", "retractedBy": "OFFICER",
+    let event = json!({"id": first, "retractionState": "RETRACTED", "retractedBy": "OFFICER-16",
         "retractionReason": "Recorded for another company"});
     assert_eq!(
         (&retracted["state"], &retracted["employerEvent"], &retracted["event"]),
@@ -56,12 +56,15 @@ async fn a_change_that_is_taken_back_counts_as_never_recorded_also_if_it_is_not_
 #[tokio::test]
 async fn it_is_refused_if_the_former_number_belongs_to_another_employer_since() {
     let app = App::new().await;
-    let token = app.administrator().await;
     let (musi, ogan) = (app.employer("PT Musi").await, app.employer("PT Ogan").await);
     let number = |last: u8| json!({"businessNumber": format!("812001382145{last}")});
-    app.changed_employer(&musi, "2014-10-01", number(1)).await;
-    let second = app.changed_employer(&musi, "2014-10-02", number(2)).await;
-    let freed = app.changed_employer(&ogan, "2014-10-02", number(1)).await;
+    app.changed_employer(&musi, "2014-10-02", number(1)).await;
+    let second = app.changed_employer(&musi, "2014-10-03", number(2)).await;
+    // On the next day the first number is free.
+    let app = app.second_process_on("2014-10-03T03:00:00Z").await;
+    assert_eq!(apply_employer_changes(&app.database, app.today).await.unwrap(), 1);
+    let freed = app.changed_employer(&ogan, "2014-10-03", number(1)).await;
+    let token = app.administrator().await;
     let refused = app.retract_change(&token, &second).await;
     assert_eq!(problems(&refused), [("CONFLICT", "eventId")]);
     assert_eq!((&refused["state"], &refused["employerEvent"]), (&Value::Null, &Value::Null));
@@ -92,7 +95,7 @@ async fn who_may_not_change_an_employer_takes_nothing_back_and_learns_nothing() 
     let own = app.changed_employer(&mine, "2014-10-02", json!({"riskClass": 2})).await;
     let elsewhere = app.officer(&["15"]).await;
     assert_eq!(problems(&app.retract_change(&elsewhere, &event).await), [("OUT_OF_SCOPE", "eventId")]);
-    let partner = app.partner("PT Musi").await;
+    let partner = app.partner(&mine).await;
     let input = json!({"eventId": own, "reason": "No reason"});
     assert_eq!(app.refused(&partner, RETRACT, json!({"input": input})).await, "FORBIDDEN");
     let missing = app.retract_change(&elsewhere, "aDEuOTk5OTk").await;
