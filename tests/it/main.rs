@@ -77,6 +77,7 @@ mod schema;
 mod server;
 mod several_servers;
 mod sse;
+mod standby;
 mod statements;
 mod stored_documents;
 mod subscription;
