@@ -47,6 +47,7 @@ pub mod event;
 pub mod examination;
 mod follow;
 mod group_commit;
+pub mod group_payment;
 pub mod idempotency;
 pub mod identifier;
 pub mod keys;
