@@ -135,8 +135,7 @@ impl<'a> Account<'a> {
 
     /// Returns the months that a ledger covers and that are not recorded for everybody yet.
     fn months_to_record(&self, ledger: &Ledger) -> Vec<(NaiveDate, i64)> {
-        let is_covered =
-            |due: &&MonthDue| due.amount > 0 && ledger.contributions(due.month) >= due.amount;
+        let is_covered = |due: &&MonthDue| due.amount > 0 && ledger.contributions(due.month) >= due.amount;
         let open =
             |due: &MonthDue| (due.month, self.bills.get(&due.month).map_or(0, |bill| bill.open_people));
         self.dues.iter().filter(is_covered).map(open).filter(|open| open.1 > 0).collect()

@@ -16,7 +16,8 @@ use super::node_id::{association_id, employer_id, enrollment_id};
 use super::problem::{UserError, user_errors};
 use super::scalar::{Date, Rupiah, int};
 use crate::actions::bill_contributions::{BillState, bill_of, owed_before};
-use crate::actions::group_payment::{GroupPlan, GroupTerms, Members, quote};
+use crate::actions::group_payment::{GroupPlan, quote};
+use crate::actions::group_terms::{GroupTerms, Members};
 use crate::store::bill::PayerId;
 use domain::access::Right;
 use domain::money as model;
@@ -283,7 +284,9 @@ impl BillQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The employer or association.")] payer: PayerKey,
-        #[graphql(desc = "First day of the month. There is no bill for a month ahead, except for those that members of an association can pay.")]
+        #[graphql(
+            desc = "First day of the month. There is no bill for a month ahead, except for those that members of an association can pay."
+        )]
         month: Lenient<Date>,
     ) -> Option<Result<ContributionBill, FieldError>> {
         find(ctx, payer, month).await.transpose()

@@ -111,8 +111,7 @@ pub async fn covered_by(
                       array(select b from unnest(m.months) r, unnest(array[lower(r), upper(r) - 1]) b order by b)
                from payment_member m where m.payment_id = $1 order by 1, 2";
     let rows: Vec<(i64, i64, Vec<NaiveDate>)> = sqlx::query_as(sql).bind(payment).fetch_all(conn).await?;
-    let covered = |(person, id, bounds): (i64, i64, Vec<NaiveDate>)| {
-        ((person, id), PaidMonths::from_bounds(&bounds))
-    };
+    let covered =
+        |(person, id, bounds): (i64, i64, Vec<NaiveDate>)| ((person, id), PaidMonths::from_bounds(&bounds));
     Ok(rows.into_iter().map(covered).collect())
 }

@@ -11,9 +11,9 @@ mod allocation;
 mod bill;
 mod due;
 mod group;
-mod payment;
 #[cfg(test)]
 mod group_tests;
+mod payment;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

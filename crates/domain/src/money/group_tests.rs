@@ -73,7 +73,11 @@ fn each_member_gets_the_months_that_its_enrollment_covers() {
     let whole = member("2014-09-10", &[Death]);
     assert_eq!(of(&whole), Ok(quarter()));
     let joiner = member("2014-11-20", &[Death]);
-    assert_eq!(of(&joiner), Ok(quarter()[1..].to_vec()), "active from the day of recording, as with the form");
+    assert_eq!(
+        of(&joiner),
+        Ok(quarter()[1..].to_vec()),
+        "active from the day of recording, as with the form"
+    );
     let mut leaver = whole.clone();
     leaver.insured.ends_on = Some(day("2014-11-16"));
     assert_eq!(of(&leaver), Ok(quarter()[..2].to_vec()));
@@ -139,7 +143,10 @@ fn the_money_of_members_stays_with_them_and_other_money_clears_the_rest() {
     let ledger = pay(&[group, other], &months);
     assert_eq!((ledger.contributions(september), ledger.contributions(october)), (50_400, 43_200));
     assert_eq!(ledger.paid(october, Purpose::Contribution), 9_600, "what the other members owe");
-    assert_eq!(ledger.instalments(october).iter().map(|part| part.amount).collect::<Vec<_>>(), [33_600, 9_600]);
+    assert_eq!(
+        ledger.instalments(october).iter().map(|part| part.amount).collect::<Vec<_>>(),
+        [33_600, 9_600]
+    );
 
     // A member who leaves frees money, which the oldest month gets.
     let fewer = [months[0], MonthDue { month: october, amount: 16_800 }];
