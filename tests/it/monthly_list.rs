@@ -2,6 +2,7 @@
 
 mod leavers;
 mod races;
+mod statements;
 
 use axum::body::Body;
 use axum::http::{Request, header};
