@@ -308,7 +308,7 @@ async fn no_field_that_a_role_may_not_read_has_a_value_and_each_says_which_right
         }
         if role == Role::Administrator {
             // Only a batch from a file has columns, and only a monthly list has changes: see `monthly_list.rs`. The payment
-            // is not reversed (see `payments/reversals.rs`) and of no association (see `payments/groups.rs`).
+            // is not reversed (see `payments/reversals.rs`), covers no month, and is of no association (see `payments/groups.rs`).
             let elsewhere = [
                 "AbsentParticipant",
                 "AbsentParticipantEdge",
@@ -316,6 +316,7 @@ async fn no_field_that_a_role_may_not_read_has_a_value_and_each_says_which_right
                 "ListChangeCount",
                 "MonthlyDue",
                 "OnboardingColumn",
+                "PaidPeriod",
                 "PaymentReversal",
                 "QuotedMonth",
             ];
