@@ -12,6 +12,7 @@ use super::audit::Journal;
 use super::client_cache::ClientCache;
 use super::coverage::Country;
 use super::coverage_watch::Watched;
+use super::distribution;
 use super::employer::EmployerCache;
 use super::enrollment::NewcomerQueue;
 use super::error::StoreError;
@@ -113,11 +114,6 @@ impl Database {
         // PgBouncer refuses this parameter of the start, and the default of the server is as exact.
         let options = options.extra_float_digits(None);
         let employers = Arc::new(EmployerCache::default());
-        let session = |size, timeouts: Timeouts| {
-            let options = options.clone().application_name("participant-registry");
-            let pool = Pool::new(options, timeouts.statement(), size, timeouts.acquire);
-            Session::of_registry(pool, timeouts.statement, Arc::clone(&employers))
-        };
         let connection = pool::connect_for_maintenance(&options).await;
         let mut connection = connection.map_err(|error| OpenError::of_connecting(error, &options))?;
         server_check::check_sessions(&mut connection, &options).await?;
@@ -125,8 +121,15 @@ impl Database {
         server_check::check_limits(&mut connection, settings.connections()).await?;
         let login_is_owner = migrate(&mut connection).await?;
         roles::require(&mut connection).await?;
+        let is_distributed = distribution::is_distributed(&mut connection).await?;
         // If closing fails, the server notices that the connection is gone.
         let _ = connection.close().await;
+        let session = |size, timeouts: Timeouts| {
+            let options = options.clone().application_name("participant-registry");
+            let pool = Pool::new(options, timeouts.statement(is_distributed), size, timeouts.acquire);
+            let pool = if is_distributed { pool.of_cluster() } else { pool };
+            Session::of_registry(pool, timeouts.statement, Arc::clone(&employers))
+        };
         let control = session(settings.control, settings.for_requests());
         let keys = key_in_force(&control, keys.into()).await?;
         let reference = reference::load(&control).await.map_err(OpenError::Reference)?;
@@ -269,8 +272,8 @@ struct Timeouts {
 
 impl Timeouts {
     /// The statement that sets up a new connection. A statement and not parameters of the start, which PgBouncer refuses.
-    fn statement(&self) -> String {
-        let settings = [
+    fn statement(&self, is_distributed: bool) -> String {
+        let mut settings = vec![
             ("statement_timeout", self.statement.as_millis().to_string()),
             ("lock_timeout", self.lock.as_millis().to_string()),
             // The server ends a statement within a second after its client has disconnected.
@@ -284,8 +287,12 @@ impl Timeouts {
             // A page of fifty rows is not worth starting processes for.
             ("max_parallel_workers_per_gather", "0".to_owned()),
         ];
-        let settings = settings.map(|(name, value)| format!("set_config('{name}', '{value}', false)"));
-        format!("select {}", settings.join(", "))
+        if is_distributed {
+            // Row security on the workers compares rows with the scope that a transaction sets.
+            settings.push(("citus.propagate_set_commands", "local".to_owned()));
+        }
+        let set = |(name, value)| format!("set_config('{name}', '{value}', false)");
+        format!("select {}", settings.into_iter().map(set).collect::<Vec<_>>().join(", "))
     }
 }
 
