@@ -248,6 +248,7 @@ async fn doctor_finds_nothing_wrong_with_a_good_installation_and_changes_nothing
         "login",
         "key",
         "seals",
+        "servers",
     ] {
         assert_eq!(level(about), Some("ok"), "{about}: {lines:?}");
     }
@@ -330,6 +331,32 @@ async fn doctor_names_the_cause_of_a_provider_that_fails() {
         assert!(found.0 == "error" && found.2.contains(words), "{issuer}: {lines:?}");
         assert_eq!(code, Some(1), "{issuer}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_tells_a_wrong_certificate_from_one_of_an_unknown_authority() {
+    let folder = Folder::new("doctor-certificate");
+    let provider = FakeProvider::start_with_certificate_of_another().await;
+    let authority = authority();
+    let settings = [
+        ("REGISTRY_OIDC_ISSUER", provider.issuer()),
+        ("REGISTRY_OIDC_AUDIENCE", "registry"),
+        ("REGISTRY_OIDC_CA_FILE", authority.to_str().unwrap()),
+    ];
+    let provider_line = |settings: &[(&str, &str)]| {
+        let (code, lines) = doctor(&folder, settings);
+        assert_eq!(code, Some(1), "{lines:?}");
+        lines.into_iter().find(|line| line.1 == "provider").expect("a line")
+    };
+    let (level, _, text) = provider_line(&settings);
+    assert_eq!(level, "error");
+    assert!(
+        text.contains("its certificate is not valid") && text.contains("the provider has to mend it"),
+        "{text}"
+    );
+    // Without the file the authority comes first, and that is the operator's to mend.
+    let (_, _, text) = provider_line(&settings[..2]);
+    assert!(text.contains("REGISTRY_OIDC_CA_FILE"), "{text}");
 }
 
 #[test]

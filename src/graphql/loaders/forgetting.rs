@@ -8,6 +8,7 @@ impl Loaders {
         let Self {
             participants,
             enrollments,
+            paid_months,
             events,
             employers,
             associations,
@@ -31,6 +32,7 @@ impl Loaders {
         } = self;
         participants.forget();
         enrollments.forget();
+        paid_months.forget();
         events.forget();
         employers.forget();
         associations.forget();
