@@ -12,12 +12,13 @@ use super::audit::Journal;
 use super::client_cache::ClientCache;
 use super::coverage::Country;
 use super::coverage_watch::Watched;
+use super::distribution;
 use super::employer::EmployerCache;
 use super::enrollment::NewcomerQueue;
 use super::error::StoreError;
 use super::keys::{KeyRing, Keys};
 use super::migration::migrate;
-use super::open_error::OpenError;
+use super::open_error::{OpenError, WrongStandby};
 use super::pool::{self, Access, Pool};
 use super::recount;
 use super::reference::{self, Reference};
@@ -128,11 +129,6 @@ impl Database {
         // PgBouncer refuses this parameter of the start, and the default of the server is as exact.
         let options = options.extra_float_digits(None);
         let employers = Arc::new(EmployerCache::default());
-        let session = |size, timeouts: Timeouts| {
-            let options = options.clone().application_name(APPLICATION);
-            let pool = Pool::new(Access::ReadWrite, options, timeouts.statement(), size, timeouts.acquire);
-            Session::of_registry(pool, timeouts.statement, Arc::clone(&employers))
-        };
         let connection = pool::connect_for_maintenance(&options).await;
         let mut connection = connection.map_err(|error| OpenError::of_connecting(error, &options))?;
         server_check::check_sessions(&mut connection, &options).await?;
@@ -140,9 +136,20 @@ impl Database {
         server_check::check_limits(&mut connection, settings.connections()).await?;
         let login_is_owner = migrate(&mut connection).await?;
         roles::require(&mut connection).await?;
+        let is_distributed = distribution::is_distributed(&mut connection).await?;
+        if is_distributed && let Some(server) = standbys.servers.first() {
+            return Err(OpenError::Standby { name: standby::name(server), wrong: WrongStandby::Cluster });
+        }
         let standbys = open_standbys(&mut connection, standbys, settings).await?;
         // If closing fails, the server notices that the connection is gone.
         let _ = connection.close().await;
+        let session = |size, timeouts: Timeouts| {
+            let options = options.clone().application_name(APPLICATION);
+            let setup = timeouts.statement(is_distributed);
+            let pool = Pool::new(Access::ReadWrite, options, setup, size, timeouts.acquire);
+            let pool = if is_distributed { pool.of_cluster() } else { pool };
+            Session::of_registry(pool, timeouts.statement, Arc::clone(&employers))
+        };
         let control = session(settings.control, settings.for_requests());
         let keys = key_in_force(&control, keys.into()).await?;
         let reference = reference::load(&control).await.map_err(OpenError::Reference)?;
@@ -285,8 +292,8 @@ async fn open_standbys(
             }
         }
         let timeouts = pools.for_requests();
-        let pool =
-            Pool::new(Access::ReadOnly, options, timeouts.statement(), pools.interactive, timeouts.acquire);
+        let setup = timeouts.statement(false);
+        let pool = Pool::new(Access::ReadOnly, options, setup, pools.interactive, timeouts.acquire);
         // Nothing tells this server's cache of employers what has changed, so it stays empty.
         all.push(Standby::new(name, Session::of_registry(pool, timeouts.statement, Arc::default())));
     }
@@ -323,8 +330,8 @@ struct Timeouts {
 
 impl Timeouts {
     /// The statement that sets up a new connection. A statement and not parameters of the start, which PgBouncer refuses.
-    fn statement(&self) -> String {
-        let settings = [
+    fn statement(&self, is_distributed: bool) -> String {
+        let mut settings = vec![
             ("statement_timeout", self.statement.as_millis().to_string()),
             ("lock_timeout", self.lock.as_millis().to_string()),
             // The server ends a statement within a second after its client has disconnected.
@@ -338,8 +345,12 @@ impl Timeouts {
             // A page of fifty rows is not worth starting processes for.
             ("max_parallel_workers_per_gather", "0".to_owned()),
         ];
-        let settings = settings.map(|(name, value)| format!("set_config('{name}', '{value}', false)"));
-        format!("select {}", settings.join(", "))
+        if is_distributed {
+            // Row security on the workers compares rows with the scope that a transaction sets.
+            settings.push(("citus.propagate_set_commands", "local".to_owned()));
+        }
+        let set = |(name, value)| format!("set_config('{name}', '{value}', false)");
+        format!("select {}", settings.into_iter().map(set).collect::<Vec<_>>().join(", "))
     }
 }
 

@@ -58,6 +58,18 @@ impl DatabaseIdentity {
         matches!(self.role, "registry_writer" | "registry_reader")
     }
 
+    /// Returns the statement that begins a transaction in which the workers of a cluster know the scope. Workers are told what
+    /// `set local` sets in a transaction, and nothing else. `None` where they need no scope.
+    pub(super) fn begin_on_cluster(&self) -> Option<String> {
+        if self.reads_everything() {
+            return None;
+        }
+        let parts = ["provinces", "employer", "association", "channels"];
+        // Array literals of numbers need no escaping.
+        let set = |(part, ids)| format!("set local registry.{part} = '{ids}'; ");
+        Some(format!("begin; {}", parts.iter().zip(&self.scope).map(set).collect::<String>()))
+    }
+
     /// Assumes the role on a connection. Returns whether the server is read-only.
     pub(super) async fn assume(&self, connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
         let [provinces, employer, association, channels] = &self.scope;

@@ -3,16 +3,20 @@
 use sqlx::migrate::{Migrate as _, Migrator};
 use sqlx::postgres::PgConnection;
 
+use super::distribution;
 use super::open_error::OpenError;
 use super::roles;
 
 /// All migrations, compiled into the program.
 pub static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
-/// Applies the missing migrations. The login owns the tables, or will own them.
+/// Applies the missing migrations, and distributes the tables where the database has the extension for it. The login owns the
+/// tables, or will own them.
 pub async fn apply_migrations(connection: &mut PgConnection) -> Result<(), OpenError> {
     roles::prepare(connection).await?;
-    Ok(MIGRATIONS.run(connection).await?)
+    MIGRATIONS.run(&mut *connection).await?;
+    distribution::distribute(connection).await.map_err(OpenError::of_distributing)?;
+    Ok(())
 }
 
 /// Applies the missing migrations if the login owns the tables, and returns whether it does. Another login can only use

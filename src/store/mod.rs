@@ -8,6 +8,7 @@
 //! - [`Database`] opens the connections and holds what every request needs.
 //! - [`standby`] chooses the server that a request reads from, where there are copies of the database.
 //! - [`session`] runs statements under the database role of their caller, on connections of `pool.rs`.
+//! - [`distribution`] is the layout on a Citus cluster.
 //! - [`examination`] says what is wrong with a database, and changes nothing.
 //! - [`snapshot`] reads a whole list as it was at one moment, for exports.
 //! - [`page`] is keyset pagination for all lists; [`count`] and [`coverage`] read the maintained counters.
@@ -40,6 +41,7 @@ pub mod coverage;
 pub mod coverage_watch;
 pub mod database;
 mod database_identity;
+pub mod distribution;
 pub mod employer;
 pub mod enrollment;
 pub mod error;

@@ -150,6 +150,12 @@ pub enum OpenError {
     /// A migration failed, or the tables are of a newer version of the program.
     #[error("the tables could not be migrated: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
+    /// The tables could not be distributed.
+    #[error(
+        "the database has the extension citus, and the tables could not be distributed: {0}. Each worker needs the owner and \
+         the roles that begin with registry_, with the right to log in: see docs/scale-out.md"
+    )]
+    Distribution(String),
     /// The numbers are indexed under another key.
     #[error(
         "this database belongs to another identity key: with this one, everybody could be enrolled a second time. \
@@ -184,6 +190,9 @@ pub enum WrongStandby {
     /// It lacks migrations.
     #[error("its tables are of an older version: wait until it has replayed the migrations")]
     OlderSchema,
+    /// The people are distributed over the workers of a cluster, and a copy of the coordinator has none of them.
+    #[error("DATABASE_URL is a Citus cluster, whose workers hold the people: leave DATABASE_REPLICA_URL away")]
+    Cluster,
 }
 
 /// Returns the statements that create roles.
@@ -209,6 +218,14 @@ impl OpenError {
             sqlx::Error::Configuration(error) => Self::Tls(error.to_string()),
             error => Self::Statement(error.into()),
         }
+    }
+
+    /// Returns the error for a failure while distributing. It quotes the server, whose message about a layout names no people.
+    pub(super) fn of_distributing(error: sqlx::Error) -> Self {
+        Self::Distribution(match error {
+            sqlx::Error::Database(error) => error.message().to_owned(),
+            error => StoreError::from(error).to_string(),
+        })
     }
 
     /// Returns the error for an SQLSTATE while connecting.

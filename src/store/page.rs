@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use sqlx::{Postgres, QueryBuilder};
+use sqlx::{Execute as _, Postgres, QueryBuilder};
 
 use super::columns::{Columns, InOrder};
 use super::error::StoreError;
@@ -57,10 +57,10 @@ pub(super) async fn list_of<T: InOrder>(
     (page, columns): (&Page, OrderColumns),
     select: impl FnOnce(&mut QueryBuilder<Postgres>),
 ) -> Result<HashMap<i64, Slice<T>>, StoreError> {
-    let mut sql = of_parents("k.parent, q.*", parents);
-    select(&mut sql);
-    push_page(&mut sql, page, columns);
-    sql.push(") q");
+    let mut sql = of_parents(session, "k.parent, q.*", parents, |sql| {
+        select(sql);
+        push_page(sql, page, columns);
+    });
     let rows: Vec<Child<T>> = session.fetch(&mut sql).await?;
     let mut children: HashMap<i64, Vec<T>> = HashMap::new();
     for Child { parent, row } in rows {
@@ -78,19 +78,49 @@ pub async fn count_of(
     count: &str,
     source: impl FnOnce(&mut QueryBuilder<Postgres>),
 ) -> Result<HashMap<i64, i64>, StoreError> {
-    let mut sql = of_parents("k.parent, q.n", parents);
-    sql.push(count).push(" as n");
-    source(&mut sql);
-    sql.push(") q");
+    let mut sql = of_parents(session, "k.parent, q.n", parents, |sql| {
+        sql.push(count).push(" as n");
+        source(sql);
+    });
     let rows: Vec<(i64, i64)> = sql.build_query_as().fetch_all(session).await?;
     Ok(rows.into_iter().collect())
 }
 
-/// Begins a statement that selects something of each of several parents. The caller appends what, and `) q`.
-pub fn of_parents(columns: &str, parents: &[i64]) -> QueryBuilder<Postgres> {
+/// Makes a statement that selects something of each of several parents, as `q`. `select` appends what follows the word
+/// `select`; the parent is `k.parent`.
+pub fn of_parents(
+    session: &Session,
+    columns: &str,
+    parents: &[i64],
+    select: impl FnOnce(&mut QueryBuilder<Postgres>),
+) -> QueryBuilder<Postgres> {
+    if session.is_distributed() && !parents.is_empty() {
+        return of_each_parent(columns, parents, select);
+    }
     let mut sql = QueryBuilder::new(format!("select {columns} from unnest("));
     sql.push_bind(parents.to_vec()).push("::bigint[]) as k(parent) cross join lateral (select ");
+    select(&mut sql);
+    sql.push(") q");
     sql
+}
+
+/// The same with a branch for each parent: the workers of a cluster run no lateral join with a limit.
+fn of_each_parent(
+    columns: &str,
+    parents: &[i64],
+    select: impl FnOnce(&mut QueryBuilder<Postgres>),
+) -> QueryBuilder<Postgres> {
+    let mut one = QueryBuilder::new("");
+    select(&mut one);
+    let text = one.sql().as_str().to_owned();
+    let branch = |parent: &i64| {
+        let parent = format!("{parent}::bigint");
+        let named = columns.replacen("k.parent", &format!("{parent} as parent"), 1);
+        format!("select {named} from (select {}) q", text.replace("k.parent", &parent))
+    };
+    let branches: Vec<String> = parents.iter().map(branch).collect();
+    let arguments = one.build().take_arguments().ok().flatten().unwrap_or_default();
+    QueryBuilder::with_arguments(branches.join(" union all "), arguments)
 }
 
 /// A row with the parent that it was selected for.

@@ -20,6 +20,8 @@
 //! and scope needs neither, so it is not taken for another role while the pool may open one more: a pool opens up to
 //! twice as many connections as may be in use at once. [`Pool::lane`] reserves permits for one purpose on the same
 //! connections.
+//!
+//! On a Citus cluster a use under a scope is a transaction, which tells the scope to the workers.
 
 use std::fmt;
 use std::io;
@@ -52,6 +54,8 @@ pub(super) struct Pool {
     /// One for each connection that may be in use at once.
     permits: Arc<Semaphore>,
     size: u32,
+    /// Are the people distributed over the workers of a cluster?
+    is_distributed: bool,
 }
 
 /// Which servers a pool accepts.
@@ -122,7 +126,22 @@ impl Pool {
     ) -> Self {
         let slots = Arc::new(Semaphore::new(Self::most_open(size) as usize));
         let shared = Shared { access, options, setup, acquire_timeout, slots, idle: Mutex::default() };
-        Self { shared: Arc::new(shared), permits: Arc::new(Semaphore::new(size as usize)), size }
+        Self {
+            shared: Arc::new(shared),
+            permits: Arc::new(Semaphore::new(size as usize)),
+            size,
+            is_distributed: false,
+        }
+    }
+
+    /// Makes this a pool of connections to the coordinator of a cluster.
+    pub(super) fn of_cluster(self) -> Self {
+        Self { is_distributed: true, ..self }
+    }
+
+    /// Are the people distributed over the workers of a cluster?
+    pub(super) fn is_distributed(&self) -> bool {
+        self.is_distributed
     }
 
     /// The most connections that a pool of this size has open.
@@ -133,7 +152,12 @@ impl Pool {
     /// Makes a pool with `size` permits of its own on the same connections. It does not wait for those who wait here.
     pub(super) fn lane(&self, size: u32) -> Self {
         self.shared.slots.add_permits(size as usize);
-        Self { shared: Arc::clone(&self.shared), permits: Arc::new(Semaphore::new(size as usize)), size }
+        Self {
+            shared: Arc::clone(&self.shared),
+            permits: Arc::new(Semaphore::new(size as usize)),
+            size,
+            is_distributed: self.is_distributed,
+        }
     }
 
     /// Checks out a connection under an identity. Waits for a permit.
@@ -205,7 +229,13 @@ impl Pool {
     }
 
     fn checked_out(&self, entry: Entry, permit: OwnedSemaphorePermit) -> PooledConnection {
-        PooledConnection { entry: Some(entry), permit: Some(permit), home: Arc::clone(&self.shared) }
+        PooledConnection {
+            entry: Some(entry),
+            permit: Some(permit),
+            home: Arc::clone(&self.shared),
+            is_distributed: self.is_distributed,
+            in_scope: false,
+        }
     }
 
     /// Opens a connection, and waits for a server that is starting until the deadline.
@@ -305,6 +335,9 @@ pub(super) struct PooledConnection {
     entry: Option<Entry>,
     permit: Option<OwnedSemaphorePermit>,
     home: Arc<Shared>,
+    is_distributed: bool,
+    /// Has its use begun a transaction that tells the scope to the workers?
+    in_scope: bool,
 }
 
 impl PooledConnection {
@@ -320,7 +353,17 @@ impl PooledConnection {
             (Access::ReadOnly, false) => Err(io::Error::other("a standby that takes writes"))?,
             (Access::ReadWrite, false) | (Access::ReadOnly, true) => {}
         }
-        entry.identity = Some(Arc::clone(identity));
+        match identity.begin_on_cluster().filter(|_| self.is_distributed) {
+            // Without an identity, so that the next use begins a transaction again.
+            Some(begin) => {
+                let begun = sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut entry.connection);
+                timeout(ASSUME_TIMEOUT, begun)
+                    .await
+                    .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+                self.in_scope = true;
+            }
+            None => entry.identity = Some(Arc::clone(identity)),
+        }
         Ok(())
     }
 
@@ -341,9 +384,18 @@ impl PooledConnection {
         self.permit.take().expect("the permit is there until the connection is returned")
     }
 
+    /// Notes that its user has ended the transaction that tells the scope to the workers.
+    pub(super) fn leave_scope(&mut self) {
+        self.in_scope = false;
+    }
+
     /// Ends a use that was complete: its result came, or PostgreSQL refused the statement. Returns the connection to the
     /// pool, or closes it if it broke.
-    pub(super) fn finish<T>(self, result: Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
+    pub(super) async fn finish<T>(mut self, result: Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
+        if self.in_scope && matches!(result, Ok(_) | Err(sqlx::Error::Database(_))) {
+            let ended = sqlx::raw_sql(if result.is_ok() { "commit" } else { "rollback" }).execute(&mut *self);
+            timeout(ASSUME_TIMEOUT, ended).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+        }
         match &result {
             Ok(_) => self.give_back(),
             Err(sqlx::Error::Database(error)) if !ends_the_session(error.code().as_deref()) => {

@@ -108,6 +108,11 @@ impl Session {
         self.identity.reads_everything()
     }
 
+    /// Are the people distributed over the workers of a cluster?
+    pub(super) fn is_distributed(&self) -> bool {
+        self.pool.is_distributed()
+    }
+
     /// Notes that these people leave the store through this session. Every store function that returns people calls it,
     /// and the request records them in the audit trail.
     pub(super) fn shows(&self, people: impl IntoIterator<Item = i64>) {
@@ -195,7 +200,7 @@ impl Session {
         async move {
             let mut connection = self.acquire().await?;
             let rows = self.within_deadline(sql.build().fetch_all(&mut *connection)).await;
-            connection.finish(rows)
+            connection.finish(rows).await
         }
         .boxed()
     }
@@ -232,7 +237,7 @@ impl<'c> Executor<'c> for &'c Session {
             // All rows are read before the first is passed on: a slow reader must not hold a connection.
             let rows: Result<Vec<_>, _> =
                 self.within_deadline(connection.fetch_many(query).try_collect()).await;
-            Ok::<_, sqlx::Error>(stream::iter(connection.finish(rows)?.into_iter().map(Ok)))
+            Ok::<_, sqlx::Error>(stream::iter(connection.finish(rows).await?.into_iter().map(Ok)))
         };
         stream::once(rows).try_flatten().boxed()
     }
@@ -245,7 +250,7 @@ impl<'c> Executor<'c> for &'c Session {
         async move {
             let mut connection = self.acquire().await?;
             let row = self.within_deadline(connection.fetch_optional(query)).await;
-            connection.finish(row)
+            connection.finish(row).await
         }
         .boxed()
     }
@@ -261,7 +266,7 @@ impl<'c> Executor<'c> for &'c Session {
         async move {
             let mut connection = self.acquire().await?;
             let statement = self.within_deadline(connection.prepare_with(sql, parameters)).await;
-            connection.finish(statement)
+            connection.finish(statement).await
         }
         .boxed()
     }
@@ -273,7 +278,7 @@ impl<'c> Executor<'c> for &'c Session {
         async move {
             let mut connection = self.acquire().await?;
             let described = self.within_deadline(connection.describe(sql)).await;
-            connection.finish(described)
+            connection.finish(described).await
         }
         .boxed()
     }
@@ -299,7 +304,8 @@ impl Transaction {
 
     async fn end(mut self, statement: &'static str) -> Result<(), StoreError> {
         let ended = sqlx::raw_sql(statement).execute(&mut *self.0).await;
-        self.0.finish(ended)?;
+        self.0.leave_scope();
+        self.0.finish(ended).await?;
         Ok(())
     }
 }

@@ -96,8 +96,9 @@ pub async fn registered(
 ) -> Result<HashMap<Vec<u8>, Registered>, StoreError> {
     let sql = format!(
         "select i.value_index, p.id as participant_id, p.birth_date, p.sex, p.name_key, p.deceased_on, p.province_id, {COMPARED}
-         from identifier i join participant p on p.id = i.participant_id join enrollment e on e.participant_id = p.id
-         where i.kind in ('NATIONAL_ID', 'PASSPORT') and i.value_index = any($1)"
+         from (select value_index, participant_id from identifier
+               where kind in ('NATIONAL_ID', 'PASSPORT') and value_index = any($1) offset 0) i
+         join participant p on p.id = i.participant_id join enrollment e on e.participant_id = p.id"
     );
     let rows: Vec<RegisteredRow> = sqlx::query_as(AssertSqlSafe(sql)).bind(indexes).fetch_all(conn).await?;
     let mut people: HashMap<Vec<u8>, Registered> = HashMap::with_capacity(indexes.len());

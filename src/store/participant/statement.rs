@@ -141,8 +141,8 @@ fn push_names(sql: &mut QueryBuilder<Postgres>, actor: &Actor, words: &[String])
     if actor.scope.provinces.is_empty() || words.is_empty() {
         return push_words(sql, "p.name_key", words);
     }
-    sql.push(" and p.id = any(array(select registry_people_named(to_tsquery('simple', ");
-    sql.push_bind(words_query(words)).push("))))");
+    sql.push(" and p.id = any(array(select n from registry_people_by_words(to_tsquery('simple', ");
+    sql.push_bind(words_query(words)).push(")) n))");
 }
 
 /// The enrollments through which the people of payers and channels are found. They are few, and the index (payer,
