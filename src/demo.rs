@@ -36,7 +36,7 @@ mod tests;
 mod totals;
 
 pub use channels::{BRANCH, CLOSED_OUTLET, GOVERNMENT_UNIT};
-pub use payers::{SOUTH_SUMATRA_GOVERNMENT, company_tax_number};
+pub use payers::{COMPANY, SOUTH_SUMATRA_GOVERNMENT, company_tax_number};
 pub use size::DemoSize;
 
 use atlas::{AREAS, Area};

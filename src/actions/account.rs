@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{Months, NaiveDate};
 use sqlx::PgConnection;
 
-use super::recording::{MonthChange, MonthRecorder};
+use super::recording::{Covered, MonthChange, MonthRecorder, Progress};
 use crate::store::bill::{self, PayerId};
 use crate::store::enrollment::EnrollmentKey;
 use crate::store::reference::Reference;
@@ -16,11 +16,12 @@ use domain::channel::Channel;
 use domain::day::first_of_month;
 use domain::employer::{Classification, Dated};
 use domain::money::{
-    Allocation, AllocationOrder, Bill, FineTerms, Instalment, Ledger, MonthDue, PayerKind, Purpose, Receipt,
-    allocate, fine_of,
+    Allocation, AllocationOrder, Bill, FineTerms, Instalment, Ledger, MonthDue, PayerKind, Receipt, allocate,
+    fine_of,
 };
 use domain::problem::{Problem, ProblemCode};
 use domain::rule::Rulebook;
+use domain::timeline::PaidMonths;
 
 /// A payer, as far as bills and payments depend on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,7 +110,7 @@ impl<'a> Account<'a> {
         let paid = Ledger::of(&receipts, &kept);
         let due = |(&month, bill): (&NaiveDate, &Bill)| {
             let amount = match month < from {
-                true => paid.paid(month, Purpose::Contribution) + bill.open,
+                true => paid.contributions(month) + bill.open,
                 false => bill.payable(),
             };
             MonthDue { month, amount }
@@ -135,8 +136,7 @@ impl<'a> Account<'a> {
 
     /// Returns the months that a ledger covers and that are not recorded for everybody yet.
     fn months_to_record(&self, ledger: &Ledger) -> Vec<(NaiveDate, i64)> {
-        let is_covered =
-            |due: &&MonthDue| due.amount > 0 && ledger.paid(due.month, Purpose::Contribution) >= due.amount;
+        let is_covered = |due: &&MonthDue| due.amount > 0 && ledger.contributions(due.month) >= due.amount;
         let open =
             |due: &MonthDue| (due.month, self.bills.get(&due.month).map_or(0, |bill| bill.open_people));
         self.dues.iter().filter(is_covered).map(open).filter(|open| open.1 > 0).collect()
@@ -151,26 +151,21 @@ impl<'a> Account<'a> {
         ledger: &Ledger,
     ) -> Result<Recording, StoreError> {
         let mut recording = Recording::default();
+        let recorder = self.recorder(actor, MonthChange::RecordBilled);
         for (month, people) in self.months_to_record(ledger) {
             let keys = bill::open_in(conn, self.payer.id, month, self.rules).await?;
-            let change = MonthChange::RecordBilled;
-            let recorder = MonthRecorder { actor, rules: self.rules, month, today: self.today, change };
-            let progress = recorder.run(conn, &keys).await?;
+            // Also those whose month somebody has recorded without a payment: money covers it now.
+            let progress = recorder.settle(conn, &of_month(keys, month)).await?;
             // Somebody came or left since the bill was computed: it is computed anew.
             if i64::try_from(progress.due.len()).ok() != Some(people) {
                 return Err(StoreError::Contended("people of a payer changed".into()));
             }
-            // Also those whose month somebody has recorded without a payment: money covers it now.
-            let covered: Vec<EnrollmentKey> = progress.due.into_iter().collect();
-            bill::mark_paid(conn, &covered, month, true).await?;
-            recording.recorded += progress.changed.len();
-            recording.newly_active += progress.newly_active;
-            recording.people.extend(covered.iter().map(|key| key.0));
+            recording.add(&progress);
         }
         Ok(recording)
     }
 
-    /// Takes a month out of the paid months of the people whom a payment covered.
+    /// Takes a month out of the paid months of the people whom payments of the whole bill covered. Returns them.
     pub(super) async fn erase(
         &self,
         conn: &mut PgConnection,
@@ -178,12 +173,18 @@ impl<'a> Account<'a> {
         month: NaiveDate,
     ) -> Result<Vec<i64>, StoreError> {
         let keys = bill::paid_in(conn, self.payer.id, month).await?;
-        let change = MonthChange::Erase;
-        let recorder = MonthRecorder { actor, rules: self.rules, month, today: self.today, change };
-        recorder.run(conn, &keys).await?;
-        bill::mark_paid(conn, &keys, month, false).await?;
-        Ok(keys.into_iter().map(|key| key.0).collect())
+        let people = keys.iter().map(|key| key.0).collect();
+        self.recorder(actor, MonthChange::Erase).settle(conn, &of_month(keys, month)).await?;
+        Ok(people)
     }
+
+    fn recorder<'b>(&'b self, actor: &'b Actor, change: MonthChange) -> MonthRecorder<'b> {
+        MonthRecorder { actor, rules: self.rules, today: self.today, change }
+    }
+}
+
+fn of_month(keys: Vec<EnrollmentKey>, month: NaiveDate) -> Vec<Covered> {
+    keys.into_iter().map(|key| (key, PaidMonths::from_until(month, month))).collect()
 }
 
 /// What a payment recorded.
@@ -195,6 +196,22 @@ pub(super) struct Recording {
     pub recorded: usize,
     /// Enrollments that have become active.
     pub newly_active: usize,
+}
+
+impl Recording {
+    /// Adds what was recorded in one step.
+    pub(super) fn add(&mut self, progress: &Progress) {
+        self.recorded += progress.changed;
+        self.newly_active += progress.newly_active;
+        self.people.extend(progress.due.iter().map(|key| key.0));
+    }
+
+    /// Adds what was recorded in several steps.
+    pub(super) fn merge(&mut self, other: Self) {
+        self.recorded += other.recorded;
+        self.newly_active += other.newly_active;
+        self.people.extend(other.people);
+    }
 }
 
 /// Writes the difference of two ledgers.

@@ -56,7 +56,7 @@ fn state(payer: Payer, bill: Bill, ledger: &Ledger, (today, rules): (NaiveDate, 
     let (kind, month) = (payer.id.kind, bill.month);
     let due = MonthDue { month, amount: bill.payable() };
     let instalments = ledger.instalments(month);
-    let paid = ledger.paid(month, Purpose::Contribution);
+    let paid = ledger.contributions(month);
     let last = instalments.iter().map(|instalment| instalment.paid_on).max();
     let rule = rules.due_rule(kind.segment(), month);
     BillState {
@@ -84,6 +84,6 @@ pub async fn owed_before(
     transaction.rollback().await?;
     let ledger = Ledger::of(&account.receipts, &account.kept);
     let older = account.bills.keys().filter(|&&older| older < month);
-    let owed = |&older: &NaiveDate| (account.due(older) - ledger.paid(older, Purpose::Contribution)).max(0);
+    let owed = |&older: &NaiveDate| (account.due(older) - ledger.contributions(older)).max(0);
     Ok(older.map(owed).sum())
 }

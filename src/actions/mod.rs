@@ -43,6 +43,7 @@ pub mod end_enrollment;
 mod ending;
 pub mod enroll_participant;
 mod enrolling;
+pub mod group_payment;
 mod idempotency;
 pub mod lapse;
 pub mod move_participant;

@@ -9,6 +9,7 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
+use super::group_payment::GroupTerms;
 use super::recording::{MonthChange, MonthRecorder, Progress, int};
 use super::request::{Mutation, Request};
 use super::{ActionError, Done, Submission};
@@ -34,6 +35,9 @@ pub struct Input {
     pub association: Option<i64>,
     /// Enrollments, by person and internal id.
     pub enrollments: Option<Vec<EnrollmentKey>>,
+    /// The members and months of a group's payment. Absent from the digest of other inputs, which is that of before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<GroupTerms>,
 }
 
 /// What was recorded.
@@ -90,8 +94,9 @@ impl Mutation for ContributionRecording<'_> {
         people.sort_unstable();
         people.dedup();
         let Self { actor, rules, month, today, .. } = *self;
-        let recorder = MonthRecorder { actor, rules, month, today, change: MonthChange::Record };
-        let progress = recorder.run(conn, &found).await?;
+        let recorder = MonthRecorder { actor, rules, today, change: MonthChange::Record };
+        let months = [month];
+        let progress = recorder.run(conn, found.iter().map(|&key| (key, &months[..]))).await?;
         let mut problems = self.objections(&progress);
         if progress.due.is_empty() && !self.finds_the_payer(conn).await? {
             problems = vec![self.no_payer()];
@@ -100,7 +105,7 @@ impl Mutation for ContributionRecording<'_> {
             return Ok(Done::refused(problems).concerning(people));
         }
         let Progress { changed, newly_active, .. } = progress;
-        let recorded = Recorded { recorded: int(changed.len()), newly_active: int(newly_active) };
+        let recorded = Recorded { recorded: int(changed), newly_active: int(newly_active) };
         Ok(Done::did(recorded, Vec::new()).concerning(people))
     }
 }
@@ -162,11 +167,16 @@ fn judge(input: &Input, today: NaiveDate) -> Result<PaidFor<'_>, Vec<Problem>> {
         let is_ahead = problem.code == ProblemCode::OutOfRange;
         problems.push(if is_ahead { problem.hint(hint) } else { problem });
     }
+    if let Some(group) = &input.group {
+        let message = "Only a payment is for several months, or leaves members out.";
+        let problem = Problem::error(ProblemCode::Conflict, group.members.field(), message);
+        problems.push(problem.hint("Give `payment`, or record the month of the enrollments that are paid."));
+    }
     let paid_for = match (input.employer, input.association, &input.enrollments) {
         (Some(id), None, None) => Some(PaidFor::Employer(id)),
         (None, Some(id), None) => Some(PaidFor::Association(id)),
         (None, None, Some(named)) => {
-            problems.extend(judge_named(named));
+            problems.extend(judge_named(named, "enrollmentIds"));
             Some(PaidFor::Named(named))
         }
         (None, None, None) => {
@@ -183,20 +193,21 @@ fn judge(input: &Input, today: NaiveDate) -> Result<PaidFor<'_>, Vec<Problem>> {
     paid_for.filter(|_| problems.is_empty()).ok_or(problems)
 }
 
-fn judge_named(named: &[EnrollmentKey]) -> Vec<Problem> {
+/// Judges a list of enrollments in a field: its length, and that none is given twice.
+pub(super) fn judge_named(named: &[EnrollmentKey], field: &str) -> Vec<Problem> {
     if named.is_empty() {
-        return vec![Problem::error(ProblemCode::Required, "enrollmentIds", "Give at least one enrollment.")];
+        return vec![Problem::error(ProblemCode::Required, field, "Give at least one enrollment.")];
     }
     if named.len() > MAXIMUM_NAMED {
         let message = format!("At most {MAXIMUM_NAMED} enrollments are accepted in one request.");
-        let problem = Problem::error(ProblemCode::OutOfRange, "enrollmentIds", message);
-        return vec![problem.hint("Send them in several requests, or the month of the whole employer.")];
+        let problem = Problem::error(ProblemCode::OutOfRange, field, message);
+        return vec![problem.hint("Send them in several requests, or the month of the whole payer.")];
     }
     let mut seen = BTreeSet::new();
     let doubled = named.iter().enumerate().filter(|(_, key)| !seen.insert(**key));
     let problem = |at: usize| Problem {
-        path: vec!["enrollmentIds".to_owned(), at.to_string()],
-        ..Problem::error(ProblemCode::DuplicateInRequest, "enrollmentIds", "This enrollment is given twice.")
+        path: vec![field.to_owned(), at.to_string()],
+        ..Problem::error(ProblemCode::DuplicateInRequest, field, "This enrollment is given twice.")
     };
     doubled.map(|(at, _)| problem(at)).collect()
 }
@@ -216,7 +227,7 @@ mod tests {
 
     #[test]
     fn a_month_is_its_first_day_and_has_begun() {
-        let of = |month| Input { month: day(month), employer: Some(1), association: None, enrollments: None };
+        let of = |month| Input { month: day(month), employer: Some(1), association: None, enrollments: None, group: None };
         assert_eq!(problems(&of("2014-12-01")), []);
         assert_eq!(problems(&of("2014-11-02")), [(ProblemCode::InvalidFormat, "month".to_owned())]);
         assert_eq!(problems(&of("2015-01-01")), [(ProblemCode::OutOfRange, "month".to_owned())]);
@@ -229,6 +240,7 @@ mod tests {
             employer,
             association: None,
             enrollments,
+            group: None,
         };
         let path = |path: &str| path.to_owned();
         assert_eq!(problems(&of(None, None)), [(ProblemCode::Required, path("enrollmentIds"))]);

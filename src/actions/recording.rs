@@ -1,4 +1,4 @@
-//! Adds a month to the paid months of enrollments, and takes it out again.
+//! Adds months to the paid months of enrollments, and takes them out again.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -7,6 +7,7 @@ use sqlx::PgConnection;
 
 use super::changing::{self, Change};
 use crate::store::StoreError;
+use crate::store::bill;
 use crate::store::enrollment::{self, EnrollmentKey, TimelineRow};
 use crate::store::event::NewEvent;
 use crate::store::participant::{self, Person};
@@ -18,31 +19,35 @@ use domain::event::EventKind;
 use domain::money::is_billed;
 use domain::problem::{Problem, ProblemCode};
 use domain::rule::Rulebook;
-use domain::timeline::Timeline;
+use domain::timeline::{PaidMonths, Timeline};
 
 /// People who are locked and written by one statement.
 const CHUNK: usize = 5_000;
 
-/// Records one month.
+/// Records months.
 pub(super) struct MonthRecorder<'a> {
     /// Who records it.
     pub actor: &'a Actor,
     /// The rules.
     pub rules: &'a Rulebook,
-    /// First day of the month.
-    pub month: NaiveDate,
     /// Today.
     pub today: NaiveDate,
-    /// What is done to the month.
+    /// What is done to the months.
     pub change: MonthChange,
 }
+
+/// An enrollment, and the first days of the months that are recorded for it.
+pub(super) type MonthsOf<'a> = (EnrollmentKey, &'a [NaiveDate]);
+
+/// An enrollment, and months that a payment covers.
+pub(super) type Covered = (EnrollmentKey, PaidMonths);
 
 /// What is done to a month.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum MonthChange {
     /// It is recorded, as the client says.
     Record,
-    /// It is recorded for those whom it is billed for, because a payment covers the bill.
+    /// It is recorded for those whom it is billed for, because a payment covers it.
     RecordBilled,
     /// It is not recorded any more, because the payment was reversed.
     Erase,
@@ -51,11 +56,11 @@ pub(super) enum MonthChange {
 /// The enrollments done so far.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
-    /// Enrollments whose month was recorded, or was erased.
-    pub changed: Vec<EnrollmentKey>,
-    /// Those that have become active.
+    /// Months of enrollments that were recorded, or were erased.
+    pub changed: usize,
+    /// Enrollments that have become active.
     pub newly_active: usize,
-    /// Those in force on some day of the month.
+    /// Those in force on some day of a month.
     pub due: BTreeSet<EnrollmentKey>,
     /// The others, with the reason.
     pub not_due: BTreeMap<EnrollmentKey, Problem>,
@@ -63,7 +68,7 @@ pub(super) struct Progress {
 
 impl Progress {
     fn merge(&mut self, other: Self) {
-        self.changed.extend(other.changed);
+        self.changed += other.changed;
         self.newly_active += other.newly_active;
         self.due.extend(other.due);
         self.not_due.extend(other.not_due);
@@ -76,15 +81,15 @@ pub(super) fn int(n: usize) -> i32 {
 }
 
 impl MonthRecorder<'_> {
-    /// Changes the month of enrollments: locks their people, and writes months, events and what follows from them.
+    /// Changes months of enrollments: locks their people, and writes months, events and what follows from them.
     pub(super) async fn run(
         &self,
         conn: &mut PgConnection,
-        keys: &[EnrollmentKey],
+        enrollments: impl IntoIterator<Item = MonthsOf<'_>>,
     ) -> Result<Progress, StoreError> {
-        let mut targets: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
-        for &(participant, enrollment) in keys {
-            targets.entry(participant).or_default().push(enrollment);
+        let mut targets: BTreeMap<i64, Vec<(i64, &[NaiveDate])>> = BTreeMap::new();
+        for ((participant, enrollment), months) in enrollments {
+            targets.entry(participant).or_default().push((enrollment, months));
         }
         let people: Vec<i64> = targets.keys().copied().collect();
         let mut progress = Progress::default();
@@ -98,30 +103,51 @@ impl MonthRecorder<'_> {
         Ok(progress)
     }
 
+    /// Changes months that a payment covers, or does not cover any more, and marks them as such.
+    pub(super) async fn settle(
+        &self,
+        conn: &mut PgConnection,
+        covered: &[Covered],
+    ) -> Result<Progress, StoreError> {
+        let months: Vec<Vec<NaiveDate>> = covered.iter().map(|(_, months)| months.months().collect()).collect();
+        let enrollments = covered.iter().zip(&months).map(|((key, _), months)| (*key, &months[..]));
+        let progress = self.run(conn, enrollments).await?;
+        // A month may be open and yet not be billed for somebody.
+        let due = covered.iter().filter(|(key, _)| progress.due.contains(key)).cloned();
+        bill::mark_paid(conn, &due.collect::<Vec<_>>(), self.change != MonthChange::Erase).await?;
+        Ok(progress)
+    }
+
     async fn change(
         &self,
         conn: &mut PgConnection,
         people: HashMap<i64, Person>,
-        targets: &BTreeMap<i64, Vec<i64>>,
+        targets: &BTreeMap<i64, Vec<(i64, &[NaiveDate])>>,
     ) -> Result<Progress, StoreError> {
         let mut progress = Progress::default();
         let (mut rows, mut changes) = (Vec::new(), Vec::new());
         let mut history = changing::History::default();
         for (participant, before) in people {
             let mut after = before.clone();
-            for &id in targets.get(&participant).into_iter().flatten() {
+            for &(id, months) in targets.get(&participant).into_iter().flatten() {
                 let Some(held) = after.enrollments.get_mut(&id) else { continue };
-                if let Some(problem) = self.not_due(held, before.deceased_on) {
-                    progress.not_due.insert((participant, id), problem);
-                    continue;
-                }
-                progress.due.insert((participant, id));
                 let was = held.timeline.clone();
-                if !self.apply(&mut held.timeline) {
+                let mut changed = Vec::with_capacity(months.len());
+                for &month in months {
+                    if let Some(problem) = self.not_due(held, before.deceased_on, month) {
+                        progress.not_due.insert((participant, id), problem);
+                        continue;
+                    }
+                    progress.due.insert((participant, id));
+                    if self.apply(&mut held.timeline, month) {
+                        changed.push(month);
+                    }
+                }
+                if changed.is_empty() {
                     continue;
                 }
                 held.timeline.update_lapse(self.today, held.segment, self.rules);
-                progress.changed.push((participant, id));
+                progress.changed += changed.len();
                 let is_active = held.timeline.status() == EnrollmentStatus::Active;
                 progress.newly_active += usize::from(is_active && was.status() != EnrollmentStatus::Active);
                 let of = |effective_on| NewEvent {
@@ -130,7 +156,9 @@ impl MonthRecorder<'_> {
                     channel_id: None,
                     effective_on,
                 };
-                history.add(self.event(), of(self.month.max(held.timeline.counts_from)));
+                for month in changed {
+                    history.add(self.event(), of(month.max(held.timeline.counts_from)));
+                }
                 history.add_change(&was, held, of, self.rules);
                 rows.push(TimelineRow::of((participant, id), held, self.rules));
             }
@@ -142,26 +170,31 @@ impl MonthRecorder<'_> {
         Ok(progress)
     }
 
-    fn not_due(&self, held: &HeldEnrollment, deceased_on: Option<NaiveDate>) -> Option<Problem> {
+    fn not_due(
+        &self,
+        held: &HeldEnrollment,
+        deceased_on: Option<NaiveDate>,
+        month: NaiveDate,
+    ) -> Option<Problem> {
         let timeline = &held.timeline;
         match self.change {
-            MonthChange::Record => not_due(timeline, deceased_on, self.month),
+            MonthChange::Record => not_due(timeline, deceased_on, month),
             MonthChange::RecordBilled => {
                 let days = (timeline.starts_on, timeline.ends_on);
-                let rule = self.rules.billing_rule(held.segment, self.month);
+                let rule = self.rules.billing_rule(held.segment, month);
                 let message = "This month is not billed for this enrollment.";
                 let problem = Problem::error(ProblemCode::OutOfRange, "enrollmentIds", message);
-                (!is_billed(days, deceased_on, self.month, rule)).then_some(problem)
+                (!is_billed(days, deceased_on, month, rule)).then_some(problem)
             }
             MonthChange::Erase => None,
         }
     }
 
     /// Changes the month of a timeline. Returns `false` if it is so already.
-    fn apply(&self, timeline: &mut Timeline) -> bool {
+    fn apply(&self, timeline: &mut Timeline, month: NaiveDate) -> bool {
         match self.change {
-            MonthChange::Record | MonthChange::RecordBilled => timeline.paid.add(self.month),
-            MonthChange::Erase => timeline.paid.remove(self.month),
+            MonthChange::Record | MonthChange::RecordBilled => timeline.paid.add(month),
+            MonthChange::Erase => timeline.paid.remove(month),
         }
     }
 

@@ -7,14 +7,14 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
-use super::account::{Account, find_payer, find_taker, write_allocations};
+use super::account::{Account, Recording, find_payer, find_taker, write_allocations};
 use super::pay_contributions::Moment;
-use super::recording::int;
+use super::recording::{MonthChange, MonthRecorder, int};
 use super::request::{Mutation, Request};
 use super::{ActionError, Done, Submission};
 use crate::store::audit::Trail;
 use crate::store::payment::{self, PaymentRow};
-use crate::store::{Database, StoreError};
+use crate::store::{Database, StoreError, group_payment};
 use domain::actor::{Actor, Right, Role};
 use domain::money::{
     Allocation, Ledger, Purpose, Receipt, ReversalTime, judge_reversal, parse_reason, parse_reference,
@@ -112,13 +112,15 @@ impl Mutation for Reversal<'_> {
             return Ok(Done::refused(vec![problem]));
         }
         let (today, rules) = (self.moment.today, self.rules);
-        let oldest = oldest_month(&found)?;
-        let account = Account::load(conn, payer, (today, oldest), rules).await?;
+        let members = self.erase_members(conn, &found).await?;
+        let (mut people, mut unrecorded) = (members.people, members.recorded);
+        let account = Account::load(conn, payer, (today, oldest_month(&found, |_| true)?), rules).await?;
+        // Money for members of the payment paid for nobody else.
+        let oldest = oldest_month(&found, |purpose| purpose != Purpose::Members)?;
         let (receipts, kept) = without(&account, &found, oldest);
         let before = Ledger::of(&account.receipts, &account.kept);
         let after = account.allocate(&receipts, &kept);
         write_allocations(conn, &account.kept, &after.allocations()).await?;
-        let (mut people, mut unrecorded) = (Vec::new(), 0);
         for month in uncovered(&account, &before, &after) {
             let erased = account.erase(conn, self.actor, month).await?;
             unrecorded += erased.len();
@@ -135,6 +137,22 @@ impl Mutation for Reversal<'_> {
 }
 
 impl Reversal<'_> {
+    /// Takes back the months of the members whom a group's payment covers.
+    async fn erase_members(
+        &self,
+        conn: &mut PgConnection,
+        found: &PaymentRow,
+    ) -> Result<Recording, StoreError> {
+        let mut erased = Recording::default();
+        if found.terms.is_some() {
+            let (today, change) = (self.moment.today, MonthChange::Erase);
+            let recorder = MonthRecorder { actor: self.actor, rules: self.rules, today, change };
+            let covered = group_payment::covered_by(conn, found.id).await?;
+            erased.add(&recorder.settle(conn, &covered).await?);
+        }
+        Ok(erased)
+    }
+
     /// Refuses an outlet after the cut-off. Officers of the agency reverse later too.
     fn too_late(&self, found: &PaymentRow) -> Option<Problem> {
         let time = ReversalTime { recorded_at: found.recorded_at, now: self.moment.now };
@@ -143,29 +161,35 @@ impl Reversal<'_> {
     }
 }
 
-/// Returns the oldest month that a payment pays for.
-fn oldest_month(found: &PaymentRow) -> Result<Option<NaiveDate>, StoreError> {
-    Ok(found.allocations()?.iter().map(|allocation| allocation.month).min())
+/// Returns the oldest month of which a payment pays for such purposes.
+fn oldest_month(
+    found: &PaymentRow,
+    is_meant: impl Fn(Purpose) -> bool,
+) -> Result<Option<NaiveDate>, StoreError> {
+    let allocations = found.allocations()?.into_iter().filter(|allocation| is_meant(allocation.purpose));
+    Ok(allocations.map(|allocation| allocation.month).min())
 }
 
-/// Returns the other receipts of an account, and their allocations to months before the oldest that the payment pays for:
-/// later ones are allocated anew.
+/// Returns the other receipts of an account, and their allocations that stay: those for members that a payment names, and
+/// those to months before the oldest that the reversed payment pays for. Others are allocated anew.
 fn without(
     account: &Account<'_>,
     found: &PaymentRow,
     oldest: Option<NaiveDate>,
 ) -> (Vec<Receipt>, Vec<Allocation>) {
     let receipts = account.receipts.iter().filter(|receipt| receipt.id != found.id);
-    let stays =
-        |kept: &&Allocation| kept.receipt != found.id && oldest.is_none_or(|oldest| kept.month < oldest);
+    let is_older = |kept: &Allocation| oldest.is_none_or(|oldest| kept.month < oldest);
+    let stays = |kept: &&Allocation| {
+        kept.receipt != found.id && (kept.purpose == Purpose::Members || is_older(kept))
+    };
     (receipts.copied().collect(), account.kept.iter().filter(stays).copied().collect())
 }
 
-/// Returns the months that have lost money and are not covered any more.
+/// Returns the months that have lost money of the whole bill and are not covered any more.
 fn uncovered(account: &Account<'_>, before: &Ledger, after: &Ledger) -> Vec<NaiveDate> {
     let paid = |ledger: &Ledger, month| ledger.paid(month, Purpose::Contribution);
     let is_uncovered = |&&month: &&NaiveDate| {
-        paid(after, month) < paid(before, month) && paid(after, month) < account.due(month)
+        paid(after, month) < paid(before, month) && after.contributions(month) < account.due(month)
     };
     account.bills.keys().filter(is_uncovered).copied().collect()
 }

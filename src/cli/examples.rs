@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use serde_json::json;
 
-use crate::demo::{GOVERNMENT_UNIT, SOUTH_SUMATRA_GOVERNMENT, company_tax_number};
+use crate::demo::{BRANCH, COMPANY, GOVERNMENT_UNIT, SOUTH_SUMATRA_GOVERNMENT, company_tax_number};
 use crate::graphql::node_id::NodeId;
 use crate::http::playground::Tab;
 use roster::{self, Limits};
@@ -61,6 +61,9 @@ pub fn tabs() -> Vec<Tab> {
             include_str!("../../demo/clearance.graphql"),
             json!({"input": {"taxNumber": company_tax_number(), "licenceType": "SIUP"}}),
         ),
+        tab("Bill", include_str!("../../demo/bill.graphql"), bill()),
+        tab("Pay", include_str!("../../demo/pay.graphql"), payment()),
+        tab("Members", include_str!("../../demo/members.graphql"), members()),
         tab("Evidence", include_str!("../../demo/evidence.graphql"), json!(null)),
     ]
 }
@@ -112,6 +115,43 @@ fn agreement() -> serde_json::Value {
         "scopes": ["CIVIL_SERVANTS", "FORMAL_WORKERS", "INFORMAL_WORKERS"],
         "commitments": [{"scope": "CIVIL_SERVANTS", "headcount": 8_000, "dueOn": "2014-12-31"}],
         "source": "The article of 2 October 2014; number and days are invented",
+    }})
+}
+
+/// Returns the bill of a company for the last month.
+fn bill() -> serde_json::Value {
+    json!({"payer": {"employerId": NodeId::Employer(COMPANY).encode()}, "month": "2014-09-01"})
+}
+
+/// Returns a payment of that company at a branch.
+fn payment() -> serde_json::Value {
+    json!({"input": {
+        "employerId": NodeId::Employer(COMPANY).encode(),
+        "month": "2014-10-01",
+        "payment": {"channelCode": BRANCH, "reference": "CONTOH-0001", "paidOn": "2014-10-02", "amount": 1_000_000},
+    }})
+}
+
+/// Returns members of an association: one with an identity number, a foreigner, and one whose date does not exist.
+fn members() -> serde_json::Value {
+    let member = |number: serde_json::Value, name: &str, birth_date: &str, sex: &str| {
+        let mut row = json!({"fullName": name, "birthDate": birth_date, "sex": sex});
+        row.as_object_mut()
+            .expect("a row is an object")
+            .extend(number.as_object().cloned().unwrap_or_default());
+        row
+    };
+    json!({"input": {
+        "idempotencyKey": "playground-members-1",
+        "associationId": NodeId::Association(1).encode(),
+        "channelCode": BRANCH,
+        "provinceCode": "16",
+        "startsOn": "2014-10-02",
+        "rows": [
+            member(json!({"nationalId": "1671014303900002"}), "Dewi Contoh", "1990-03-03", "P"),
+            member(json!({"passportNumber": "X1234567"}), "Jean Exemple", "1988-05-17", "L"),
+            member(json!({"nationalId": "1671010101900003"}), "Rudi Contoh", "1990-02-31", "L"),
+        ],
     }})
 }
 

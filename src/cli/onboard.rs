@@ -1,7 +1,7 @@
 //! `registry onboard`: enrolls the people of a roster file, with the functions behind the mutations of the API.
 //!
 //! This module enrolls a file that fits into one request, as the mutation `onboardCivilServants` does. [`batch`]
-//! enrolls a larger one, as `startOnboarding` does. Progress goes to stderr and the outcome to stdout. The exit code
+//! enrolls a larger one, and applies monthly lists, as `startOnboarding` does. Progress goes to stderr and the outcome to stdout. The exit code
 //! says whether all rows are enrolled.
 
 use std::collections::BTreeMap;
@@ -20,13 +20,14 @@ use crate::store::audit::Trail;
 use crate::store::onboarding;
 use crate::store::{Database, StoreError};
 use domain::actor::Actor;
-use domain::onboarding::{Counts, RosterKind};
+use domain::onboarding::{Counts, OnboardingKind, RosterKind};
 use domain::problem::Problem;
 use domain::text;
 use roster::Limits;
 
 mod args;
 mod batch;
+mod list_figures;
 mod loaded_roster;
 mod problem_rows;
 mod progress;
@@ -37,9 +38,9 @@ mod template_file;
 pub use args::Onboard;
 
 use args::Request;
-use loaded_roster::LoadedRoster;
+use loaded_roster::{LoadedRoster, require_file};
 use progress::{step, tell};
-use report_file::ReportFile;
+use report_file::Reports;
 use summary::{ProblemRow, Subject, Summary, explained, problem_table, row_of};
 
 /// The exit code when some rows were refused.
@@ -135,11 +136,17 @@ async fn onboard(
     today: NaiveDate,
 ) -> Result<Summary, Failure> {
     let kind = args.terms().kind(database, actor).await?;
-    let loaded = LoadedRoster::read(&args.file, kind, &size.limits).await?;
-    // The file is created first, so that a report that cannot be written stops the command before it enrolls anybody.
-    let report = args.report.as_deref().map(|path| ReportFile::create(path, &args.file)).transpose()?;
+    let loaded = match args.kind.file() {
+        OnboardingKind::Roster => LoadedRoster::read(&args.file, kind, &size.limits).await?,
+        OnboardingKind::MonthlyList => {
+            require_file(&args.file)?;
+            None
+        }
+    };
+    // The files are created first, so that a report that cannot be written stops the command before it enrolls anybody.
+    let reports = Reports::create(args)?;
     let Some(mut roster) = loaded else {
-        return batch::onboard(args, size, database, actor, today, report).await;
+        return batch::onboard(args, size, database, actor, today, reports).await;
     };
     let input = input_of(args, kind, &mut roster);
     let trail = Trail::for_command(database, actor, input.mutation.into());
@@ -160,7 +167,7 @@ async fn onboard(
         Err(Failure::RowsRefused(rows)) => rows,
         Err(_) => return outcome,
     };
-    if let Some(report) = report {
+    if let Some(report) = reports.refused {
         report.write(&roster, rows).context("the report cannot be written").map_err(Failure::Local)?;
     }
     outcome
@@ -207,7 +214,15 @@ async fn plan_rows(
     let rows = rows.into_iter().map(|row| ProblemRow::new(row.number, row.line, row.outcome, row.problems));
     let rows = rows.filter(|row| !row.problems.is_empty()).collect();
     let subject = Subject::Plan(None);
-    Ok(Summary { subject, stopped: None, counts, monthly_contributions: contributions, rows, units })
+    Ok(Summary {
+        subject,
+        stopped: None,
+        counts,
+        monthly_contributions: contributions,
+        list: None,
+        rows,
+        units,
+    })
 }
 
 async fn enroll(
@@ -245,7 +260,7 @@ async fn enroll(
         true => Subject::EarlierBatch(batch.id, batch.submitted_at),
         false => Subject::Batch(batch.id, batch.submitted_at),
     };
-    Ok(Summary { subject, stopped: None, counts, monthly_contributions, rows, units })
+    Ok(Summary { subject, stopped: None, counts, monthly_contributions, list: None, rows, units })
 }
 
 /// Returns the outcomes of a batch by work unit. All units are shown, because the person who runs the command has the file.

@@ -162,10 +162,15 @@ impl Serve {
             tracing::info!(%address, "serving: metrics at /metrics");
             tasks.push(tokio::spawn(sources.serve(listener)));
         }
+        let shared_limits = Arc::clone(&built.shared_limits);
+        tasks.push(tokio::spawn(Arc::clone(&shared_limits).keep_renewing(Arc::clone(&database))));
         server::serve(listener, built, stop).await;
         tasks.iter().for_each(tokio::task::JoinHandle::abort);
         if let Some(spans) = spans {
             spans.finish().await;
+        }
+        if let Err(error) = shared_limits.leave(&database).await {
+            tracing::debug!(%error, "the registration of this server expires by itself");
         }
         installation.close().await;
         if exchanged.into_inner() {

@@ -32,6 +32,10 @@ pub struct HttpSettings {
     /// How long a client may take to send the head of a request.
     #[arg(long, env = "REGISTRY_HEAD_TIMEOUT", value_name = "DURATION", default_value_t = Seconds::of(10))]
     pub head_timeout: Seconds,
+    /// How long a server still answers new requests after the signal to stop, while it is no longer ready. Default: 5s while other
+    /// servers serve the same database, else 0s.
+    #[arg(long, env = "REGISTRY_DRAIN", value_name = "DURATION")]
+    pub drain: Option<Seconds>,
     /// Maximum size of a request body.
     #[arg(long, env = "REGISTRY_MAX_BODY", value_name = "SIZE", default_value_t = Bytes::mib(8))]
     pub max_body: Bytes,
@@ -205,6 +209,9 @@ impl HttpSettings {
         Connections {
             maximum: problems.count("REGISTRY_MAX_CONNECTIONS", self.max_connections, 1..=100_000),
             head_deadline: problems.within("REGISTRY_HEAD_TIMEOUT", self.head_timeout, head).0,
+            drain: self
+                .drain
+                .map(|drain| problems.within("REGISTRY_DRAIN", drain, Seconds::of(0)..=Seconds::of(300)).0),
             ..Settings::default().connections
         }
     }

@@ -192,8 +192,11 @@ fn town(random: &mut Random, area: usize) -> &'static str {
 /// Returns the tax number of a company, the same in a synthetic register of any size. The company is the first employer
 /// after the governments of the provinces.
 pub fn company_tax_number() -> String {
-    tax_number(AREAS.len() as i64 + 1).as_str().to_owned()
+    tax_number(COMPANY).as_str().to_owned()
 }
+
+/// The internal id of the first company, which follows the governments.
+pub const COMPANY: i64 = AREAS.len() as i64 + 1;
 
 /// Returns a tax number that nobody has: 99 is no type of taxpayer.
 fn tax_number(employer: i64) -> TaxNumber {

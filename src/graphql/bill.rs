@@ -12,13 +12,16 @@ use super::declarations::Declarations;
 use super::enrollment::Programme;
 use super::error::FieldError;
 use super::input::Lenient;
-use super::node_id::{association_id, employer_id};
+use super::node_id::{association_id, employer_id, enrollment_id};
+use super::problem::{UserError, user_errors};
 use super::scalar::{Date, Rupiah, int};
 use crate::actions::bill_contributions::{BillState, bill_of, owed_before};
+use crate::actions::group_payment::{GroupPlan, GroupTerms, Members, quote};
 use crate::store::bill::PayerId;
 use domain::access::Right;
 use domain::money as model;
 use domain::money::PayerKind;
+use domain::problem::Problem;
 
 /// Key of a payer. Exactly one field must be set.
 #[derive(OneofObject)]
@@ -102,6 +105,16 @@ impl ContributionBill {
         Rupiah(self.state.bill.worker())
     }
 
+    /// Number of billed enrollments whose month is neither paid nor recorded, such as members whom a group's payment left out.
+    fn open_people(&self) -> i32 {
+        int(self.state.bill.open_people)
+    }
+
+    /// Part of the total that is for these.
+    fn open(&self) -> Rupiah {
+        Rupiah(self.state.bill.open)
+    }
+
     /// All contributions of the month.
     fn total(&self) -> Rupiah {
         Rupiah(self.state.bill.total())
@@ -158,6 +171,82 @@ impl ContributionBill {
     /// Part of the fine that is paid.
     fn fine_paid(&self) -> Rupiah {
         Rupiah(self.state.fine_paid)
+    }
+
+    /// What members of an association have to bring, from the month of the bill on: as `recordContributions` takes it with the
+    /// same arguments.
+    async fn quote(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Number of months: 1 to 36.", default = 1)] months: i32,
+        #[graphql(desc = "The members who pay.")] enrollment_ids: Option<Vec<ID>>,
+        #[graphql(desc = "All pay who have a month to pay, without these.")] leaving_out: Option<Vec<ID>>,
+    ) -> Option<Result<GroupQuote, FieldError>> {
+        let members = match members(enrollment_ids, leaving_out) {
+            Ok(members) => members,
+            Err(error) => return Some(Err(error)),
+        };
+        let (payer, month) = (self.state.payer.clone(), self.state.bill.month);
+        let terms = GroupTerms { months, members };
+        let quoted = quote(&caller(ctx).database, self.today, payer, month, &terms).await;
+        Some(quoted.map(GroupQuote::from).map_err(FieldError::from))
+    }
+}
+
+fn members(paying: Option<Vec<ID>>, left_out: Option<Vec<ID>>) -> Result<Members, FieldError> {
+    let keys = |ids: Vec<ID>| ids.iter().map(|id| enrollment_id(id)).collect::<Result<Vec<_>, _>>();
+    Ok(match (paying, left_out) {
+        (None, None) => Members::All,
+        (Some(ids), None) => Members::Only(keys(ids)?),
+        (None, Some(ids)) => Members::AllBut(keys(ids)?),
+        (Some(_), Some(_)) => {
+            let message = "Give `enrollmentIds` or `leavingOut`, not both.".to_owned();
+            return Err(FieldError::Argument { path: "leavingOut", message });
+        }
+    })
+}
+
+/// What members of an association have to bring for some months.
+#[derive(SimpleObject)]
+pub struct GroupQuote {
+    /// Number of members with a month to pay.
+    members: i32,
+    /// The months.
+    months: Vec<QuotedMonth>,
+    /// Sum of the months.
+    total: Rupiah,
+    /// Why they cannot pay, with the paths of `recordContributions`.
+    errors: Vec<UserError>,
+}
+
+/// What members of an association owe for one month.
+#[derive(SimpleObject, rows::Row)]
+pub struct QuotedMonth {
+    /// First day of the month.
+    month: Date,
+    /// Number of members who pay for it.
+    members: i32,
+    /// Contributions that they owe.
+    amount: Rupiah,
+}
+
+impl From<Result<GroupPlan, Vec<Problem>>> for GroupQuote {
+    fn from(plan: Result<GroupPlan, Vec<Problem>>) -> Self {
+        let (plan, problems) = match plan {
+            Ok(plan) => (plan, Vec::new()),
+            Err(problems) => (GroupPlan::default(), problems),
+        };
+        let month = |&(due, members): &(model::MonthDue, i64)| QuotedMonth {
+            month: due.month.into(),
+            members: int(members),
+            amount: Rupiah(due.amount),
+        };
+        Self {
+            members: i32::try_from(plan.members()).unwrap_or(i32::MAX),
+            months: plan.months.iter().map(month).collect(),
+            total: Rupiah(plan.total()),
+            errors: user_errors(problems),
+        }
     }
 }
 
@@ -218,7 +307,10 @@ impl BillQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The employer or association.")] payer: PayerKey,
-        #[graphql(desc = "First day of the month. There is no bill for a month ahead.")] month: Lenient<Date>,
+        #[graphql(
+            desc = "First day of the month. There is no bill for a month ahead, except for those that members of an association can pay."
+        )]
+        month: Lenient<Date>,
     ) -> Option<Result<ContributionBill, FieldError>> {
         find(ctx, payer, month).await.transpose()
     }
@@ -235,7 +327,9 @@ async fn find(
     if month.day() != 1 {
         return refuse("`month` is not the first day of a month.");
     }
-    if month > caller.today() {
+    let rule = caller.reference.rules.prepayment_rule(payer.kind.segment(), caller.today());
+    let rule = rule.filter(|_| payer.kind == PayerKind::Association);
+    if month > model::furthest_month(rule, caller.today()) {
         return refuse("`month` has not begun: there is no bill for a month ahead.");
     }
     ContributionBill::of(caller, payer, month).await
@@ -245,15 +339,27 @@ async fn find(
 pub(super) const DECLARATIONS: Declarations = Declarations {
     rights: &[(
         Right::ReadPayments,
-        &["Query.contributionBill", "ContributionBill", "BilledProgramme", "MissingProgramme"],
+        &[
+            "Query.contributionBill",
+            "ContributionBill",
+            "BilledProgramme",
+            "GroupQuote",
+            "MissingProgramme",
+            "QuotedMonth",
+        ],
     )],
     rules: Rules {
         lists: &[
             ("BilledProgramme", domain::enrollment::Programme::VARIANTS.len()),
             ("MissingProgramme", domain::enrollment::Programme::VARIANTS.len()),
+            ("QuotedMonth", *model::MAXIMUM_MONTHS.end() as usize),
         ],
         // Each reads all people of the payer.
-        prices: &[("Query.contributionBill", 500), ("ContributionBill.owedBefore", 500)],
+        prices: &[
+            ("Query.contributionBill", 500),
+            ("ContributionBill.owedBefore", 500),
+            ("ContributionBill.quote", 500),
+        ],
         ..Rules::NONE
     },
 };

@@ -15,6 +15,7 @@ use super::payment::{Payment, PaymentInput, moment};
 use super::problem::{UserError, user_errors};
 use super::scalar::{Date, Rupiah};
 use crate::actions::Submission;
+use crate::actions::group_payment::{GroupTerms, Members};
 use crate::actions::pay_contributions::{self, Paid, pay_contributions};
 use crate::actions::record_contributions::{self as action, record_contributions};
 use domain::access::Right;
@@ -89,8 +90,14 @@ pub struct RecordContributionsInput {
     /// Records the month for all people in your scope who were enrolled through this association on any day of the
     /// month.
     association_id: Option<ID>,
-    /// Records the month for these enrollments: at most 10,000, each once.
+    /// Records the month for these enrollments: at most 10,000, each once. With a payment of an association: the members who
+    /// pay, each with a month to pay and none that is paid.
     enrollment_ids: Option<Vec<ID>>,
+    /// With a payment of an association: number of months, from `month` on, that the members pay. 1 unless given, and at most
+    /// 36. A rule says how far ahead the last one may be.
+    months: Option<Lenient<i32>>,
+    /// With a payment of an association: all members pay who have a month to pay, without these, at most 10,000.
+    leaving_out: Option<Vec<ID>>,
     /// The payment, with an employer or an association. Only the outlet or office that took the money can record it.
     payment: Option<PaymentInput>,
 }
@@ -126,6 +133,10 @@ impl ContributionMutation {
     /// With a payment, the money goes to the oldest month that the employer or association owes, then to later ones up to
     /// the present month, then to fines. Each month that it covers is recorded for all people whom the month is billed for,
     /// whatever your scope. The same channel and reference again give the same answer.
+    ///
+    /// With `months`, `enrollmentIds` or `leavingOut` beside it, the payment of an association is for these members and months
+    /// alone. It must bring at least what they owe (`ContributionBill.quote`). What it brings beyond that goes the way of every
+    /// payment.
     async fn record_contributions(
         &self,
         ctx: &Context<'_>,
@@ -136,7 +147,7 @@ impl ContributionMutation {
         let (key, mut reader) = (input.idempotency_key.clone(), InputReader::default());
         let mut input = input;
         let payment = input.payment.take();
-        let input = read(input, today, &mut reader);
+        let input = read((input, payment.is_some()), today, &mut reader);
         if let Some(payment) = payment {
             let input = payment.read(input, today, &mut reader);
             return pay(ctx, input, reader.submission(key.as_deref())).await;
@@ -179,16 +190,37 @@ async fn pay(
     Ok(RecordContributionsPayload { recorded, newly_active, payment, bill, errors })
 }
 
-fn read(input: RecordContributionsInput, today: NaiveDate, reader: &mut InputReader) -> action::Input {
+fn read(
+    (input, is_paid): (RecordContributionsInput, bool),
+    today: NaiveDate,
+    reader: &mut InputReader,
+) -> action::Input {
+    let mut ids = |ids: Vec<ID>, field: &str| {
+        let ids = ids.into_iter().enumerate();
+        ids.map(|(at, id)| reader.id(id, enrollment_id, &format!("{field}.{at}"))).collect::<Vec<_>>()
+    };
+    let named = input.enrollment_ids.map(|named| ids(named, "enrollmentIds"));
+    let left_out = input.leaving_out.map(|left_out| ids(left_out, "leavingOut"));
+    let months = input.months.map(|months| reader.scalar(months, "months").unwrap_or(1));
+    // Without a payment, and of an employer, enrollments are those whose month is recorded.
+    let is_group = is_paid && input.association_id.is_some() && input.employer_id.is_none();
+    let (group, enrollments) = match (months, left_out, named) {
+        (months, None, Some(named)) if is_group => (group_terms(months, Members::Only(named)), None),
+        (None, None, named) => (None, named),
+        (months, None, named) => (group_terms(months, Members::All), named),
+        (months, Some(left_out), named) => (group_terms(months, Members::AllBut(left_out)), named),
+    };
     action::Input {
         month: reader.scalar(input.month, "month").unwrap_or(today),
         employer: input.employer_id.map(|id| reader.id(id, employer_id, "employerId")),
         association: input.association_id.map(|id| reader.id(id, association_id, "associationId")),
-        enrollments: input.enrollment_ids.map(|ids| {
-            let ids = ids.into_iter().enumerate();
-            ids.map(|(at, id)| reader.id(id, enrollment_id, &format!("enrollmentIds.{at}"))).collect()
-        }),
+        enrollments,
+        group,
     }
+}
+
+fn group_terms(months: Option<i32>, members: Members) -> Option<GroupTerms> {
+    Some(GroupTerms { months: months.unwrap_or(1), members })
 }
 
 /// The rights and costs of these fields.

@@ -434,6 +434,9 @@ pub(super) const DECLARATIONS: Declarations = Declarations {
                 "OnboardingRowContent.monthlyWage",
                 "OnboardingRowContent.startsOn",
                 "OnboardingRowContent.phone",
+                "OnboardingRowContent.lastDay",
+                "OnboardingRowContent.leavingReason",
+                "OnboardingRowContent.province",
             ],
         ),
         (

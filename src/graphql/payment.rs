@@ -86,9 +86,20 @@ impl Payment {
         Association::load(ctx, self.0.association_id?).await.map_err(FieldError::from).transpose()
     }
 
-    /// First day of the month that it was sent for.
+    /// First day of the first month that it was sent for.
     fn month(&self) -> Date {
         self.0.month.into()
+    }
+
+    /// Number of months that it was sent for.
+    fn months(&self) -> i32 {
+        self.0.months.into()
+    }
+
+    /// Number of enrollments whose months it pays, if it was sent for members of an association. Null if it was sent for the
+    /// bill of the payer.
+    fn members(&self) -> Option<i32> {
+        self.0.members
     }
 
     /// Day on which it was paid.
@@ -158,6 +169,8 @@ impl From<model::Allocation> for PaymentAllocation {
 pub enum PaymentPurpose {
     /// The contributions of the month.
     Contribution,
+    /// The contributions of the members for whom it was sent, in the month.
+    Members,
     /// The fine of the month.
     Fine,
 }

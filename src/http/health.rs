@@ -43,6 +43,11 @@ impl Health {
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
     }
+
+    /// Returns whether readiness was turned off.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
 }
 
 /// `/livez`: the process answers.
@@ -52,7 +57,7 @@ pub async fn live() -> &'static str {
 
 /// `/readyz`: the process can serve. 503 while its database is unavailable or the process is stopping.
 pub async fn ready(State(health): State<Health>) -> (StatusCode, &'static str) {
-    if health.stopping.load(Ordering::Relaxed) {
+    if health.is_stopping() {
         return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n");
     }
     if health.answers().await {

@@ -29,6 +29,7 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 
 use super::route::Route;
+use super::shared_limits::SharedLimits;
 use crate::graphql::code::RegistryCode;
 use crate::store::Database;
 use crate::telemetry::SpanCounts;
@@ -127,6 +128,7 @@ pub struct Sources {
     pub(super) metrics: Metrics,
     pub(super) endpoint: Endpoint,
     pub(super) database: Arc<Database>,
+    pub(super) shared_limits: Arc<SharedLimits>,
     /// What became of spans; `None` if nobody collects them.
     pub(super) spans: Option<SpanCounts>,
 }

@@ -22,6 +22,7 @@ mod purpose;
 mod route;
 pub mod server;
 pub mod settings;
+pub mod shared_limits;
 mod socket_authenticator;
 pub mod template;
 pub mod tls;
@@ -52,6 +53,7 @@ use self::playground::MakeSettings;
 use self::public_figures::PublicFigures;
 use self::route::OperationNames;
 use self::settings::{Connections, Settings};
+use self::shared_limits::SharedLimits;
 use self::socket_authenticator::SocketAuthenticator;
 use crate::clock::Clock;
 use crate::store::Database;
@@ -83,6 +85,8 @@ pub struct BuiltServer {
     pub streams: Streams,
     /// Readiness, turned off before the server stops.
     pub health: Health,
+    /// Limits of clients that hold across all processes that serve the database.
+    pub shared_limits: Arc<SharedLimits>,
     /// Limits of the server loop.
     pub connections: Connections,
     /// TLS of the server's own, if it has any.
@@ -119,6 +123,7 @@ pub fn build(parts: ServerParts) -> BuiltServer {
     let sockets = WebSockets::new(endpoint.clone(), Arc::new(authenticator));
     let streams = endpoint.streams().clone();
     let writes = endpoint.writes().clone();
+    let shared_limits = Arc::new(SharedLimits::new(endpoint.rate_limiter(), streams.clone()));
     let health = Health::new(Arc::clone(&database));
     let limiter = Arc::clone(endpoint.limiter());
     let exports = export::ExportEndpoint::new(
@@ -137,6 +142,7 @@ pub fn build(parts: ServerParts) -> BuiltServer {
         metrics,
         endpoint: endpoint.clone(),
         database: Arc::clone(&database),
+        shared_limits: Arc::clone(&shared_limits),
         spans: traces.as_ref().map(|traces| traces.counts().clone()),
     });
     let mut router = Router::new()
@@ -188,7 +194,7 @@ pub fn build(parts: ServerParts) -> BuiltServer {
     let router = router
         .layer(from_fn_with_state(Observed { logs: logs_requests, traces }, identify::identify))
         .layer(from_fn_with_state(proxies, peer::resolve));
-    BuiltServer { router, writes, streams, health, connections, tls, metrics: sources }
+    BuiltServer { router, writes, streams, health, shared_limits, connections, tls, metrics: sources }
 }
 
 /// Checks that files can be made in the folder for rosters and workbooks. Leaves nothing there.

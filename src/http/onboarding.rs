@@ -8,6 +8,7 @@ mod report;
 mod slots;
 pub(super) mod spool;
 
+pub use differences::Differences;
 pub use report::{error_of, report_of};
 
 use std::borrow::Cow;

@@ -1,9 +1,16 @@
 //! The server loop: a limit on connections, a deadline for heads of requests, and a stop within a deadline.
+//!
+//! A server among others stops in two steps, so that a proxy in front of them loses no request. First it is no longer ready, still
+//! answers, and closes each connection with its next answer: the proxy sends what comes next elsewhere. Then it closes
+//! what is idle, and finishes what runs.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::middleware::{AddExtension, from_fn, map_response};
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{AddExtension, from_fn, map_response, map_response_with_state};
+use axum::response::Response;
 use axum::{Extension, Router};
 use hyper::server::conn::http1::{Builder, UpgradeableConnection};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -14,7 +21,9 @@ use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 use tower::Layer as _;
 
+use super::health::Health;
 use super::peer::Peer;
+use super::settings::DRAIN;
 use super::{BuiltServer, message};
 
 /// The largest head of a request, in bytes: it may hold a query, percent-encoded in three times its length.
@@ -22,10 +31,18 @@ const MAXIMUM_HEAD: usize = 256 * 1024;
 
 /// Serves until `stop` resolves, and then finishes the running requests within a deadline.
 pub async fn serve(listener: TcpListener, server: BuiltServer, stop: impl Future<Output = ()>) {
-    let BuiltServer { router, writes, streams, health, connections, tls, .. } = server;
+    let BuiltServer { router, writes, streams, health, shared_limits, connections, tls, .. } = server;
     let tls = tls.map(TlsAcceptor::from);
-    let router =
-        router.layer(from_fn(message::require_one_host)).layer(map_response(message::without_sniffing));
+    let router = router
+        .layer(from_fn(message::require_one_host))
+        .layer(map_response(message::without_sniffing))
+        .layer(map_response_with_state(health.clone(), closing));
+    let stop = async {
+        stop.await;
+        health.stop();
+        let alone = if shared_limits.others() == 0 { Duration::ZERO } else { DRAIN };
+        tokio::time::sleep(connections.drain.unwrap_or(alone)).await;
+    };
     let builder = builder(connections.head_deadline);
     let (stopping, stopped) = watch::channel(false);
     let permits = Arc::new(Semaphore::new(connections.maximum));
@@ -75,7 +92,6 @@ pub async fn serve(listener: TcpListener, server: BuiltServer, stop: impl Future
             drop(permit);
         });
     }
-    health.stop();
     streams.stop();
     drop(listener);
     stopping.send_replace(true);
@@ -89,6 +105,14 @@ pub async fn serve(listener: TcpListener, server: BuiltServer, stop: impl Future
     if tokio::time::timeout(connections.stop_deadline, finished).await.is_err() {
         tracing::warn!(writes = writes.count(), "stopping although requests are still running");
     }
+}
+
+/// Closes the connection with its next answer once the server is not ready any more.
+async fn closing(State(health): State<Health>, mut response: Response) -> Response {
+    if health.is_stopping() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 /// Serves a connection to its end. Once the server stops, only until the running request is answered.

@@ -50,9 +50,16 @@ pub struct Connections {
     pub maximum: usize,
     /// Time that a client may take to send the head of a request.
     pub head_deadline: Duration,
-    /// Time that running requests have after the signal to stop.
+    /// Time after the signal to stop in which the server still answers new requests, so that proxies find out that it is not
+    /// ready before it refuses any. `None`: [`DRAIN`] where other servers can take over, and none where it is alone.
+    pub drain: Option<Duration>,
+    /// Time that running requests have after that.
     pub stop_deadline: Duration,
 }
+
+/// How long a server that is not alone goes on after the signal to stop, unless a setting says otherwise: a proxy that asks for
+/// readiness every two seconds has asked twice.
+pub const DRAIN: Duration = Duration::from_secs(5);
 
 /// How often certificates may be verified; see [`clearance`](super::clearance).
 #[derive(Clone, Copy, Debug)]
@@ -116,6 +123,7 @@ impl Default for Connections {
         Self {
             maximum: 2_048,
             head_deadline: Duration::from_secs(10),
+            drain: None,
             stop_deadline: Duration::from_secs(20),
         }
     }

@@ -1,5 +1,5 @@
-//! `/onboarding/template.csv` and `.xlsx`: an empty roster to fill in, of the kind that `segment` and `category` name. It
-//! contains no data, so it needs no token.
+//! `/onboarding/template.csv` and `.xlsx`: an empty roster to fill in, of the people whom `segment` and `category` name, or an
+//! empty monthly list with `kind=MONTHLY_LIST`. It contains no data, so it needs no token.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -13,7 +13,7 @@ use serde::Deserialize;
 use strum::VariantArray as _;
 
 use domain::enrollment::{CivilServantCategory, Segment};
-use domain::onboarding::RosterKind;
+use domain::onboarding::{OnboardingKind, RosterKind};
 use roster::template;
 
 /// A format of templates.
@@ -23,9 +23,11 @@ enum Format {
     Workbook,
 }
 
-/// The kind of a template, in the words of the API. Without any it is for civil servants.
+/// The kind of a template, in the words of the API. Without any it is a roster of civil servants.
 #[derive(Deserialize)]
 struct KindQuery {
+    #[serde(default)]
+    kind: OnboardingKind,
     segment: Option<Segment>,
     category: Option<CivilServantCategory>,
 }
@@ -41,7 +43,9 @@ fn answer(
     format: Format,
     kind: Result<Query<KindQuery>, axum::extract::rejection::QueryRejection>,
 ) -> Response {
-    let kind = kind.ok().and_then(|Query(kind)| RosterKind::of_template(kind.segment, kind.category));
+    let kind = kind.ok().and_then(|Query(KindQuery { kind, segment, category })| {
+        Some((kind, RosterKind::of_template(segment, category)?))
+    });
     match kind.and_then(|kind| TEMPLATES.get(&kind)) {
         Some(template) => template.of(format),
         None => (StatusCode::BAD_REQUEST, unknown_kind()).into_response(),
@@ -52,7 +56,8 @@ fn unknown_kind() -> String {
     let segments: Vec<&str> = Segment::VARIANTS.iter().map(Into::into).collect();
     let categories: Vec<&str> = CivilServantCategory::VARIANTS.iter().map(Into::into).collect();
     format!(
-        "segment is one of {}; category is one of {}, and only wage earners of a government have one.\n",
+        "kind is ROSTER or MONTHLY_LIST; segment is one of {}; category is one of {}, and only wage earners of a government have \
+         one.\n",
         segments.join(", "),
         categories.join(", ")
     )
@@ -60,21 +65,30 @@ fn unknown_kind() -> String {
 
 /// The bytes of a template in both formats.
 struct Template {
+    name: &'static str,
     csv: Vec<u8>,
     workbook: Vec<u8>,
 }
 
 /// The templates of all kinds: anybody may ask for them, so none is made twice.
-static TEMPLATES: LazyLock<HashMap<RosterKind, Template>> = LazyLock::new(|| {
+static TEMPLATES: LazyLock<HashMap<(OnboardingKind, RosterKind), Template>> = LazyLock::new(|| {
     let segments = Segment::VARIANTS.iter().map(|&segment| (Some(segment), None));
     let categories = CivilServantCategory::VARIANTS.iter().map(|&category| (None, Some(category)));
     let kinds = segments.chain(categories);
     let kinds = kinds.filter_map(|(segment, category)| RosterKind::of_template(segment, category));
-    let template = |kind| Template { csv: template::csv(kind), workbook: template::workbook(kind) };
-    kinds.map(|kind| (kind, template(kind))).collect()
+    let both = |kind| [OnboardingKind::Roster, OnboardingKind::MonthlyList].map(|file| (file, kind));
+    kinds.flat_map(both).map(|(file, kind)| ((file, kind), Template::new(file, kind))).collect()
 });
 
 impl Template {
+    fn new(file: OnboardingKind, kind: RosterKind) -> Self {
+        let name = match file {
+            OnboardingKind::Roster => "roster-template",
+            OnboardingKind::MonthlyList => "monthly-list-template",
+        };
+        Self { name, csv: template::csv(file, kind), workbook: template::workbook(file, kind) }
+    }
+
     fn of(&'static self, format: Format) -> Response {
         let (kind, extension, bytes) = match format {
             Format::Csv => ("text/csv; charset=utf-8", "csv", &self.csv),
@@ -84,7 +98,7 @@ impl Template {
         };
         let headers: [(HeaderName, String); 4] = [
             (header::CONTENT_TYPE, kind.to_owned()),
-            (header::CONTENT_DISPOSITION, format!("attachment; filename=\"roster-template.{extension}\"")),
+            (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{}.{extension}\"", self.name)),
             (header::CACHE_CONTROL, "public, max-age=3600".to_owned()),
             (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
         ];

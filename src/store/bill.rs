@@ -150,12 +150,7 @@ impl InsuredRow {
         let last = self.ends_on.and_then(|end| end.pred_opt()).map_or(until, |last| last.min(until));
         let mut month = self.open_from.unwrap_or(from).max(first_of_month(self.starts_on));
         while month <= last {
-            insured.record = match (recorded.contains(month), by_payment.contains(month)) {
-                (true, true) => MonthRecord::Paid,
-                // Where only paid months count, the others are owed all the same.
-                (true, false) if rules.unpaid_month_rule(month).is_none() => MonthRecord::WithoutPayment,
-                _ => MonthRecord::Open,
-            };
+            insured.record = MonthRecord::of(month, &recorded, &by_payment, rules);
             if month >= from || insured.record == MonthRecord::Open {
                 insured.wage = wages.in_month(month, rules);
                 insured.classification = classification.in_month(month, rules);
@@ -190,38 +185,49 @@ pub async fn open_in(
     Ok(keys.bind(first_of_next_month(month)).bind(only_paid_count).fetch_all(conn).await?)
 }
 
-/// Returns the enrollments of a payer whose month a payment covers.
+/// Returns the enrollments of a payer whose month payments of the whole bill cover. Those of a group's payments that name
+/// their members are left out.
 pub async fn paid_in(
     conn: &mut PgConnection,
     payer: PayerId,
     month: NaiveDate,
 ) -> Result<Vec<EnrollmentKey>, StoreError> {
     let sql = format!(
-        "select e.participant_id, e.id from enrollment e where {} = $1 and e.settled @> $2 order by 1, 2",
+        "select e.participant_id, e.id from enrollment e
+         where {} = $1 and e.settled @> $2
+           and not exists (select from payment_member m join payment y on y.id = m.payment_id
+                           where m.participant_id = e.participant_id and m.enrollment_id = e.id and m.months @> $2
+                             and y.reversed_at is null)
+         order by 1, 2",
         payer.column()
     );
     let keys = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(payer.id).bind(month);
     Ok(keys.fetch_all(conn).await?)
 }
 
-/// Marks a month of enrollments as covered by a payment, or as not covered any more. The people are locked.
+/// Returns months as a literal of PostgreSQL: `{[2014-10-01,2014-10-31]}`.
+pub(super) fn months_literal(months: &PaidMonths) -> String {
+    let runs: Vec<String> =
+        months.bounds().chunks_exact(2).map(|run| format!("[{},{}]", run[0], run[1])).collect();
+    format!("{{{}}}", runs.join(","))
+}
+
+/// Marks months of enrollments as covered by a payment, or as not covered any more. The people are locked.
 pub async fn mark_paid(
     conn: &mut PgConnection,
-    keys: &[EnrollmentKey],
-    month: NaiveDate,
+    covered: &[(EnrollmentKey, PaidMonths)],
     is_paid: bool,
 ) -> Result<(), StoreError> {
-    if keys.is_empty() {
+    if covered.is_empty() {
         return Ok(());
     }
-    let (people, ids): (Vec<i64>, Vec<i64>) = keys.iter().copied().unzip();
+    let (people, ids): (Vec<i64>, Vec<i64>) = covered.iter().map(|(key, _)| *key).unzip();
+    let months: Vec<String> = covered.iter().map(|(_, months)| months_literal(months)).collect();
     let sql = "update enrollment e
-               set settled = case when $5 then coalesce(e.settled, '{}') + of.month
-                                  else nullif(e.settled - of.month, '{}') end
-               from unnest($1::bigint[], $2::bigint[]) as u(participant_id, id),
-                    (select datemultirange(daterange($3, $4))) as of(month)
+               set settled = case when $4 then coalesce(e.settled, '{}') + u.months::datemultirange
+                                  else nullif(e.settled - u.months::datemultirange, '{}') end
+               from unnest($1::bigint[], $2::bigint[], $3::text[]) as u(participant_id, id, months)
                where e.participant_id = u.participant_id and e.id = u.id";
-    let update = sqlx::query(sql).bind(people).bind(ids);
-    update.bind(month).bind(first_of_next_month(month)).bind(is_paid).execute(conn).await?;
+    sqlx::query(sql).bind(people).bind(ids).bind(months).bind(is_paid).execute(conn).await?;
     Ok(())
 }

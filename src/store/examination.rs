@@ -10,7 +10,7 @@ use super::keys::KeyRing;
 use super::migration::is_current;
 use super::open_error::OpenError;
 use super::pool::connect_for_maintenance;
-use super::{roles, server_check, vital_signs};
+use super::{roles, server_check, server_process, vital_signs};
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::Display)]
@@ -101,6 +101,7 @@ pub async fn examine(
             if has_tables {
                 found.extend(key(conn, keys).await);
                 found.extend(background(conn).await);
+                found.extend(servers(conn, settings).await);
             }
         }
         Err(error) => found.push(Finding::new(Level::Error, "tables", error.to_string())),
@@ -228,5 +229,28 @@ async fn background(conn: &mut PgConnection) -> Option<Finding> {
             ),
         ),
         _ => Finding::new(Level::Ok, "seals", "the audit trail is sealed"),
+    })
+}
+
+/// How many servers run, and whether PostgreSQL has room for the connections of all of them.
+async fn servers(conn: &mut PgConnection, settings: PoolSettings) -> Option<Finding> {
+    let count = u32::try_from(server_process::count(&mut *conn).await.ok()?).ok()?;
+    let most: i32 = sqlx::query_scalar("select current_setting('max_connections')::integer")
+        .fetch_one(conn)
+        .await
+        .ok()?;
+    let needed = count.saturating_mul(settings.connections());
+    let running =
+        format!("{count} {} this database", if count == 1 { "server serves" } else { "servers serve" });
+    Some(match u32::try_from(most) {
+        Ok(most) if needed > most => Finding::new(
+            Level::Warning,
+            "servers",
+            format!(
+                "{running}, and with these settings they need {needed} connections of {most}: raise max_connections, or lower \
+                 REGISTRY_POOL"
+            ),
+        ),
+        _ => Finding::new(Level::Ok, "servers", running),
     })
 }

@@ -6,7 +6,7 @@ use sqlx::FromRow;
 use super::error::StoreError;
 use super::session::Session;
 use domain::enrollment::Segment;
-use domain::money::{BillingRule, DueRule, MoneyRules, PaymentRule, UnpaidMonthRule};
+use domain::money::{BillingRule, DueRule, MoneyRules, PaymentRule, PrepaymentRule, UnpaidMonthRule};
 use domain::rule::{Citation, Period};
 
 #[derive(FromRow)]
@@ -57,6 +57,14 @@ struct PaymentRow {
 }
 
 #[derive(FromRow)]
+struct PrepaymentRow {
+    segment: Segment,
+    months_ahead: i16,
+    #[sqlx(flatten)]
+    citation: CitationRow,
+}
+
+#[derive(FromRow)]
 struct UnpaidMonthRow {
     counts: bool,
     #[sqlx(flatten)]
@@ -85,6 +93,11 @@ pub(super) async fn load(session: &Session) -> Result<MoneyRules, StoreError> {
     )
     .fetch_all(session)
     .await?;
+    let prepayments: Vec<PrepaymentRow> = sqlx::query_as(
+        "select segment, months_ahead, code, title, valid_from, valid_until from prepayment_rule order by code",
+    )
+    .fetch_all(session)
+    .await?;
     let unpaid_months: Vec<UnpaidMonthRow> = sqlx::query_as(
         "select counts, code, title, valid_from, valid_until from unpaid_month_rule order by code",
     )
@@ -95,6 +108,7 @@ pub(super) async fn load(session: &Session) -> Result<MoneyRules, StoreError> {
         dues: dues.into_iter().map(DueRow::rule).collect::<Result<_, _>>()?,
         billings: billings.into_iter().map(BillingRow::rule).collect::<Result<_, _>>()?,
         payments: payments.into_iter().map(PaymentRow::rule).collect::<Result<_, _>>()?,
+        prepayments: prepayments.into_iter().map(PrepaymentRow::rule).collect(),
         unpaid_months: unpaid_months
             .into_iter()
             .map(|row| UnpaidMonthRule { count: row.counts, citation: row.citation.into() })
@@ -133,6 +147,16 @@ impl BillingRow {
             rounded: read(&self.rounded, &self.citation.code)?,
             citation: self.citation.into(),
         })
+    }
+}
+
+impl PrepaymentRow {
+    fn rule(self) -> PrepaymentRule {
+        PrepaymentRule {
+            segment: self.segment,
+            months_ahead: self.months_ahead.unsigned_abs().into(),
+            citation: self.citation.into(),
+        }
     }
 }
 

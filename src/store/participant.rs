@@ -23,7 +23,7 @@ mod statement;
 mod writing;
 
 pub use correcting::{
-    CorrectedColumns, change_phone, correct, corrected_columns, move_to, phone, record_death,
+    CorrectedColumns, change_phone, correct, corrected_columns, move_many, move_to, phone, record_death,
 };
 use filter::ORDER;
 pub use filter::{ParticipantFilter, PeopleOf};

@@ -27,8 +27,14 @@ pub struct PaymentRow {
     pub employer_id: Option<i64>,
     /// The association that paid.
     pub association_id: Option<i64>,
-    /// The month that it was sent for.
+    /// The first month that it was sent for.
     pub month: NaiveDate,
+    /// The number of these months.
+    pub months: i16,
+    /// Digest of the members that it names; `None` if it was sent for the bill of the payer.
+    pub terms: Option<Vec<u8>>,
+    /// Enrollments that it names, or that were not left out.
+    pub members: Option<i32>,
     /// The day on which it was paid.
     pub paid_on: NaiveDate,
     /// Rupiah.
@@ -50,15 +56,15 @@ pub struct PaymentRow {
     /// Enrollments whose months are not recorded any more.
     pub unrecorded: Option<i32>,
     /// What it pays for: months, purposes and amounts.
-    months: Vec<NaiveDate>,
+    allocated_months: Vec<NaiveDate>,
     purposes: Vec<String>,
     amounts: Vec<i64>,
 }
 
-const COLUMNS: &str = "y.id, y.channel_id, y.reference, y.employer_id, y.association_id, y.month, y.paid_on, y.amount, \
+const COLUMNS: &str = "y.id, y.channel_id, y.reference, y.employer_id, y.association_id, y.month, y.months, y.terms, y.members, y.paid_on, y.amount, \
     y.recorded_by, y.recorded_at, y.recorded, y.newly_active, y.reversed_by, y.reversed_at, y.reversal_reason, \
     y.unrecorded, \
-    array(select a.month from payment_allocation a where a.payment_id = y.id order by a.month, a.purpose) as months, \
+    array(select a.month from payment_allocation a where a.payment_id = y.id order by a.month, a.purpose) as allocated_months, \
     array(select a.purpose from payment_allocation a where a.payment_id = y.id order by a.month, a.purpose) as purposes, \
     array(select a.amount from payment_allocation a where a.payment_id = y.id order by a.month, a.purpose) as amounts";
 const ORDER: OrderColumns = OrderColumns { id: "y.id", name: "y.id" };
@@ -82,7 +88,7 @@ impl PaymentRow {
     /// # Errors
     /// A purpose that this program does not know.
     pub fn allocations(&self) -> Result<Vec<Allocation>, StoreError> {
-        let parts = self.months.iter().zip(&self.purposes).zip(&self.amounts);
+        let parts = self.allocated_months.iter().zip(&self.purposes).zip(&self.amounts);
         let allocation = |((&month, purpose), &amount): ((&NaiveDate, &String), &i64)| {
             let purpose = read_purpose(purpose)?;
             Ok(Allocation { receipt: self.id, month, purpose, amount })
@@ -213,8 +219,12 @@ pub struct NewPayment<'a> {
     pub payer: PayerId,
     /// The province of the payer.
     pub province: i16,
-    /// The month that it was sent for.
+    /// The first month that it was sent for.
     pub month: NaiveDate,
+    /// The number of these months.
+    pub months: i16,
+    /// Digest of the members that it names.
+    pub terms: Option<&'a [u8]>,
     /// The payment.
     pub form: &'a PaymentForm,
     /// The present time by the clock of the registry.
@@ -228,8 +238,8 @@ pub async fn insert(
     new: &NewPayment<'_>,
 ) -> Result<Option<i64>, StoreError> {
     let sql = "insert into payment (channel_id, reference, employer_id, association_id, province_id, month, paid_on,
-                                    amount, recorded_by, recorded_at)
-               values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                                    amount, recorded_by, recorded_at, months, terms)
+               values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
                on conflict (channel_id, reference) do nothing returning id";
     let id = sqlx::query_scalar(sql)
         .bind(new.channel)
@@ -241,7 +251,9 @@ pub async fn insert(
         .bind(new.form.paid_on)
         .bind(new.form.amount)
         .bind(&actor.client)
-        .bind(new.recorded_at);
+        .bind(new.recorded_at)
+        .bind(new.months)
+        .bind(new.terms);
     Ok(id.fetch_optional(conn).await?)
 }
 
@@ -273,11 +285,11 @@ pub async fn lock_payer(conn: &mut PgConnection, payer: PayerId) -> Result<(), S
 pub async fn set_outcome(
     conn: &mut PgConnection,
     id: i64,
-    recorded: i32,
-    newly_active: i32,
+    (recorded, newly_active): (i32, i32),
+    members: Option<i32>,
 ) -> Result<(), StoreError> {
-    let update = sqlx::query("update payment set recorded = $2, newly_active = $3 where id = $1");
-    update.bind(id).bind(recorded).bind(newly_active).execute(conn).await?;
+    let update = sqlx::query("update payment set recorded = $2, newly_active = $3, members = $4 where id = $1");
+    update.bind(id).bind(recorded).bind(newly_active).bind(members).execute(conn).await?;
     Ok(())
 }
 

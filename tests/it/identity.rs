@@ -133,7 +133,9 @@ fn refused(issuers: &TwoIssuers) -> Vec<(&'static str, String, Refusal)> {
         ("alg none", format!("{unsigned}.{claims}."), Invalid::Algorithm.into()),
         ("alg none with a signature", format!("{unsigned}.{claims}.{signature}"), Invalid::Algorithm.into()),
         ("no signature", format!("{header}.{claims}."), Invalid::Signature.into()),
-        ("signature cut short", good[..good.len() - 8].to_owned(), Invalid::Malformed.into()),
+        // 342 characters are 256 bytes: 340 are 255 bytes, and 341 are no base64, whatever the last of them is.
+        ("signature without its last byte", good[..good.len() - 2].to_owned(), Invalid::Signature.into()),
+        ("signature cut within a byte", good[..good.len() - 1].to_owned(), Invalid::Malformed.into()),
         ("signature too long", format!("{good}AAAA"), Invalid::Signature.into()),
         ("signature padded", format!("{good}="), Invalid::Malformed.into()),
         (

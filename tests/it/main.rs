@@ -76,6 +76,7 @@ mod row_security;
 mod rules;
 mod schema;
 mod server;
+mod several_servers;
 mod sse;
 mod statements;
 mod stored_documents;

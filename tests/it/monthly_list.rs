@@ -1,6 +1,7 @@
 //! The payer's month: a list of everybody goes in, and the registry says and does what has changed.
 
 mod classes;
+mod leavers;
 mod races;
 
 use axum::body::Body;

@@ -1,5 +1,7 @@
 //! `registry onboard`: its output, its exit codes, and the state after a kill.
 
+mod monthly_list;
+
 use std::process::{Child, Output, Stdio};
 use std::time::{Duration, Instant};
 

@@ -324,7 +324,9 @@ async fn a_template_is_of_the_kind_that_is_asked_for() {
         (200, true, false),
         "{members}"
     );
-    for bad in ["?segment=WORKER", "?segment=SELF_EMPLOYED&category=PNS", "?category=X"] {
+    let (status, list) = template("?kind=MONTHLY_LIST&segment=WAGE_EARNER").await;
+    assert_eq!((status, list.contains("SEBAB KELUAR"), list.contains("UPAH")), (200, true, true), "{list}");
+    for bad in ["?kind=LIST", "?segment=WORKER", "?segment=SELF_EMPLOYED&category=PNS", "?category=X"] {
         let (status, text) = template(bad).await;
         assert_eq!((status, text.contains("NON_ASN")), (400, true), "{bad}: {text}");
     }

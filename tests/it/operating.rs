@@ -248,6 +248,7 @@ async fn doctor_finds_nothing_wrong_with_a_good_installation_and_changes_nothing
         "login",
         "key",
         "seals",
+        "servers",
     ] {
         assert_eq!(level(about), Some("ok"), "{about}: {lines:?}");
     }

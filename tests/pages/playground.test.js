@@ -73,6 +73,23 @@ test('a subscription runs until it is stopped', () =>
     page.assertSound()
   }))
 
+test('a bill, its payment and the members of a paguyuban are examples that run', () =>
+  withBrowser(async (browser) => {
+    const page = await open(browser, '/')
+    await ready(page)
+    const answers = [
+      ['Bill', /"wageBase":\s\d+/],
+      ['Pay', /"reference":\s"CONTOH-0001"/],
+      ['Members', /"enrolled":\s2/],
+    ]
+    for (const [name, expected] of answers) {
+      await tab(page, name).click()
+      await page.getByRole('button', { name: /Execute query/ }).click()
+      await page.locator('.result-window').getByText(expected).first().waitFor()
+    }
+    page.assertSound()
+  }))
+
 test('the documentation begins with the registry', () =>
   withBrowser(async (browser) => {
     const page = await open(browser, '/')

@@ -5,10 +5,14 @@
 //! - [`allocate`] distributes receipts over months. A receipt is money that arrived; an allocation says what it pays for,
 //!   and can be computed anew.
 //! - [`PaymentForm`] is a payment as an outlet sends it.
+//! - [`Member`] is a member of an association whose months a group's payment pays; [`sums_of`] is what it has to bring.
 
 mod allocation;
 mod bill;
 mod due;
+mod group;
+#[cfg(test)]
+mod group_tests;
 mod payment;
 #[cfg(test)]
 mod properties;
@@ -21,12 +25,14 @@ use serde::{Deserialize, Serialize};
 pub use self::allocation::{Allocation, Ledger, MonthDue, Purpose, Receipt, allocate};
 pub use self::bill::{Bill, BillLine, BillMaker, Insured, MissingProgramme, MonthRecord, is_billed};
 pub use self::due::{FineTerms, Instalment, fine_of, months_late};
+pub use self::group::{MAXIMUM_MONTHS, Member, Unpayable, furthest_month, judge_span, sums_of};
 pub use self::payment::{
-    MAXIMUM_AMOUNT, PaymentForm, ReversalTime, judge_month, judge_reversal, parse_reason, parse_reference,
+    MAXIMUM_AMOUNT, PaymentForm, ReversalTime, judge_first_day, judge_month, judge_reversal, parse_reason,
+    parse_reference,
 };
 pub use super::rule::{
     AllocationOrder, BillingRule, DueRule, FineBase, FinePayer, HolidayShift, MoneyRules, PaymentRule,
-    Rounded, UnpaidMonthRule,
+    PrepaymentRule, Rounded, UnpaidMonthRule,
 };
 use super::rule::{Citation, Rulebook};
 use super::timeline::PaidMonths;
@@ -69,6 +75,12 @@ impl Rulebook {
     /// Returns the rule for payments of a day.
     pub fn payment_rule(&self, day: NaiveDate) -> Option<&PaymentRule> {
         newest(self.money.payments.iter(), day, |rule| &rule.citation)
+    }
+
+    /// Returns the rule for how far ahead the members of a group can pay on a day.
+    pub fn prepayment_rule(&self, segment: Segment, day: NaiveDate) -> Option<&PrepaymentRule> {
+        let rules = self.money.prepayments.iter().filter(|rule| rule.segment == segment);
+        newest(rules, day, |rule| &rule.citation)
     }
 
     /// Returns the rule by which a month that was recorded without a payment does not count for a clearance.

@@ -32,7 +32,7 @@ use super::vocabulary::Sex;
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum ListChange {
-    /// Is not registered with the payer, and is enrolled.
+    /// Is not registered with the payer, and is enrolled. With a last day too: has left already, so the enrollment ends.
     Joins,
     /// Leaves the payer.
     Leaves,
@@ -106,10 +106,14 @@ pub struct ListedRow {
     pub person: Option<ListedPerson>,
     /// The monthly wage in rupiah.
     pub monthly_wage: Option<i64>,
+    /// The first day of coverage, if the row has one of its own.
+    pub starts_on: Option<NaiveDate>,
     /// Whether the person leaves.
     pub leaving: Leaving,
     /// The province in which the person lives, by internal id, if the row names one.
     pub province: Option<i16>,
+    /// Whether an earlier row has the same number. It is not counted twice.
+    pub is_repeated: bool,
 }
 
 /// Judges a row by itself. `province_of` finds a province by its code or name. Problems name the fields of the row.
@@ -147,7 +151,8 @@ pub fn judge_listed(row: &Row, list: &ListTerms<'_>, province_of: impl Fn(&str) 
         person.as_ref().map(|person| person.identity.clone()).or_else(|| identity_of(row, list.rules));
     let wage = row.monthly_wage.as_deref().unwrap_or_default();
     let monthly_wage = cell::parse_wage(wage, "monthlyWage").ok().flatten();
-    ListedRow { joining, identity, person, monthly_wage, leaving, province }
+    let starts_on = row.starts_on.as_deref().and_then(|day| cell::parse_date(day, "startsOn").ok());
+    ListedRow { joining, identity, person, monthly_wage, starts_on, leaving, province, is_repeated: false }
 }
 
 fn out_of_scope(province: i16, list: &ListTerms<'_>) -> Option<Problem> {
@@ -166,8 +171,10 @@ impl ListedRow {
             identity: None,
             person: None,
             monthly_wage: None,
+            starts_on: None,
             leaving: Leaving::No,
             province: None,
+            is_repeated: false,
         }
     }
 }

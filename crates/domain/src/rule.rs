@@ -16,7 +16,7 @@ pub use self::contribution::Contribution;
 pub(crate) use self::contribution::Exact;
 pub use self::money::{
     AllocationOrder, BillingRule, DueRule, FineBase, FinePayer, HolidayShift, MoneyRules, PaymentRule,
-    Rounded, UnpaidMonthRule,
+    PrepaymentRule, Rounded, UnpaidMonthRule,
 };
 use super::vocabulary::{CivilServantCategory, ClearanceGround, EmployerSize, Programme, Segment};
 

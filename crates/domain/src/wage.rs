@@ -43,6 +43,12 @@ impl WageHistory {
         Self { changes: changes.collect(), ..Self::new(first, period) }
     }
 
+    /// Returns the history of the same enrollment if it ends on a day, the first one without coverage.
+    #[must_use]
+    pub fn ending(&self, ends_on: NaiveDate) -> Self {
+        Self { ends_on: Some(ends_on), ..self.clone() }
+    }
+
     /// Returns the days of the changes and the wages from these days on, as they are stored.
     pub fn columns(&self) -> (Vec<NaiveDate>, Vec<i64>) {
         self.changes.iter().unzip()
@@ -67,6 +73,11 @@ impl WageHistory {
         let (from, until) = self.days_in_month(month)?;
         let goes_by_first = rules.wage_rule(WageRuleKind::MonthByFirstDay, month).is_some();
         self.on(if goes_by_first { from } else { until })
+    }
+
+    /// Returns whether the enrollment covers a day of a month, given by one of its days.
+    pub fn covers_month(&self, month: NaiveDate) -> bool {
+        self.days_in_month(month).is_some()
     }
 
     /// Records a wage from a day on, until the next recorded one. Returns the wage of that day before the change.

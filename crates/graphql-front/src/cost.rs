@@ -1,12 +1,14 @@
 //! The rate limiter: a token bucket of points for each client.
 //!
-//! The buckets are those of this process. Where several processes serve one API, a client has a bucket in each. The limit
-//! stops programs that run wild; it is no price list.
+//! The buckets are those of this process. Where several processes serve one API, each of them tells the others what clients
+//! spend ([`RateLimiter::take_spent`]) and takes what they spent elsewhere ([`RateLimiter::spend_elsewhere`]), so that a
+//! client has one limit. Between two such exchanges a client can spend its points in each process, and then waits until the
+//! debt is paid. The limit stops programs that run wild; it is no price list.
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
@@ -33,13 +35,29 @@ pub struct RateLimiter<C = ClientId> {
     settings: Cost,
     /// Points that all clients have paid.
     spent: AtomicU64,
-    buckets: Mutex<HashMap<C, Bucket>>,
+    /// Processes among which the points that come back are divided.
+    processes: AtomicU32,
+    buckets: Mutex<Buckets<C>>,
+}
+
+#[derive(Debug)]
+struct Buckets<C> {
+    of_clients: HashMap<C, Bucket>,
+    /// What each client has paid since it was last asked for; `None` until somebody asks.
+    spent: Option<HashMap<C, u64>>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Bucket {
+    /// Below 0: the client is in debt, because it spent points in several processes at once.
     points: f64,
     at: Instant,
+}
+
+impl Bucket {
+    fn refilled(self, now: Instant, per_second: f64, full: f64) -> f64 {
+        (self.points + now.duration_since(self.at).as_secs_f64() * per_second).min(full)
+    }
 }
 
 /// The state of a client's bucket.
@@ -67,13 +85,14 @@ pub enum RateLimited {
 /// Number of buckets above which full ones are forgotten: they are as good as new ones.
 const KEPT: usize = 10_000;
 
-impl<C: Eq + Hash> RateLimiter<C> {
+impl<C: Clone + Eq + Hash> RateLimiter<C> {
     /// Creates a limiter without clients; `None` where there is no limit.
     pub fn new(settings: Cost) -> Option<Self> {
         (settings.per_minute > 0).then(|| Self {
             settings,
             spent: AtomicU64::new(0),
-            buckets: Mutex::default(),
+            processes: AtomicU32::new(1),
+            buckets: Mutex::new(Buckets { of_clients: HashMap::new(), spent: None }),
         })
     }
 
@@ -93,23 +112,19 @@ impl<C: Eq + Hash> RateLimiter<C> {
     /// The client has too few, and keeps them.
     pub fn pay(&self, client: C, cost: u32, now: Instant) -> Result<Balance, RateLimited> {
         let Cost { per_minute, burst } = self.settings;
-        let per_second = f64::from(per_minute) / 60.0;
-        let (cost, full) = (f64::from(cost), f64::from(burst));
-        let refilled = |bucket: &Bucket| {
-            (bucket.points + now.duration_since(bucket.at).as_secs_f64() * per_second).min(full)
-        };
+        let (cost, full, per_second) = (f64::from(cost), f64::from(burst), self.per_second());
         let balance = |points: f64| Balance {
             left: points as u32,
             burst,
             per_minute,
             full_in: ((full - points) / per_second).ceil() as u64,
         };
-        // Nothing panics under the lock, so a poisoned lock holds whole buckets.
-        let mut buckets = self.buckets.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if buckets.len() > KEPT {
-            buckets.retain(|_, bucket| refilled(bucket) < full);
+        let mut buckets = self.lock();
+        if buckets.of_clients.len() > KEPT {
+            buckets.of_clients.retain(|_, bucket| bucket.refilled(now, per_second, full) < full);
         }
-        let points = buckets.get(&client).map_or(full, refilled);
+        let bucket = buckets.of_clients.get(&client);
+        let points = bucket.map_or(full, |bucket| bucket.refilled(now, per_second, full));
         if cost > full {
             return Err(RateLimited::Never(balance(points)));
         }
@@ -117,9 +132,44 @@ impl<C: Eq + Hash> RateLimiter<C> {
             let seconds = ((cost - points) / per_second).ceil().max(1.0) as u64;
             return Err(RateLimited::Wait(seconds, balance(points)));
         }
-        buckets.insert(client, Bucket { points: points - cost, at: now });
+        if let Some(spent) = &mut buckets.spent {
+            *spent.entry(client.clone()).or_default() += cost as u64;
+        }
+        buckets.of_clients.insert(client, Bucket { points: points - cost, at: now });
         self.spent.fetch_add(cost as u64, Ordering::Relaxed);
         Ok(balance(points - cost))
+    }
+
+    /// Returns what each client has paid here since the last call. The first call begins to record it.
+    pub fn take_spent(&self) -> HashMap<C, u64> {
+        self.lock().spent.replace(HashMap::new()).unwrap_or_default()
+    }
+
+    /// Takes the points that clients have spent in other processes. A client that has fewer is in debt for the rest.
+    pub fn spend_elsewhere(&self, spent: impl IntoIterator<Item = (C, u64)>, now: Instant) {
+        let (full, per_second) = (f64::from(self.settings.burst), self.per_second());
+        let mut buckets = self.lock();
+        for (client, points) in spent {
+            let bucket = buckets.of_clients.get(&client);
+            let left = bucket.map_or(full, |bucket| bucket.refilled(now, per_second, full));
+            buckets.of_clients.insert(client, Bucket { points: left - points as f64, at: now });
+        }
+    }
+
+    /// Divides the points that come back among so many processes, for as long as this process does not know what clients
+    /// spend in the others. 1: it knows.
+    pub fn share_among(&self, processes: u32) {
+        self.processes.store(processes.max(1), Ordering::Relaxed);
+    }
+
+    /// Returns the points that come back in a second.
+    fn per_second(&self) -> f64 {
+        f64::from(self.settings.per_minute) / 60.0 / f64::from(self.processes.load(Ordering::Relaxed))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Buckets<C>> {
+        // Nothing panics under the lock, so a poisoned lock holds whole buckets.
+        self.buckets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -174,7 +224,46 @@ mod tests {
         }
         let now = now + Duration::from_secs(1);
         assert!(rate_limiter.pay(ClientId(-1), 1, now).is_ok());
-        assert_eq!(rate_limiter.buckets.lock().unwrap().len(), 1);
+        assert_eq!(rate_limiter.lock().of_clients.len(), 1);
+    }
+
+    #[test]
+    fn points_that_were_spent_elsewhere_are_gone_and_a_debt_is_paid_by_waiting() {
+        let (here, now) = (rate_limiter(), Instant::now());
+        here.spend_elsewhere([(ClientId(1), 60)], now);
+        assert_eq!(here.pay(ClientId(1), 30, now).map(|balance| balance.left), Ok(10));
+        assert_eq!(here.pay(ClientId(2), 100, now).map(|balance| balance.left), Ok(0));
+        here.spend_elsewhere([(ClientId(1), 70)], now);
+        let Err(RateLimited::Wait(seconds, balance)) = here.pay(ClientId(1), 1, now) else {
+            panic!("the client is in debt")
+        };
+        // 60 points of debt and one more, at ten points a second.
+        assert_eq!((seconds, balance.left), (7, 0));
+        assert!(here.pay(ClientId(1), 1, now + Duration::from_secs(7)).is_ok());
+    }
+
+    #[test]
+    fn what_clients_have_paid_here_is_told_once() {
+        let (here, now) = (rate_limiter(), Instant::now());
+        assert!(here.pay(ClientId(1), 5, now).is_ok());
+        assert!(here.take_spent().is_empty(), "nobody had asked before");
+        assert!(here.pay(ClientId(1), 7, now).is_ok() && here.pay(ClientId(1), 8, now).is_ok());
+        assert!(here.pay(ClientId(1), 90, now).is_err());
+        here.spend_elsewhere([(ClientId(1), 9)], now);
+        assert_eq!(here.take_spent(), HashMap::from([(ClientId(1), 15)]));
+        assert!(here.take_spent().is_empty());
+    }
+
+    #[test]
+    fn processes_that_know_nothing_of_each_other_divide_the_points_that_come_back() {
+        let (here, now) = (rate_limiter(), Instant::now());
+        here.share_among(2);
+        assert!(here.pay(ClientId(1), 100, now).is_ok());
+        let now = now + Duration::from_secs(4);
+        assert_eq!(here.pay(ClientId(1), 1, now).map(|balance| balance.left), Ok(19));
+        here.share_among(1);
+        let now = now + Duration::from_secs(4);
+        assert_eq!(here.pay(ClientId(1), 1, now).map(|balance| balance.left), Ok(58));
     }
 
     #[test]

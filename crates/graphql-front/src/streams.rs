@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, pending};
@@ -22,6 +22,8 @@ struct Inner {
     limits: Sockets,
     permits: Arc<Semaphore>,
     clients: Arc<Mutex<HashMap<ClientId, usize>>>,
+    /// Streams that clients have open in other processes, as far as this one knows.
+    elsewhere: Mutex<HashMap<ClientId, usize>>,
     stopping: watch::Sender<bool>,
 }
 
@@ -45,6 +47,7 @@ impl Streams {
             limits,
             permits: Arc::new(Semaphore::new(limits.maximum)),
             clients: Arc::default(),
+            elsewhere: Mutex::default(),
             stopping: watch::Sender::new(false),
         }))
     }
@@ -64,14 +67,25 @@ impl Streams {
     /// `TOO_MANY_SOCKETS`: the client has as many as it may.
     pub fn open_for(&self, client: Option<ClientId>) -> Result<Option<ClientPermit>, Code> {
         let Some(client) = client else { return Ok(None) };
+        let elsewhere = lock(&self.0.elsewhere).get(&client).copied().unwrap_or_default();
         let clients = &self.0.clients;
-        let mut open = clients.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = open.entry(client).or_default();
-        if *count >= self.0.limits.per_client {
+        let mut open = lock(clients);
+        let here = open.get(&client).copied().unwrap_or_default();
+        if here + elsewhere >= self.0.limits.per_client {
             return Err(Code::TooManySockets);
         }
-        *count += 1;
+        open.insert(client, here + 1);
         Ok(Some(ClientPermit { client, clients: Arc::clone(clients) }))
+    }
+
+    /// Returns how many streams each client has open in this process. Clients without one are not in it.
+    pub fn of_clients(&self) -> HashMap<ClientId, usize> {
+        lock(&self.0.clients).clone()
+    }
+
+    /// Sets how many streams clients have open in other processes. They count towards the limit of a client.
+    pub fn set_elsewhere(&self, open: HashMap<ClientId, usize>) {
+        *lock(&self.0.elsewhere) = open;
     }
 
     /// Returns how many streams are open.
@@ -97,9 +111,14 @@ impl Streams {
     }
 }
 
+/// Counts are whole, also if a holder of the lock has panicked.
+fn lock<T>(counts: &Mutex<T>) -> MutexGuard<'_, T> {
+    counts.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Drop for ClientPermit {
     fn drop(&mut self) {
-        let mut open = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = lock(&self.clients);
         if let Some(count) = open.get_mut(&self.client) {
             *count -= 1;
             if *count == 0 {
@@ -150,7 +169,20 @@ mod tests {
         assert!(streams.open_for(two).is_ok());
         drop(first);
         assert!(streams.open_for(one).is_ok());
-        assert!(streams.0.clients.lock().unwrap().is_empty());
+        assert!(streams.of_clients().is_empty());
+    }
+
+    #[test]
+    fn streams_in_other_processes_count_towards_the_limit_of_a_client() {
+        let streams = streams(9, 3);
+        let [one, two] = [ClientId(1), ClientId(2)];
+        streams.set_elsewhere(HashMap::from([(one, 2)]));
+        let _first = streams.open_for(Some(one)).unwrap();
+        assert_eq!(streams.open_for(Some(one)).unwrap_err(), Code::TooManySockets);
+        assert!(streams.open_for(Some(two)).is_ok());
+        assert_eq!(streams.of_clients(), HashMap::from([(one, 1)]));
+        streams.set_elsewhere(HashMap::new());
+        assert!(streams.open_for(Some(one)).is_ok());
     }
 
     #[tokio::test]

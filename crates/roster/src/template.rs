@@ -1,14 +1,18 @@
-//! Empty rosters to fill in, as CSV and as a workbook.
+//! Empty rosters and monthly lists to fill in, as CSV and as a workbook.
 //!
 //! The workbook formats the columns of identity numbers and dates as text and accepts only text there. Otherwise a
 //! spreadsheet would round the numbers, and read the dates by the rules of its locale.
+
+use std::borrow::Cow;
 
 use rust_xlsxwriter::{
     DataValidation, DocProperties, ExcelDateTime, Format, Formula, Workbook, Worksheet, XlsxError,
 };
 
 use domain::enrollment::Segment;
-use domain::onboarding::RosterKind;
+use domain::monthly_list::LeavingCode;
+use domain::onboarding::{OnboardingKind, RosterKind};
+use strum::VariantArray as _;
 
 use super::Column;
 use super::reader::WORKBOOK_SEPARATOR;
@@ -24,7 +28,7 @@ struct TemplateColumn {
     /// Whether it accepts only text.
     is_text: bool,
     /// The guide for people.
-    guide: &'static str,
+    guide: Cow<'static, str>,
 }
 
 const NIK: &str = "Wajib. Enam belas angka, sebagai teks. Required: sixteen digits, as text.";
@@ -35,12 +39,69 @@ const NEEDED_WAGE: &str = "Wajib. Gaji pokok dan tunjangan tetap, rupiah bulat s
      allowances, in whole rupiah a month.";
 const INCOME: &str = "Penghasilan sebulan, rupiah bulat: 2500000. The income a month, in whole rupiah.";
 
-/// Returns the columns of a kind of roster, in the order of the template.
-fn columns(kind: RosterKind) -> Vec<TemplateColumn> {
-    let of = |column: Column, width, is_text, guide| {
-        let name = column.into();
-        TemplateColumn { name, width, is_text, guide }
-    };
+const WAGE_OF_LIST: &str = "Upah sebulan penuh, rupiah bulat: 4250000, juga bagi yang masuk atau keluar di tengah bulan. Kosong: \
+                            tidak berubah. The wage of a whole month, in whole rupiah, of joiners and leavers too; blank: \
+                            unchanged.";
+
+impl TemplateColumn {
+    fn of(column: Column, width: f64, is_text: bool, guide: impl Into<Cow<'static, str>>) -> Self {
+        Self { name: column.into(), width, is_text, guide: guide.into() }
+    }
+}
+
+/// Returns the columns of a kind of file, in the order of the template.
+fn columns(file: OnboardingKind, kind: RosterKind) -> Vec<TemplateColumn> {
+    let mut columns = roster_columns(file, kind);
+    if file == OnboardingKind::MonthlyList {
+        columns.extend(list_columns());
+    }
+    columns
+}
+
+/// Returns the columns that only monthly lists have.
+fn list_columns() -> [TemplateColumn; 4] {
+    // A list records no death.
+    let codes = LeavingCode::VARIANTS.iter().filter(|&&code| code != LeavingCode::A6);
+    let codes: Vec<String> = codes
+        .map(|code| {
+            let (english, indonesian) = code.meaning();
+            format!("{code} {indonesian} ({english})")
+        })
+        .collect();
+    [
+        TemplateColumn::of(
+            Column::LastDay,
+            16.0,
+            true,
+            "Bagi yang keluar: hari terakhir, hari/bulan/tahun: 20/09/2014. For those who leave: the last day, day/month/year.",
+        ),
+        TemplateColumn::of(
+            Column::LeavingReason,
+            28.0,
+            false,
+            format!(
+                "Bagi yang keluar: kode atau kata. For those who leave, a code or words: {}.",
+                codes.join(", ")
+            ),
+        ),
+        TemplateColumn::of(
+            Column::Province,
+            20.0,
+            true,
+            "Provinsi tempat tinggal, kode atau nama: 16. Kosong: tidak berubah. The province of residence, by code or name; \
+             blank: unchanged.",
+        ),
+        TemplateColumn::of(
+            Column::Month,
+            12.0,
+            true,
+            "Bulan daftar: 2014-09. Baris bulan lain ditolak. The month of the list; a row of another month is refused.",
+        ),
+    ]
+}
+
+fn roster_columns(file: OnboardingKind, kind: RosterKind) -> Vec<TemplateColumn> {
+    let of = TemplateColumn::of;
     let mut columns = Vec::new();
     if kind.needs_service_number() {
         columns.push(of(Column::NationalId, 20.0, true, NIK));
@@ -77,6 +138,7 @@ fn columns(kind: RosterKind) -> Vec<TemplateColumn> {
         kind if kind.segment == Segment::SelfEmployed => ("PENGHASILAN", INCOME),
         _ => (Column::MonthlyWage.into(), WAGE),
     };
+    let guide = if file == OnboardingKind::MonthlyList { WAGE_OF_LIST } else { guide };
     columns.push(TemplateColumn { name, ..of(Column::MonthlyWage, 16.0, false, guide) });
     columns.extend([
         of(Column::StartsOn, 16.0, true, "Hari/bulan/tahun: 01/11/2014. The first day: day/month/year."),
@@ -85,16 +147,17 @@ fn columns(kind: RosterKind) -> Vec<TemplateColumn> {
     columns
 }
 
-/// Returns the template of a kind of roster as CSV.
-pub fn csv(kind: RosterKind) -> Vec<u8> {
-    let names: Vec<&str> = columns(kind).into_iter().map(|column| column.name).collect();
+/// Returns the template of a kind of file as CSV: of a roster, or of a monthly list, which also has columns for those who
+/// leave or have moved.
+pub fn csv(file: OnboardingKind, kind: RosterKind) -> Vec<u8> {
+    let names: Vec<&str> = columns(file, kind).into_iter().map(|column| column.name).collect();
     let separator = char::from(WORKBOOK_SEPARATOR).to_string();
     format!("\u{feff}{}\r\n", names.join(&separator)).into_bytes()
 }
 
-/// Returns the template of a kind of roster as a workbook (XLSX): a sheet to fill in, and a guide to its columns.
-pub fn workbook(kind: RosterKind) -> Vec<u8> {
-    write_workbook(&columns(kind))
+/// Returns the template of a kind of file as a workbook (XLSX): a sheet to fill in, and a guide to its columns.
+pub fn workbook(file: OnboardingKind, kind: RosterKind) -> Vec<u8> {
+    write_workbook(&columns(file, kind))
         .expect("names, sizes and texts of the template are within the limits of workbooks")
 }
 
@@ -108,7 +171,7 @@ fn write_workbook(columns: &[TemplateColumn]) -> Result<Vec<u8>, XlsxError> {
     let guide = workbook.add_worksheet();
     guide.set_name("Petunjuk")?.set_column_width(0, 20)?.set_column_width(1, 90)?;
     for (row, column) in (0..).zip(columns) {
-        guide.write_string_with_format(row, 0, column.name, &bold)?.write_string(row, 1, column.guide)?;
+        guide.write_string_with_format(row, 0, column.name, &bold)?.write_string(row, 1, &*column.guide)?;
     }
     workbook.save_to_buffer()
 }
@@ -116,7 +179,8 @@ fn write_workbook(columns: &[TemplateColumn]) -> Result<Vec<u8>, XlsxError> {
 fn fill_roster(sheet: &mut Worksheet, columns: &[TemplateColumn], bold: &Format) -> Result<(), XlsxError> {
     sheet.set_name("Peserta")?.set_freeze_panes(1, 0)?;
     let text = Format::new().set_num_format("@");
-    for (at, &TemplateColumn { name, width, is_text, .. }) in (0_u16..).zip(columns) {
+    for (at, column) in (0_u16..).zip(columns) {
+        let (name, width, is_text) = (column.name, column.width, column.is_text);
         sheet.set_column_width(at, width)?;
         if is_text {
             sheet.set_column_format(at, &text)?;
@@ -137,10 +201,11 @@ mod tests {
     use std::io::Cursor;
 
     use domain::enrollment::CivilServantCategory;
-    use strum::VariantArray as _;
 
     use super::*;
-    use crate::{Limits, RosterError, open_for, understood_columns};
+    use crate::{Limits, RosterError, open_for, open_monthly_list, understood_columns};
+
+    const FILES: [OnboardingKind; 2] = [OnboardingKind::Roster, OnboardingKind::MonthlyList];
 
     fn kinds() -> impl Iterator<Item = RosterKind> {
         let segments = [None].into_iter().chain(Segment::VARIANTS.iter().copied().map(Some));
@@ -152,15 +217,19 @@ mod tests {
     }
 
     #[test]
-    fn a_template_is_a_roster_of_its_kind_without_people_whose_columns_are_all_read() {
-        for kind in kinds() {
-            let expected = columns(kind);
-            for bytes in [csv(kind), workbook(kind)] {
-                let mut roster = open_for(kind, Cursor::new(bytes), &Limits::default()).unwrap();
+    fn a_template_is_a_file_of_its_kind_without_people_whose_columns_are_all_read() {
+        for (file, kind) in kinds().flat_map(|kind| FILES.map(|file| (file, kind))) {
+            let expected = columns(file, kind);
+            for bytes in [csv(file, kind), workbook(file, kind)] {
+                let (bytes, limits) = (Cursor::new(bytes), Limits::default());
+                let opened = match file {
+                    OnboardingKind::Roster => open_for(kind, bytes, &limits),
+                    OnboardingKind::MonthlyList => open_monthly_list(kind, bytes, &limits),
+                };
+                let mut roster = opened.unwrap();
                 let names: Vec<&str> = expected.iter().map(|column| column.name).collect();
-                assert_eq!(roster.columns(), names, "{kind:?}");
-                let understood =
-                    understood_columns(domain::onboarding::OnboardingKind::Roster, roster.columns());
+                assert_eq!(roster.columns(), names, "{file:?} {kind:?}");
+                let understood = understood_columns(file, roster.columns());
                 assert!(understood.iter().all(|(_, column)| column.is_some()));
                 assert_eq!((roster.ignored_columns().len(), roster.separator()), (0, b';'));
                 assert!(matches!(roster.next(), Some(Err(RosterError::NoRows))));
@@ -170,25 +239,54 @@ mod tests {
 
     #[test]
     fn only_the_columns_that_a_kind_has_are_in_its_template() {
-        let names = |segment, category| {
+        let names = |file, segment, category| {
             let kind = RosterKind::of_template(segment, category).unwrap();
-            columns(kind).into_iter().map(|column| column.name).collect::<Vec<_>>().join(";")
+            columns(file, kind).into_iter().map(|column| column.name).collect::<Vec<_>>().join(";")
         };
+        let [roster, list] = FILES;
         let servants =
             "NIK;NIP;NAMA;TEMPAT LAHIR;TANGGAL LAHIR;JENIS KELAMIN;UNIT KERJA;GOLONGAN;GAJI POKOK;TMT;NO HP";
-        assert_eq!(names(None, None), servants);
+        assert_eq!(names(roster, None, None), servants);
+        let of_list = ";HARI TERAKHIR;SEBAB KELUAR;PROVINSI;BLTH";
+        assert_eq!(names(list, None, None), format!("{servants}{of_list}"));
+        let workers = "NIK;NO PASPOR;NAMA;TEMPAT LAHIR;TANGGAL LAHIR;JENIS KELAMIN;UPAH;TMT;NO HP";
+        assert_eq!(names(roster, Some(Segment::WageEarner), None), workers);
+        assert_eq!(names(list, Some(Segment::WageEarner), None), format!("{workers}{of_list}"));
         assert_eq!(
-            names(Some(Segment::WageEarner), None),
-            "NIK;NO PASPOR;NAMA;TEMPAT LAHIR;TANGGAL LAHIR;JENIS KELAMIN;UPAH;TMT;NO HP"
-        );
-        assert_eq!(
-            names(Some(Segment::SelfEmployed), None),
+            names(roster, Some(Segment::SelfEmployed), None),
             "NIK;NO PASPOR;NAMA;TEMPAT LAHIR;TANGGAL LAHIR;JENIS KELAMIN;PENGHASILAN;TMT;NO HP"
         );
     }
 
     #[test]
+    fn the_template_of_a_monthly_list_that_is_filled_in_is_read_as_it_was_written() {
+        let kind = RosterKind::of_template(Some(Segment::WageEarner), None).unwrap();
+        let mut file = csv(OnboardingKind::MonthlyList, kind);
+        file.extend(
+            b"1671010208850001;;Budi;;02/08/1985;L;3000000;03/09/2014;0811;20/09/2014;A1;16;2014-09\r\n",
+        );
+        let mut list = open_monthly_list(kind, Cursor::new(file), &Limits::default()).unwrap();
+        let row = list.next().unwrap().unwrap().row;
+        let days = (row.starts_on.as_deref(), row.last_day.as_deref());
+        assert_eq!(days, (Some("03/09/2014"), Some("20/09/2014")));
+        let others =
+            [&row.leaving_reason, &row.province, &row.month, &row.monthly_wage].map(Option::as_deref);
+        assert_eq!(others, [Some("A1"), Some("16"), Some("2014-09"), Some("3000000")]);
+    }
+
+    #[test]
+    fn the_guide_to_reasons_names_each_code_that_a_list_can_record() {
+        let [_, reasons, ..] = list_columns();
+        let is_named = |code: LeavingCode| reasons.guide.contains(&format!("{code} {}", code.meaning().1));
+        let missing: Vec<_> = LeavingCode::VARIANTS.iter().filter(|&&code| !is_named(code)).collect();
+        assert_eq!(missing, [&LeavingCode::A6], "deaths are recorded by the agency");
+    }
+
+    #[test]
     fn a_template_is_the_same_each_time() {
-        assert_eq!(workbook(RosterKind::CIVIL_SERVANTS), workbook(RosterKind::CIVIL_SERVANTS));
+        for file in FILES {
+            let make = || workbook(file, RosterKind::CIVIL_SERVANTS);
+            assert_eq!(make(), make());
+        }
     }
 }

@@ -60,6 +60,7 @@ impl ListBatch {
                 let mut listed = judge_listed(&row.row(), list, province_of);
                 let index = u32::try_from(row.number - 1).unwrap_or_default();
                 if let Some(repeat) = repeats.get(&index) {
+                    listed.is_repeated = repeat.national_id.is_some();
                     repeat.mark(&mut listed.joining);
                 }
                 (at, listed)

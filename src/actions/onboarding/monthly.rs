@@ -43,6 +43,8 @@ struct Compared<'a> {
     row: &'a ListedRow,
     registered: Option<&'a Registered>,
     comparison: Comparison,
+    /// Whether an earlier row is about the same person.
+    is_again: bool,
 }
 
 /// Returns the people who have the numbers of the rows of a chunk.
@@ -76,7 +78,7 @@ fn compare_all<'a>(
             comparison.action = Action::Nothing;
             comparison.problems.push(named_twice());
         }
-        Compared { at: *at, row, registered, comparison }
+        Compared { at: *at, row, registered, comparison, is_again: is_again || row.is_repeated }
     };
     chunk.listed.rows.iter().map(compare).collect()
 }
@@ -88,9 +90,9 @@ fn named_twice() -> Problem {
 }
 
 impl Compared<'_> {
-    /// Returns the person, if the person is registered with the payer.
+    /// Returns the person, if the person is registered with the payer, or was in the month.
     fn listed(&self) -> Option<i64> {
-        self.registered.filter(|_| self.comparison.open.is_some()).map(|person| person.participant)
+        self.registered.filter(|_| self.comparison.held.is_some()).map(|person| person.participant)
     }
 
     /// Returns the planned row. Its person is known if the row names one whom the registry knows already.
@@ -102,10 +104,6 @@ impl Compared<'_> {
             _ => RowOutcome::Pending,
         };
         let known = self.registered.filter(|_| *change != ListChange::Problem);
-        let wage = match action {
-            Action::Change { wage, .. } => *wage,
-            _ => None,
-        };
         let work_unit = staged.row().work_unit;
         let work_unit = work_unit.as_deref().filter(|unit| !domain::cell::is_spreadsheet_error(unit));
         NewListRow {
@@ -120,7 +118,7 @@ impl Compared<'_> {
             },
             change: *change,
             listed: self.listed(),
-            wages: wage.map(|wage| (*wage_before, wage)),
+            wages: action.wage().map(|(_, wage)| (*wage_before, wage)),
         }
     }
 }

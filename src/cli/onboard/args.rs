@@ -13,6 +13,8 @@ use crate::actions::onboarding::RosterTerms;
 use crate::config::RosterLimits;
 use crate::graphql::node_id::{association_id, employer_id};
 use domain::enrollment::{CivilServantCategory, Programme, Segment};
+use domain::monthly_list;
+use domain::onboarding::OnboardingKind;
 
 /// Wrapped by hand at 80 columns, because clap would break the examples.
 const AFTER_HELP: &str = "\
@@ -28,6 +30,12 @@ THE FILE
   day, month, year. NIK and NIP have to be text: spreadsheets round numbers that
   long, and a file with rounded numbers is refused. Empty rows do not count. Of
   several sheets, exactly one may have such a header.
+
+MONTHLY LISTS
+  With --monthly-list the file has all people of a payer in one month. It may
+  also have the columns HARI TERAKHIR, SEBAB KELUAR, PROVINSI and BLTH. Joiners
+  are enrolled, leavers end, and other wages and provinces are recorded.
+  Whoever is registered and not in the list stays enrolled.
 
 EXIT CODES
   0  every row is enrolled, or was enrolled before; of a plan: would be
@@ -47,7 +55,10 @@ EXAMPLES
       --province 16 --starts-on 2014-11-01 --report refused.csv
   The same for the refused rows, once they are corrected:
     registry onboard refused.csv --employer bTE --channel KW-SUMBAGSEL \\
-      --province 16 --starts-on 2014-11-01";
+      --province 16 --starts-on 2014-11-01
+  What a payroll has changed in a month, and only that to a file:
+    registry onboard october.xlsx --monthly-list 2014-10 --employer bTE \\
+      --channel KW-SUMBAGSEL --province 16 --plan --differences changed.csv";
 
 /// Enroll the people of a roster, thousands at a time: of an employer, of an association, or who pay for themselves.
 ///
@@ -59,7 +70,8 @@ EXAMPLES
 pub struct Onboard {
     #[command(flatten)]
     pub(super) request: Option<Request>,
-    /// Write an empty roster of this --segment and --category to this file, .xlsx or .csv, and do nothing else
+    /// Write an empty roster of this --segment and --category, or with --monthly-list an empty list, to this file, .xlsx or
+    /// .csv, and do nothing else
     // Not `exclusive`: settings from the environment would count as arguments.
     #[arg(long, value_name = "FILE", conflicts_with = "Request")]
     pub(super) template: Option<PathBuf>,
@@ -80,6 +92,19 @@ pub(super) struct KindArgs {
     #[arg(long, value_name = "NAME", ignore_case = true,
           value_parser = one_of::<CivilServantCategory>(CivilServantCategory::VARIANTS.iter().map(Into::into)))]
     pub(super) category: Option<CivilServantCategory>,
+    /// The file is the monthly list of its payer, with all its people in this month: 2014-10
+    ///
+    /// The registry compares it with the people who are registered with that payer, in the segment and category of the list.
+    /// Whoever is not in the list stays enrolled.
+    #[arg(long, value_name = "MONTH", value_parser = parse_month)]
+    pub(super) monthly_list: Option<NaiveDate>,
+}
+
+impl KindArgs {
+    /// Returns what the rows of the file are.
+    pub(super) fn file(self) -> OnboardingKind {
+        if self.monthly_list.is_some() { OnboardingKind::MonthlyList } else { OnboardingKind::Roster }
+    }
 }
 
 /// The roster to onboard, and its terms.
@@ -100,9 +125,9 @@ pub(super) struct Request {
     /// The province where they live, two digits: 16 is South Sumatra
     #[arg(long, value_name = "CODE", required = false, required_unless_present = "template")]
     pub(super) province: String,
-    /// First day for rows without one of their own (TMT): 2014-11-01
-    #[arg(long, value_name = "DATE", value_parser = parse_date, required = false, required_unless_present = "template")]
-    pub(super) starts_on: NaiveDate,
+    /// First day for rows without one of their own (TMT): 2014-11-01. Of a monthly list, by default that of the month
+    #[arg(long, value_name = "DATE", value_parser = parse_date, required_unless_present_any = ["template", "monthly_list"])]
+    pub(super) starts_on: Option<NaiveDate>,
     /// The programmes that cover them; separate several with commas, or repeat the option
     #[arg(long = "programme", value_name = "NAME", value_delimiter = ',', ignore_case = true,
           default_values = ["WORK_ACCIDENT", "DEATH"], value_parser = one_of::<Programme>(Programme::VARIANTS.iter().map(Into::into)))]
@@ -126,6 +151,12 @@ pub(super) struct Request {
     /// its owner can read it.
     #[arg(long, value_name = "FILE")]
     pub(super) report: Option<PathBuf>,
+    /// Write what differs from the registry to this file, .csv or .xlsx: who joins, leaves, changes or is absent
+    ///
+    /// It has the rows of a monthly list that change something or cannot be taken, with the wage before, and everybody who
+    /// is absent. The file contains identity numbers and wages, and only its owner can read it.
+    #[arg(long, value_name = "FILE", requires = "monthly_list")]
+    pub(super) differences: Option<PathBuf>,
     /// Also print the outcomes by work unit
     #[arg(long)]
     pub(super) by_work_unit: bool,
@@ -150,7 +181,10 @@ impl Request {
             province_code: self.province.clone(),
             programmes: self.programmes.clone(),
             category: self.kind.category,
-            starts_on: self.starts_on,
+            starts_on: self
+                .starts_on
+                .or(self.kind.monthly_list)
+                .expect("the parser accepts neither only with a template"),
             first_contribution_paid: self.first_contribution_paid,
             association: self.association,
             segment: self.kind.segment,
@@ -170,6 +204,10 @@ fn parse_date(text: &str) -> Result<NaiveDate, &'static str> {
     text.parse().map_err(|_| "write it as 2014-11-01 (year, month, day)")
 }
 
+fn parse_month(text: &str) -> Result<NaiveDate, &'static str> {
+    monthly_list::parse_month(text, "month").map_err(|_| "write it as 2014-10 (year, month)")
+}
+
 /// Returns a parser for the names of an enum, in upper or lower case.
 fn one_of<T>(names: impl Iterator<Item = &'static str>) -> impl TypedValueParser<Value = T>
 where
@@ -181,7 +219,7 @@ where
 impl Onboard {
     /// Writes the template if the arguments name one. This needs no registry.
     pub fn without_registry(&self) -> Option<ExitCode> {
-        self.template.as_deref().map(|path| template_file::write(path, self.kind.segment, self.kind.category))
+        self.template.as_deref().map(|path| template_file::write(path, self.kind))
     }
 }
 
@@ -230,6 +268,25 @@ mod tests {
         assert_eq!((args.employer, args.association), (Some(1), None));
         assert_eq!(args.programmes, [Programme::WorkAccident, Programme::Death]);
         assert!(!args.first_contribution_paid && !args.all_or_nothing && !args.plan);
+    }
+
+    #[test]
+    fn a_monthly_list_begins_with_its_month_unless_a_first_day_is_given() {
+        let day = |text: &str| Some(text.parse().unwrap());
+        let list = "onboard list.csv --employer bTE --channel C --province 16 --monthly-list 2014-10";
+        let Onboard { request, kind, .. } = Registry::try_parse_from(list.split(' ')).unwrap().onboard;
+        let request = Request { kind, ..request.unwrap() };
+        assert_eq!(
+            (kind.monthly_list, Some(request.terms().starts_on)),
+            (day("2014-10-01"), day("2014-10-01"))
+        );
+        assert_eq!(Some(parse("--monthly-list 10/2014").unwrap().terms().starts_on), day("2014-11-01"));
+        assert!(
+            Registry::try_parse_from("onboard --template x.csv --monthly-list 2014-10".split(' ')).is_ok()
+        );
+        for bad in ["--monthly-list October", "--monthly-list", "--differences x.csv"] {
+            assert_eq!(parse(bad).unwrap_err().exit_code(), i32::from(REFUSED), "{bad}");
+        }
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Onboards files with more rows than fit into one request. They are staged as a batch, then planned or applied in
-//! chunks.
+//! Onboards files with more rows than fit into one request, and monthly lists. They are staged as a batch, then planned or
+//! applied in chunks.
 //!
 //! The functions are the same as for uploads over HTTP. The command processes its batch itself. If a server already
 //! does, the command only follows the progress.
@@ -13,9 +13,11 @@ use anyhow::Context as _;
 use chrono::NaiveDate;
 use indicatif::ProgressBar;
 use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
 
+use super::list_figures::ListFigures;
 use super::progress::{row_bar, step, tell};
-use super::report_file::ReportFile;
+use super::report_file::Reports;
 use super::summary::{Subject, Summary, explained};
 use super::{Failure, Request, Size, key_of, problem_rows, units_of};
 use crate::actions::onboarding::receive::{self, Refused};
@@ -23,7 +25,7 @@ use crate::actions::onboarding::worker::{WorkerSettings, work};
 use crate::actions::start_onboarding::{Input, Started, start_onboarding};
 use crate::actions::{ActionError, Done};
 use crate::graphql::node_id::NodeId;
-use crate::http::onboarding::{report_of, staged};
+use crate::http::onboarding::{Differences, report_of, staged};
 use crate::store::onboarding::{self, BatchRow, retention};
 use crate::store::{Database, StoreError};
 use domain::access::Right;
@@ -42,13 +44,17 @@ pub(super) async fn onboard(
     database: &Arc<Database>,
     actor: &Actor,
     today: NaiveDate,
-    report: Option<ReportFile>,
+    reports: Reports,
 ) -> Result<Summary, Failure> {
     let (id, ended_before) = start(args, size, database, actor, today).await?;
-    let bar = row_bar(if args.plan { "Planning" } else { "Enrolling" });
+    let bar = row_bar(match args.kind.file() {
+        _ if args.plan => "Planning",
+        OnboardingKind::Roster => "Enrolling",
+        OnboardingKind::MonthlyList => "Applying",
+    });
     let ended = follow(database, actor, today, id, &bar).await;
     bar.finish_and_clear();
-    let summary = summarize(args, database, ended?, ended_before, report).await;
+    let summary = summarize(args, (database, actor), ended?, ended_before, reports).await;
     if args.plan {
         // If the command is interrupted before this line, a server discards the rows later.
         retention::discard_tried(&database.bulk, id).await?;
@@ -56,31 +62,16 @@ pub(super) async fn onboard(
     summary
 }
 
-/// Returns the summary of a batch that has ended, and writes its report.
+/// Returns the summary of a batch that has ended, and writes its reports.
 async fn summarize(
     args: &Request,
-    database: &Arc<Database>,
+    (database, actor): (&Arc<Database>, &Actor),
     batch: BatchRow,
     ended_before: bool,
-    report: Option<ReportFile>,
+    reports: Reports,
 ) -> Result<Summary, Failure> {
     let rows = step("Reading the outcome".to_owned(), problem_rows::fetch(database, &batch)).await?;
-    match report {
-        Some(_) if batch.discarded_at.is_some() => {
-            tell("There is no report: the rows of this batch were discarded.");
-        }
-        Some(report) => {
-            let pieces = report_of(
-                Arc::clone(database),
-                database.writer.clone(),
-                batch.clone(),
-                (true, Language::English),
-            );
-            let kept = report.write_pieces(pieces).await.context("the report cannot be written");
-            kept.map_err(Failure::Local)?;
-        }
-        None => {}
-    }
+    write_reports((database, actor), &batch, reports).await?;
     let subject = match (args.plan, ended_before) {
         (true, _) => Subject::Plan(Some(batch.id)),
         (false, true) => Subject::EarlierBatch(batch.id, batch.submitted_at),
@@ -104,14 +95,51 @@ async fn summarize(
     if args.plan {
         counts = Counts { enrolled: counts.pending, pending: 0, ..counts };
     }
-    Ok(Summary { subject, stopped, counts, monthly_contributions, rows, units })
+    let list = batch.month.map(|month| {
+        let figures = batch.list_summary.map(|summary| summary.0).unwrap_or_default();
+        ListFigures { month, figures }
+    });
+    Ok(Summary { subject, stopped, counts, monthly_contributions, list, rows, units })
+}
+
+/// Writes the refused rows of a batch, and the differences of a list that was planned.
+async fn write_reports(
+    (database, actor): (&Arc<Database>, &Actor),
+    batch: &BatchRow,
+    Reports { refused, differences }: Reports,
+) -> Result<(), Failure> {
+    if batch.discarded_at.is_some() && (refused.is_some() || differences.is_some()) {
+        tell("There is no report: the rows of this batch were discarded.");
+        return Ok(());
+    }
+    if let Some(report) = refused {
+        let session = database.writer.clone();
+        let pieces = report_of(Arc::clone(database), session, batch.clone(), (true, Language::English));
+        let written = report.write_pieces(pieces).await;
+        written.context("the report cannot be written").map_err(Failure::Local)?;
+    }
+    if let Some(report) = differences.filter(|_| batch.plan_digest.is_some()) {
+        let differences = Differences {
+            database: Arc::clone(database),
+            session: database.reading(actor),
+            actor: Arc::new(actor.clone()),
+            batch: batch.clone(),
+            reads_personal_data: true,
+            language: Language::English,
+        };
+        let form = (report.is_workbook, report.folder());
+        let finished = differences.file(form, (None, Uuid::now_v7())).await?;
+        let written = report.file.copy(finished);
+        written.context("the differences cannot be written").map_err(Failure::Local)?;
+    }
+    Ok(())
 }
 
 const ONBOARD_AGAIN: &str = "To onboard the file again, pass a new key with --idempotency-key.";
 
 fn failed(batch: &BatchRow, subject: Subject, ended_before: bool) -> Failure {
     if batch.enrolled > 0 {
-        tell(&format!("{subject}"));
+        tell(&subject.sentence(batch.kind));
         tell(&format!(
             "It ended early: {} people are enrolled, {} rows are not.",
             batch.enrolled, batch.pending
@@ -158,7 +186,12 @@ async fn start(
         Err(refused) => return Err(failure_of(actor, refused)),
     };
     let kind = expected.kind();
-    let opened = tokio::task::spawn_blocking(move || roster::open_for(kind, file, &size.limits)).await;
+    let is_list = expected.is_monthly_list();
+    let opened = tokio::task::spawn_blocking(move || match is_list {
+        true => roster::open_monthly_list(kind, file, &size.limits),
+        false => roster::open_for(kind, file, &size.limits),
+    });
+    let opened = opened.await;
     let opened = opened.map_err(|error| Failure::Local(error.into()))?;
     let roster = opened.map_err(|error| Failure::Refused(vec![error.problem()]))?;
     let (ignored, warnings) = (roster.ignored_columns().join(", "), roster.warnings());
@@ -202,8 +235,8 @@ fn input_of(args: &Request, sha256: &[u8]) -> Input {
         all_or_nothing: args.all_or_nothing,
         plan_only: args.plan,
         dry_run: args.plan,
-        kind: OnboardingKind::Roster,
-        month: None,
+        kind: args.kind.file(),
+        month: args.kind.monthly_list,
     }
 }
 

@@ -72,7 +72,7 @@ impl LoadedRoster {
 }
 
 /// Refuses a path that is not a file.
-fn require_file(path: &Path) -> Result<(), Failure> {
+pub(super) fn require_file(path: &Path) -> Result<(), Failure> {
     let refuse = |code, message: String| Err(Failure::Refused(vec![Problem::error(code, "file", message)]));
     match std::fs::metadata(path) {
         Ok(found) if found.is_dir() => refuse(

@@ -6,9 +6,10 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 
+use super::list_figures::ListFigures;
 use crate::graphql::node_id::NodeId;
 use domain::number::{grouped, rupiah};
-use domain::onboarding::{Counts, RowOutcome};
+use domain::onboarding::{Counts, OnboardingKind, RowOutcome};
 use domain::problem::{Problem, ProblemCode, Severity, refuses};
 
 /// Maximum number of lines that the table shows for each problem.
@@ -65,13 +66,15 @@ pub(super) enum Subject {
     EarlierBatch(i64, DateTime<Utc>),
 }
 
-/// The outcome of a roster, or of its plan.
+/// The outcome of a file, or of its plan.
 pub(super) struct Summary {
     pub(super) subject: Subject,
     /// Who stopped the batch, and why.
     pub(super) stopped: Option<String>,
     pub(super) counts: Counts,
     pub(super) monthly_contributions: i64,
+    /// The figures of a monthly list.
+    pub(super) list: Option<ListFigures>,
     pub(super) rows: Vec<ProblemRow>,
     pub(super) units: Option<Vec<(String, Counts)>>,
 }
@@ -83,24 +86,24 @@ impl Summary {
     }
 }
 
-impl fmt::Display for Subject {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let batch = |id: &i64| NodeId::Batch(*id).encode();
+impl Subject {
+    /// Returns what it is as a sentence, of a roster or of a monthly list.
+    pub(super) fn sentence(&self, file: OnboardingKind) -> String {
+        let batch = |id: &i64| NodeId::Batch(*id).encode().to_string();
         let submitted = |at: &DateTime<Utc>| format!("submitted {}", at.format("%F %T UTC"));
+        let (nothing, nothing_now) = match file {
+            OnboardingKind::Roster => ("nobody was enrolled", "Nobody was added now"),
+            OnboardingKind::MonthlyList => ("nothing was changed", "Nothing was changed now"),
+        };
         match self {
-            Self::Plan(None) => write!(f, "A plan: nobody was enrolled."),
+            Self::Plan(None) => format!("A plan: {nothing}."),
             Self::Plan(Some(id)) => {
-                write!(
-                    f,
-                    "A plan: nobody was enrolled. Batch {} keeps its counts, but not its rows.",
-                    batch(id).as_str()
-                )
+                format!("A plan: {nothing}. Batch {} keeps its counts, but not its rows.", batch(id))
             }
-            Self::Batch(id, at) => write!(f, "Batch {}, {}", batch(id).as_str(), submitted(at)),
-            Self::EarlierBatch(id, at) => write!(
-                f,
-                "This file was already onboarded, as batch {}, {}. Nobody was added now. The outcome of that batch:",
-                batch(id).as_str(),
+            Self::Batch(id, at) => format!("Batch {}, {}", batch(id), submitted(at)),
+            Self::EarlierBatch(id, at) => format!(
+                "This file was already onboarded, as batch {}, {}. {nothing_now}. The outcome of that batch:",
+                batch(id),
                 submitted(at)
             ),
         }
@@ -109,25 +112,32 @@ impl fmt::Display for Subject {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.subject)?;
+        let file = match self.list {
+            None => OnboardingKind::Roster,
+            Some(_) => OnboardingKind::MonthlyList,
+        };
+        writeln!(f, "{}", self.subject.sentence(file))?;
         if let Some(stopped) = &self.stopped {
             writeln!(f, "{stopped}")?;
         }
         let Counts { received, pending, enrolled, already_enrolled, rejected, flagged } = self.counts;
         let is_plan = matches!(self.subject, Subject::Plan(_));
-        let mut facts = vec![
-            ("Rows", grouped(received)),
+        let of_roster = [
             (if is_plan { "Would be enrolled" } else { "Enrolled" }, grouped(enrolled)),
             ("Enrolled before", grouped(already_enrolled)),
-            ("Refused", grouped(rejected)),
-            ("Flagged for review", grouped(flagged)),
-            ("Contributions a month", rupiah(self.monthly_contributions)),
         ];
-        if pending > 0 {
-            facts.insert(3, ("Not enrolled", grouped(pending)));
-        }
+        let not_done = if self.list.is_some() { "Not applied" } else { "Not enrolled" };
+        let contributions = ("Contributions a month", rupiah(self.monthly_contributions));
+        let mut facts = vec![("Rows", grouped(received))];
+        facts.extend(of_roster.into_iter().filter(|_| self.list.is_none()));
+        facts.extend((pending > 0).then(|| (not_done, grouped(pending))));
+        facts.extend([("Refused", grouped(rejected)), ("Flagged for review", grouped(flagged))]);
+        facts.extend(self.list.is_none().then_some(contributions));
         let facts: Vec<_> = facts.into_iter().map(|(name, value)| [name.to_owned(), value]).collect();
         write!(f, "\n{}", table(&facts, [false, true]))?;
+        if let Some(list) = &self.list {
+            write!(f, "\n{list}")?;
+        }
         if !self.rows.is_empty() {
             write!(f, "\n{}", problem_table(&self.rows))?;
         }
@@ -176,7 +186,7 @@ fn unit_table(units: &[(String, Counts)]) -> String {
 }
 
 /// Aligns columns, with two spaces between them and numbers on the right.
-fn table<const N: usize>(rows: &[[String; N]], is_number: [bool; N]) -> String {
+pub(super) fn table<const N: usize>(rows: &[[String; N]], is_number: [bool; N]) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
     let widths: [usize; N] = std::array::from_fn(width);
     let mut text = String::new();

@@ -1,4 +1,4 @@
-//! `registry onboard --template FILE`: writes an empty roster to fill in.
+//! `registry onboard --template FILE`: writes an empty roster or monthly list to fill in.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -6,25 +6,21 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::REFUSED;
+use super::args::KindArgs;
 use super::progress::tell;
-use domain::enrollment::{CivilServantCategory, Segment};
-use domain::onboarding::RosterKind;
+use domain::onboarding::{OnboardingKind, RosterKind};
 use roster::template;
 
 /// Writes the template. It never overwrites a file, which may have been filled in.
-pub(super) fn write(
-    path: &Path,
-    segment: Option<Segment>,
-    category: Option<CivilServantCategory>,
-) -> ExitCode {
-    let Some(kind) = RosterKind::of_template(segment, category) else {
+pub(super) fn write(path: &Path, args: KindArgs) -> ExitCode {
+    let Some(kind) = RosterKind::of_template(args.segment, args.category) else {
         tell("error: only wage earners of a government have a category: leave --category out");
         return ExitCode::from(REFUSED);
     };
     let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
     let bytes = match extension.as_deref() {
-        Some("csv") => template::csv(kind),
-        Some("xlsx") => template::workbook(kind),
+        Some("csv") => template::csv(args.file(), kind),
+        Some("xlsx") => template::workbook(args.file(), kind),
         _ => {
             tell("error: name the template .csv or .xlsx");
             return ExitCode::from(REFUSED);
@@ -33,7 +29,11 @@ pub(super) fn write(
     let file = OpenOptions::new().write(true).create_new(true).open(path);
     match file.and_then(|mut file| file.write_all(&bytes)) {
         Ok(()) => {
-            tell(&format!("Wrote an empty roster to {}.", path.display()));
+            let what = match args.file() {
+                OnboardingKind::Roster => "roster",
+                OnboardingKind::MonthlyList => "monthly list",
+            };
+            tell(&format!("Wrote an empty {what} to {}.", path.display()));
             ExitCode::SUCCESS
         }
         Err(error) => {
@@ -48,6 +48,7 @@ mod tests {
     use std::fs::{self, File};
 
     use super::*;
+    use domain::enrollment::{CivilServantCategory, Segment};
     use roster::{self, Limits};
 
     #[test]
@@ -56,20 +57,27 @@ mod tests {
         fs::create_dir(&folder).unwrap();
         for name in ["template.csv", "Template.XLSX"] {
             let path = folder.join(name);
-            assert_eq!(write(&path, None, None), ExitCode::SUCCESS);
+            assert_eq!(write(&path, KindArgs::default()), ExitCode::SUCCESS);
             let roster = roster::open(File::open(&path).unwrap(), &Limits::default()).unwrap();
             assert_eq!(roster.columns()[0], "NIK");
             fs::write(&path, "filled in").unwrap();
-            assert_eq!(write(&path, None, None), ExitCode::from(REFUSED));
+            assert_eq!(write(&path, KindArgs::default()), ExitCode::from(REFUSED));
             assert_eq!(fs::read_to_string(&path).unwrap(), "filled in");
         }
-        assert_eq!(write(&folder.join("template.ods"), None, None), ExitCode::from(REFUSED));
-        let members = Some(Segment::SelfEmployed);
+        assert_eq!(write(&folder.join("template.ods"), KindArgs::default()), ExitCode::from(REFUSED));
+        let members = KindArgs { segment: Some(Segment::SelfEmployed), ..KindArgs::default() };
         let path = folder.join("members.csv");
-        assert_eq!(write(&path, members, None), ExitCode::SUCCESS);
-        assert!(fs::read_to_string(&path).unwrap().contains("PENGHASILAN"));
-        let staff = Some(CivilServantCategory::Pns);
-        assert_eq!(write(&folder.join("staff.csv"), members, staff), ExitCode::from(REFUSED));
+        assert_eq!(write(&path, members), ExitCode::SUCCESS);
+        let members_header = fs::read_to_string(&path).unwrap();
+        assert!(members_header.contains("PENGHASILAN") && !members_header.contains("SEBAB KELUAR"));
+        let staff = KindArgs { category: Some(CivilServantCategory::Pns), ..members };
+        assert_eq!(write(&folder.join("staff.csv"), staff), ExitCode::from(REFUSED));
+        let list = KindArgs { monthly_list: Some("2014-10-01".parse().unwrap()), ..members };
+        let path = folder.join("list.xlsx");
+        assert_eq!(write(&path, list), ExitCode::SUCCESS);
+        let kind = RosterKind::of_template(list.segment, None).unwrap();
+        let roster = roster::open_monthly_list(kind, File::open(&path).unwrap(), &Limits::default()).unwrap();
+        assert!(roster.columns().contains(&"SEBAB KELUAR".to_owned()));
         fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -7,8 +7,8 @@ use domain::onboarding::{Row, StagedRow};
 use roster::visible_field;
 
 /// Content of a row, as text as it was sent. Unless you may read personal data and state a purpose (`X-Purpose`), numbers are
-/// masked except for their last two digits, birth date, birth place, wage, first day and telephone number are null, and so is
-/// what does not look like the field that it stands in.
+/// masked except for their last two digits, birth date, birth place, wage, first and last day, reason of leaving, province and
+/// telephone number are null, and so is what does not look like the field that it stands in.
 #[derive(Clone, Debug, SimpleObject, rows::Row)]
 pub struct OnboardingRowContent {
     /// Identity number (NIK).
@@ -35,6 +35,12 @@ pub struct OnboardingRowContent {
     starts_on: Option<String>,
     /// Telephone number (NO HP).
     phone: Option<String>,
+    /// Last day of somebody who leaves, in a monthly list.
+    last_day: Option<String>,
+    /// Reason of leaving, in a monthly list: a code of the agency or words.
+    leaving_reason: Option<String>,
+    /// Province of residence, in a monthly list: its code or name.
+    province: Option<String>,
 }
 
 impl OnboardingRowContent {
@@ -63,6 +69,9 @@ impl OnboardingRowContent {
             monthly_wage,
             starts_on,
             phone,
+            last_day,
+            leaving_reason,
+            province,
             ..
         } = row.row();
         Some(Self {
@@ -78,6 +87,9 @@ impl OnboardingRowContent {
             monthly_wage: text("monthlyWage", monthly_wage),
             starts_on: text("startsOn", starts_on),
             phone: text("phone", phone),
+            last_day: text("lastDay", last_day),
+            leaving_reason: text("leavingReason", leaving_reason),
+            province: text("province", province),
         })
     }
 }

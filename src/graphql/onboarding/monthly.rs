@@ -40,11 +40,13 @@ pub enum OnboardingKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(remote = "model::ListChange")]
 pub enum ListChange {
-    /// Is not registered with the payer, and is enrolled when the list is applied.
+    /// Is not registered with the payer, and is enrolled when the list is applied. If the row also has a last day, the person
+    /// came and left within the month: the enrollment ends too.
     Joins,
-    /// Leaves: the row has a last day and a reason. The enrollment ends.
+    /// Leaves: the row has a last day and a reason. The enrollment ends. If the row has another wage than is registered for the
+    /// month, that wage is recorded before.
     Leaves,
-    /// Has another wage than is registered for the month.
+    /// Has another wage than is registered for the month. So may somebody whose end is recorded already.
     WageChanges,
     /// Lives in another province than is registered. The wage may change too.
     Moved,

@@ -51,6 +51,7 @@ pub(super) fn describe() {
         "registry_spans_total",
         "Spans that ended: sent, dropped because too many waited, or failed because the collector did not take them."
     );
+    describe_gauge!("registry_servers", "Processes that serve this database, this one included.");
     describe_gauge!("registry_database_up", "Whether the database answers.");
     describe_gauge!(
         "registry_audit_entries_unsealed",
@@ -78,7 +79,7 @@ pub(super) fn describe() {
 
 /// Sets all gauges, and the counters that are counted elsewhere.
 pub(super) fn set(sources: &Sources, signs: &VitalSigns) {
-    let Sources { endpoint, database, spans, .. } = sources;
+    let Sources { endpoint, database, shared_limits, spans, .. } = sources;
     let Load { in_flight, running, bulk, .. } = endpoint.limiter().load();
     gauge!("registry_requests_in_flight").set(in_flight as f64);
     gauge!("registry_operations_running").set(running as f64);
@@ -91,6 +92,7 @@ pub(super) fn set(sources: &Sources, signs: &VitalSigns) {
     gauge!("registry_streams_open").set(endpoint.streams().count() as f64);
     let spent = endpoint.rate_limiter().map_or(0, |limiter| limiter.spent());
     counter!("registry_points_spent_total").absolute(spent);
+    gauge!("registry_servers").set((shared_limits.others() + 1) as f64);
     for (pool, used) in database.pools() {
         let PoolUse { limit, in_use, idle, statements } = used;
         let connections =

@@ -12,6 +12,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::stream;
 use tokio::io::AsyncReadExt as _;
+use uuid::Uuid;
 
 use super::report::error_of;
 use super::spool::unnamed_file;
@@ -97,16 +98,16 @@ async fn download(
     }
     let purpose = request.extensions().get::<Purpose>();
     let reads_personal_data = purpose.is_some() && context.actor.reads_personal_data();
-    let report = Differences {
+    let differences = Differences {
         database: Arc::clone(&service.database),
-        is_own: batch.submitted_by == context.actor.client,
         reads_personal_data,
         language: language::accepted(&context.headers),
         session,
         actor: Arc::clone(&context.actor),
         batch,
     };
-    match report.file(is_workbook, service.settings.spool.clone(), (&context, rows, purpose)).await {
+    let form = (is_workbook, service.settings.spool.clone());
+    match differences.file(form, (purpose, context.id.uuid())).await {
         Ok(file) => answer(id, file, is_workbook),
         Err(error) => context.failed(&error),
     }
@@ -139,15 +140,20 @@ fn answer(id: i64, file: File, is_workbook: bool) -> Response {
     (headers, Body::from_stream(pieces)).into_response()
 }
 
-struct Differences {
-    database: Arc<Database>,
-    session: Session,
-    actor: Arc<Actor>,
-    batch: BatchRow,
-    /// Whether the caller sent the list, and gets back what it sent.
-    is_own: bool,
-    reads_personal_data: bool,
-    language: Language,
+/// The differences of a planned list that the session may see, for an actor.
+pub struct Differences {
+    /// The database.
+    pub database: Arc<Database>,
+    /// Where they are read.
+    pub session: Session,
+    /// For whom. Whoever sent the list gets back what it sent.
+    pub actor: Arc<Actor>,
+    /// The list.
+    pub batch: BatchRow,
+    /// Whether identity numbers and wages are shown that the actor did not send.
+    pub reads_personal_data: bool,
+    /// Language of the problems.
+    pub language: Language,
 }
 
 /// A file in a form, while it is written.
@@ -192,20 +198,28 @@ impl Sheet {
 }
 
 impl Differences {
-    /// Writes the file. The audit entry is written before the first byte is sent.
-    async fn file(
+    fn is_own(&self) -> bool {
+        self.batch.submitted_by == self.actor.client
+    }
+
+    /// Writes a file without a name into a folder, as a workbook or as CSV. The audit entry is written before the file is
+    /// returned.
+    ///
+    /// # Errors
+    /// The database failed, or the folder cannot be written to.
+    pub async fn file(
         self,
-        is_workbook: bool,
-        spool: PathBuf,
-        (context, rows, purpose): (&FileRequest, i32, Option<&Purpose>),
+        (is_workbook, spool): (bool, PathBuf),
+        (purpose, request_id): (Option<&Purpose>, Uuid),
     ) -> Result<File, StoreError> {
         let about = About {
             operation: format!(
-                "onboardingReport {} differences rows={rows}",
-                NodeId::Batch(self.batch.id).encode().as_str()
+                "onboardingReport {} differences rows={}",
+                NodeId::Batch(self.batch.id).encode().as_str(),
+                differing(&self.batch)
             ),
             purpose: purpose.map(|purpose| purpose.as_str().to_owned()),
-            request_id: context.id.uuid(),
+            request_id,
         };
         let trail = Trail::new(&self.database.journal, &self.session, Arc::clone(&self.actor), about);
         let report = Arc::new(self);
@@ -269,7 +283,7 @@ impl Differences {
             text(row.leaving_reason.filter(|_| is_readable)),
             text(row.province.filter(|_| is_readable)),
             wage(difference.wage_before, wages),
-            wage(difference.wage_after, wages || self.is_own),
+            wage(difference.wage_after, wages || self.is_own()),
             error_of(problems, &columns, self.language).into(),
         ])
     }
@@ -277,7 +291,7 @@ impl Differences {
     /// Returns the identity number of a row: as it was sent for its sender, otherwise masked.
     fn number(&self, row: &Row) -> Cell<'static> {
         let number = row.passport_number.clone().unwrap_or_else(|| row.national_id.clone());
-        if self.is_own || self.reads_personal_data {
+        if self.is_own() || self.reads_personal_data {
             return number.into();
         }
         let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_alphanumeric());

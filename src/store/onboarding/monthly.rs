@@ -119,7 +119,7 @@ pub struct NewListRow {
     pub row: NewRow,
     /// What it is.
     pub change: ListChange,
-    /// Who has its number, if that person is registered with the payer.
+    /// Who has its number, if that person is registered with the payer, or was in the month.
     pub listed: Option<i64>,
     /// The wage before and after, if it changes.
     pub wages: Option<(Option<i64>, i64)>,
@@ -235,26 +235,53 @@ pub async fn insert_absent(
     Ok(sql.build().execute(conn).await?.rows_affected())
 }
 
+/// An enrollment of somebody who is in no row of the list.
+#[derive(FromRow)]
+struct UnlistedRow {
+    participant_id: i64,
+    #[sqlx(flatten)]
+    enrollment: ComparedRow,
+}
+
+impl UnlistedRow {
+    fn into_enrollment(self) -> (i64, RegisteredEnrollment) {
+        (self.participant_id, self.enrollment.into())
+    }
+}
+
 /// Returns the enrollments of absent people after a person, in the order of people.
 pub async fn absent_enrollments(
     conn: &mut PgConnection,
     batch: i64,
     (behind, at_most): (i64, i64),
 ) -> Result<Vec<(i64, RegisteredEnrollment)>, StoreError> {
-    #[derive(FromRow)]
-    struct AbsentRow {
-        participant_id: i64,
-        #[sqlx(flatten)]
-        enrollment: ComparedRow,
-    }
     let sql = format!(
         "select a.participant_id, {COMPARED} from onboarding_absent a
          join enrollment e on e.participant_id = a.participant_id and e.id = a.enrollment_id
          where a.batch_id = $1 and a.participant_id > $2 order by a.participant_id limit $3"
     );
     let rows = sqlx::query_as(AssertSqlSafe(sql)).bind(batch).bind(behind).bind(at_most);
-    let rows: Vec<AbsentRow> = rows.fetch_all(conn).await?;
-    Ok(rows.into_iter().map(|row| (row.participant_id, row.enrollment.into())).collect())
+    let rows: Vec<UnlistedRow> = rows.fetch_all(conn).await?;
+    Ok(rows.into_iter().map(UnlistedRow::into_enrollment).collect())
+}
+
+/// Returns enrollments with the payer that ended after the first day of a month, of people who are in no row of the list:
+/// those after an enrollment, in the order of people.
+pub async fn left_enrollments(
+    conn: &mut PgConnection,
+    (batch, list): (i64, &LeasedBatch),
+    month: NaiveDate,
+    ((person, enrollment), at_most): ((i64, i64), i64),
+) -> Result<Vec<(i64, RegisteredEnrollment)>, StoreError> {
+    let mut sql = QueryBuilder::new(format!("select e.participant_id, {COMPARED} from enrollment e where "));
+    push_of_payer(&mut sql, list);
+    sql.push(" and e.ends_on > ").push_bind(month);
+    sql.push(" and (e.participant_id, e.id) > (").push_bind(person).push(", ").push_bind(enrollment);
+    sql.push(") and not exists (select from onboarding_row r where r.batch_id = ").push_bind(batch);
+    sql.push(" and r.listed_id = e.participant_id) order by e.participant_id, e.id limit ")
+        .push_bind(at_most);
+    let rows: Vec<UnlistedRow> = sql.build_query_as().fetch_all(conn).await?;
+    Ok(rows.into_iter().map(UnlistedRow::into_enrollment).collect())
 }
 
 /// Why a list must not be applied.

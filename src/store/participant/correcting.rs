@@ -3,6 +3,7 @@
 use chrono::NaiveDate;
 use sqlx::PgConnection;
 
+use crate::store::array::{array_literal, column};
 use crate::store::error::StoreError;
 use domain::correction::Particulars;
 use domain::residence::Residence;
@@ -50,12 +51,25 @@ pub async fn correct(
 
 /// Writes where a person lives and has lived.
 pub async fn move_to(conn: &mut PgConnection, id: i64, residence: &Residence) -> Result<(), StoreError> {
+    move_many(conn, &[(id, residence.clone())]).await
+}
+
+/// Writes where people live and have lived, in one statement.
+pub async fn move_many(conn: &mut PgConnection, moved: &[(i64, Residence)]) -> Result<(), StoreError> {
     // Null for somebody who has never moved.
-    let columns = Some(residence.columns()).filter(|(_, moved_on)| !moved_on.is_empty());
-    let (former, moved_on) = columns.unzip();
-    let sql = "update participant set province_id = $2, former_provinces = $3, moved_on = $4 where id = $1";
-    let update = sqlx::query(sql).bind(id).bind(residence.current()).bind(former).bind(moved_on);
-    update.execute(conn).await?;
+    let columns = |residence: &Residence| {
+        let (former, moved_on) = residence.columns();
+        (!moved_on.is_empty()).then(|| (array_literal(&former), array_literal(&moved_on))).unzip()
+    };
+    let (former, moved_on): (Vec<Option<String>>, Vec<Option<String>>) =
+        moved.iter().map(|(_, residence)| columns(residence)).unzip();
+    let sql = "update participant p set province_id = u.province_id, former_provinces = u.former::smallint[],
+                                        moved_on = u.moved_on::date[]
+               from unnest($1::bigint[], $2::smallint[], $3::text[], $4::text[]) as u(id, province_id, former, moved_on)
+               where p.id = u.id";
+    let update = sqlx::query(sql).bind(column(moved, |&(id, _)| id));
+    let update = update.bind(column(moved, |(_, residence)| residence.current()));
+    update.bind(former).bind(moved_on).execute(conn).await?;
     Ok(())
 }
 

@@ -17,7 +17,8 @@ use participant_registry::graphql::node_id;
 use participant_registry::http::auth::{Authority, OWN_ISSUER, issue};
 use participant_registry::http::pages::Pages;
 use participant_registry::http::settings::Settings;
-use participant_registry::http::{ServerParts, build};
+use participant_registry::http::shared_limits::SharedLimits;
+use participant_registry::http::{BuiltServer, ServerParts, build};
 use participant_registry::store::database::PoolSettings;
 use participant_registry::store::keys::{KeyRing, Keys};
 use participant_registry::store::{Database, count, recount};
@@ -37,6 +38,8 @@ pub struct App {
     pub database: Arc<Database>,
     /// The routes.
     pub router: Router,
+    /// What it counts together with other servers, when a test says so.
+    pub shared_limits: Arc<SharedLimits>,
     /// Its current day.
     pub today: NaiveDate,
     /// A connection as the owner of the tables, to whom row security does not apply.
@@ -138,7 +141,8 @@ impl App {
         let fresh = fresh.into();
         let sql = PgPoolOptions::new().max_connections(1).connect_lazy_with(fresh.owner.clone());
         let today = parts.clock.today();
-        Self { database, router: build(parts).router, today, sql, _database: fresh }
+        let BuiltServer { router, shared_limits, .. } = build(parts);
+        Self { database, router, shared_limits, today, sql, _database: fresh }
     }
 
     /// Returns the same registry, which accepts the tokens of other issuers.
@@ -151,7 +155,7 @@ impl App {
             playground: None,
             pages: None,
         };
-        self.router = build(parts).router;
+        BuiltServer { router: self.router, shared_limits: self.shared_limits, .. } = build(parts);
         self
     }
 
@@ -165,7 +169,7 @@ impl App {
             playground: None,
             pages: None,
         };
-        self.router = build(parts).router;
+        BuiltServer { router: self.router, shared_limits: self.shared_limits, .. } = build(parts);
         self
     }
 

@@ -1,10 +1,12 @@
 //! A client of WebSockets, and a server that it can reach.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use participant_registry::http::auth::Authority;
 use participant_registry::http::settings::Settings;
+use participant_registry::http::shared_limits::SharedLimits;
 use participant_registry::http::{ServerParts, build, server};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
@@ -21,6 +23,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// A server on its own port. It stops when it is dropped.
 pub struct Server {
     pub address: String,
+    pub shared_limits: Arc<SharedLimits>,
     _stop: oneshot::Sender<()>,
 }
 
@@ -47,8 +50,10 @@ impl Server {
         };
         let (stop, stopped) = oneshot::channel();
         let stopped = async { drop(stopped.await) };
-        tokio::spawn(server::serve(listener, build(parts), stopped));
-        Self { address, _stop: stop }
+        let built = build(parts);
+        let shared_limits = Arc::clone(&built.shared_limits);
+        tokio::spawn(server::serve(listener, built, stopped));
+        Self { address, shared_limits, _stop: stop }
     }
 
     /// Opens a socket, as a page of this origin.

@@ -19,6 +19,8 @@ use super::due::Instalment;
 pub enum Purpose {
     /// The contributions of the month.
     Contribution,
+    /// The contributions of the members that a group's payment names, in the month.
+    Members,
     /// The fine of the month.
     Fine,
 }
@@ -69,7 +71,7 @@ pub struct Ledger {
 /// `kept` are allocations that stay, as far as their receipts are given and their months still owe so much: months that
 /// were paid in full stay paid when a correction adds a shortage to an older one. Without them everything is allocated
 /// anew, as after a reversal. `fine` returns the fine of a month that its instalments have paid in full; for other months
-/// it is not known yet.
+/// it is not known yet. What pays for [`Purpose::Members`] is given, and only freed where a month owes less.
 ///
 /// The result does not depend on the order of the arguments' items: receipts are taken in the order of their days, then of
 /// their ids, and months from the oldest on.
@@ -84,10 +86,11 @@ pub fn allocate(
     months.sort_by_key(|due| due.month);
     let mut ledger = Ledger::of(receipts, kept);
     for due in &months {
-        ledger.trim((due.month, Purpose::Contribution), due.amount);
+        ledger.trim((due.month, Purpose::Members), due.amount);
+        ledger.trim((due.month, Purpose::Contribution), ledger.beside_members(due));
     }
     for due in &months {
-        ledger.fill((due.month, Purpose::Contribution), due.amount);
+        ledger.fill((due.month, Purpose::Contribution), ledger.beside_members(due));
         if order == AllocationOrder::FinesWithMonth {
             ledger.pay_fine(due, &fine);
         }
@@ -135,10 +138,23 @@ impl Ledger {
         self.parts.get(&(month, purpose)).into_iter().flatten().map(|&(_, amount)| amount).sum()
     }
 
+    /// Returns how much of the contributions of a month is paid, by whomever.
+    pub fn contributions(&self, month: NaiveDate) -> i64 {
+        self.paid(month, Purpose::Contribution) + self.paid(month, Purpose::Members)
+    }
+
     /// Returns the instalments of a month's contributions, the earliest first.
     pub fn instalments(&self, month: NaiveDate) -> Vec<Instalment> {
-        let parts = self.parts.get(&(month, Purpose::Contribution)).into_iter().flatten();
-        parts.map(|&(at, amount)| Instalment { paid_on: self.receipts[at].paid_on, amount }).collect()
+        let of = |purpose| self.parts.get(&(month, purpose)).into_iter().flatten();
+        let mut parts: Vec<_> = of(Purpose::Contribution).chain(of(Purpose::Members)).copied().collect();
+        parts.sort_unstable();
+        let instalment = |(at, amount): (usize, i64)| Instalment { paid_on: self.receipts[at].paid_on, amount };
+        parts.into_iter().map(instalment).collect()
+    }
+
+    /// Returns what a month owes beside the members whom payments name.
+    fn beside_members(&self, due: &MonthDue) -> i64 {
+        due.amount - self.paid(due.month, Purpose::Members)
     }
 
     /// Returns the money that pays for nothing yet.

@@ -8,6 +8,7 @@ use super::{BillingRule, Rounded};
 use crate::day::{end_of_month, first_of_month};
 use crate::employer::Classification;
 use crate::rule::{Citation, Exact, Rulebook};
+use crate::timeline::PaidMonths;
 use crate::vocabulary::{Programme, Segment};
 
 /// How the month of an enrollment is recorded.
@@ -19,6 +20,18 @@ pub enum MonthRecord {
     WithoutPayment,
     /// A payment covers it.
     Paid,
+}
+
+impl MonthRecord {
+    /// Returns how a month is recorded that is among these months. Where only paid months count, the others are owed all
+    /// the same.
+    pub fn of(month: NaiveDate, recorded: &PaidMonths, by_payment: &PaidMonths, rules: &Rulebook) -> Self {
+        match (recorded.contains(month), by_payment.contains(month)) {
+            (true, true) => Self::Paid,
+            (true, false) if rules.unpaid_month_rule(month).is_none() => Self::WithoutPayment,
+            _ => Self::Open,
+        }
+    }
 }
 
 /// Enrollments that are alike for the bill of a month.

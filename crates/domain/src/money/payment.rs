@@ -78,14 +78,18 @@ pub fn parse_reason(reason: &str) -> Result<String, Problem> {
     text::required(reason, 200, "reason")
 }
 
+/// Returns the problem of a month that is not given by its first day.
+pub fn judge_first_day(month: NaiveDate, field: &str) -> Option<Problem> {
+    (month.day() != 1).then(|| {
+        let problem = Problem::error(ProblemCode::InvalidFormat, field, "A month is given by its first day.");
+        problem.hint(format!("{} for the month of {month}.", first_of_month(month)))
+    })
+}
+
 /// Returns the problem of a month that is not given by its first day or has not begun.
 pub fn judge_month(month: NaiveDate, field: &str, today: NaiveDate) -> Option<Problem> {
-    if month.day() != 1 {
-        let problem = Problem::error(ProblemCode::InvalidFormat, field, "A month is given by its first day.");
-        let first = first_of_month(month);
-        return Some(problem.hint(format!("{first} for the month of {month}.")));
-    }
-    (month > today).then(|| Problem::error(ProblemCode::OutOfRange, field, "This month has not begun."))
+    let not_begun = || Problem::error(ProblemCode::OutOfRange, field, "This month has not begun.");
+    judge_first_day(month, field).or_else(|| (month > today).then(not_begun))
 }
 
 /// When a payment was recorded, and when it is to be reversed.

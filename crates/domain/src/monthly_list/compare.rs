@@ -1,16 +1,20 @@
 //! The comparison of one row with what is registered.
 
+mod departure;
+mod wage;
+
 use chrono::NaiveDate;
 
-use super::leaving::Leaving;
+use self::departure::Departure;
+use self::wage::{NewWage, compare_wage};
 use super::{ListChange, ListTerms, ListedPerson, ListedRow};
 use crate::count::HeldEnrollment;
-use crate::day::{end_of_month, first_of_month};
-use crate::enrollment::{KnownPerson, Repetition, ended_since, identity_mismatch, judge_end};
+use crate::day::end_of_month;
+use crate::enrollment::{KnownPerson, Repetition, ended_since, identity_mismatch};
 use crate::participant::shares_words;
 use crate::problem::{Problem, ProblemCode, Severity, refuses};
 use crate::vocabulary::{EndReason, EnrollmentStatus, Programme};
-use crate::wage::{WageChange, WageHistory, judge_wage_change};
+use crate::wage::WageHistory;
 
 /// A registered person, as a list is compared with.
 #[derive(Clone, Debug)]
@@ -44,6 +48,13 @@ impl RegisteredEnrollment {
     fn is_open(&self) -> bool {
         self.held.timeline.status() != EnrollmentStatus::Ended
     }
+
+    /// Returns whether it covers a day of the month of a list. Whoever is covered is paid for in that month.
+    pub(super) fn covers(&self, month: NaiveDate) -> bool {
+        let timeline = &self.held.timeline;
+        let is_ahead = timeline.starts_on > end_of_month(month);
+        !is_ahead && timeline.ends_on.is_none_or(|ends_on| ends_on > month.max(timeline.starts_on))
+    }
 }
 
 /// What a row does to the registry.
@@ -55,6 +66,8 @@ pub enum Action {
     Enroll {
         /// The province to which a registered person has moved, and the day.
         moved: Option<(i16, NaiveDate)>,
+        /// The first day that the enrollment no longer covers, and the reason, of a person who has left already.
+        left: Option<(NaiveDate, EndReason)>,
     },
     /// Ends an enrollment.
     End {
@@ -64,6 +77,8 @@ pub enum Action {
         on: NaiveDate,
         /// The reason.
         reason: EndReason,
+        /// The wage of the month that the row changes, and the day from which it holds.
+        wage: Option<(NaiveDate, i64)>,
     },
     /// Changes the wage of an enrollment, the province of the person, or both.
     Change {
@@ -78,6 +93,25 @@ pub enum Action {
     },
 }
 
+impl Action {
+    /// Returns the wage that it records for an enrollment which exists, and the day from which it holds.
+    pub fn wage(&self) -> Option<(NaiveDate, i64)> {
+        match *self {
+            Self::End { wage, .. } => wage,
+            Self::Change { on, wage, .. } => wage.map(|wage| (on, wage)),
+            Self::Nothing | Self::Enroll { .. } => None,
+        }
+    }
+
+    /// Returns the enrollment that it changes.
+    pub fn enrollment(&self) -> Option<i64> {
+        match *self {
+            Self::End { enrollment, .. } | Self::Change { enrollment, .. } => Some(enrollment),
+            Self::Nothing | Self::Enroll { .. } => None,
+        }
+    }
+}
+
 /// The comparison of one row.
 #[derive(Clone, Debug)]
 pub struct Comparison {
@@ -89,49 +123,66 @@ pub struct Comparison {
     pub problems: Vec<Problem>,
     /// The registered wage in the month of the list, if the row changes it.
     pub wage_before: Option<i64>,
-    /// The enrollment with the payer that is open, by its place among those of the person.
-    pub open: Option<usize>,
+    /// The enrollment with the payer, by its place among those of the person: the open one, or else the last one that covers
+    /// a day of the month.
+    pub held: Option<usize>,
 }
 
 /// Compares a row with the person who has its number, if there is one.
 pub fn compare(row: &ListedRow, registered: Option<&Registered>, list: &ListTerms<'_>) -> Comparison {
-    let open = registered.and_then(|registered| open_with_payer(registered, list));
+    let held = registered.and_then(|registered| with_payer(registered, list));
+    let comparison = judge(row, registered, list);
+    Comparison { held, ..comparison }
+}
+
+fn judge(row: &ListedRow, registered: Option<&Registered>, list: &ListTerms<'_>) -> Comparison {
+    let departure = Departure::of(row.leaving);
     let Some(person) = &row.person else {
-        return Comparison::problem(row.joining.problems.clone(), open);
+        return Comparison::problem(row.joining.problems.clone());
     };
     let Some(registered) = registered else {
-        return match row.leaving {
-            Leaving::Yes { .. } => Comparison::problem(with_problem(row, never_here()), None),
-            Leaving::No => joins(row, ListChange::Joins, None),
+        return match departure {
+            Some(departure) => departure::comes_and_leaves(row, departure, None, list),
+            None => joins(row, ListChange::Joins, None, None),
         };
     };
     if let Some(problem) = contradiction(person, registered, list) {
-        return Comparison::problem(with_problem(row, problem), open);
+        return Comparison::problem(with_problem(row, problem));
     }
+    let open = registered.enrollments.iter().find(|held| held.is_open() && is_with_payer(&held.held, list));
     let own: Vec<Problem> =
         row.joining.problems.iter().filter(|problem| !concerns_joining(problem)).cloned().collect();
-    if refuses(&own) && (open.is_some() || matches!(row.leaving, Leaving::Yes { .. })) {
-        return Comparison::problem(own, open);
+    if refuses(&own) && (open.is_some() || departure.is_some()) {
+        return Comparison::problem(own);
     }
-    match (row.leaving, open) {
-        (Leaving::Yes { last_day, reason, .. }, _) => {
-            leaves((last_day, reason), (registered, open), own, list)
+    match (departure, open) {
+        (Some(departure), Some(open)) => departure::leaves((row, departure), open, own, list),
+        (Some(departure), None) => departure::has_left((row, departure), registered, own, list),
+        (None, Some(open)) => stays(row, (registered, open), own, list),
+        (None, None) if registered.deceased_on.is_some() => {
+            Comparison::problem(with_problem(row, has_died()))
         }
-        (Leaving::No, Some(at)) => stays(row, (registered, at), own, list),
-        (Leaving::No, None) if registered.deceased_on.is_some() => {
-            Comparison::problem(with_problem(row, has_died()), None)
-        }
-        (Leaving::No, None) => returns(row, registered, list),
+        (None, None) => returns(row, registered, None, list),
     }
 }
 
 impl Comparison {
-    fn problem(problems: Vec<Problem>, open: Option<usize>) -> Self {
-        Self { change: ListChange::Problem, action: Action::Nothing, problems, wage_before: None, open }
+    fn problem(problems: Vec<Problem>) -> Self {
+        Self { change: ListChange::Problem, ..Self::unchanged(problems) }
     }
 
-    fn unchanged(problems: Vec<Problem>, open: Option<usize>) -> Self {
-        Self { change: ListChange::Unchanged, action: Action::Nothing, problems, wage_before: None, open }
+    fn unchanged(problems: Vec<Problem>) -> Self {
+        let (change, action) = (ListChange::Unchanged, Action::Nothing);
+        Self { change, action, problems, wage_before: None, held: None }
+    }
+
+    fn of(change: ListChange, action: Action, problems: Vec<Problem>) -> Self {
+        Self { change, action, ..Self::unchanged(problems) }
+    }
+
+    /// Notes the wage that the row changes.
+    fn with_wage(self, wage: Option<NewWage>) -> Self {
+        Self { wage_before: wage.and_then(|wage| wage.before), ..self }
     }
 
     /// Returns whether a warning asks for a look at the row.
@@ -140,12 +191,15 @@ impl Comparison {
     }
 }
 
-/// Returns the place of the open enrollment with the payer of the list.
-fn open_with_payer(registered: &Registered, list: &ListTerms<'_>) -> Option<usize> {
-    registered.enrollments.iter().position(|held| held.is_open() && is_with_payer(&held.held, list))
+/// Returns the place of the enrollment with the payer of the list that is open, or else of the last one that covers a day of
+/// the month.
+fn with_payer(registered: &Registered, list: &ListTerms<'_>) -> Option<usize> {
+    let own = registered.enrollments.iter().enumerate().filter(|(_, held)| is_with_payer(&held.held, list));
+    let of_month = own.filter(|(_, held)| held.is_open() || held.covers(list.month));
+    of_month.max_by_key(|(_, held)| (held.is_open(), held.held.timeline.ends_on)).map(|(at, _)| at)
 }
 
-fn is_with_payer(held: &HeldEnrollment, list: &ListTerms<'_>) -> bool {
+pub(super) fn is_with_payer(held: &HeldEnrollment, list: &ListTerms<'_>) -> bool {
     let terms = list.terms;
     held.segment == terms.segment
         && held.employer == terms.employer.found().map(|employer| employer.id)
@@ -182,161 +236,80 @@ fn concerns_joining(problem: &Problem) -> bool {
     }
 }
 
-fn joins(row: &ListedRow, change: ListChange, moved: Option<(i16, NaiveDate)>) -> Comparison {
+fn joins(
+    row: &ListedRow,
+    change: ListChange,
+    moved: Option<(i16, NaiveDate)>,
+    departure: Option<Departure>,
+) -> Comparison {
     let problems = row.joining.problems.clone();
     match row.joining.candidate {
-        None => Comparison::problem(problems, None),
+        None => Comparison::problem(problems),
         Some(_) => {
-            let action = Action::Enroll { moved };
-            Comparison { change, action, problems, wage_before: None, open: None }
+            let left = departure.map(|departure| (departure.on, departure.reason));
+            Comparison::of(change, Action::Enroll { moved, left }, problems)
         }
     }
 }
 
-/// Compares the row of somebody who is registered, but not with the payer at present.
-fn returns(row: &ListedRow, registered: &Registered, list: &ListTerms<'_>) -> Comparison {
+/// Compares the row of somebody who is registered, but not with the payer at present. With a departure, the person has left
+/// already.
+fn returns(
+    row: &ListedRow,
+    registered: &Registered,
+    departure: Option<Departure>,
+    list: &ListTerms<'_>,
+) -> Comparison {
     let Some(new) = &row.joining.candidate else {
-        return Comparison::problem(row.joining.problems.clone(), None);
+        return Comparison::problem(row.joining.problems.clone());
     };
     let held = registered.enrollments.iter().map(|enrollment| &enrollment.held);
     if Repetition::judge(held, &new.held()).is_some() {
+        if departure.is_some() {
+            return Comparison::problem(with_problem(row, departure::not_here(registered, list)));
+        }
         // Either the list is old, or the person has come back.
         let doubt = Problem { severity: Severity::Warning, ..ended_since() };
-        return Comparison::unchanged(with_problem(row, doubt), None);
+        return Comparison::unchanged(with_problem(row, doubt));
     }
     let is_elsewhere =
         registered.enrollments.iter().any(|held| held.is_open() && !is_with_payer(&held.held, list));
     let from = new.timeline.starts_on.min(list.today);
     let moved = moved_to(row, registered).map(|province| (province, from));
-    joins(row, if is_elsewhere { ListChange::Elsewhere } else { ListChange::Joins }, moved)
-}
-
-/// Compares the row of somebody who leaves.
-fn leaves(
-    (last_day, reason): (NaiveDate, EndReason),
-    (registered, open): (&Registered, Option<usize>),
-    mut problems: Vec<Problem>,
-    list: &ListTerms<'_>,
-) -> Comparison {
-    let on = last_day.succ_opt().unwrap_or(last_day);
-    let Some(at) = open else {
-        let here = |held: &&RegisteredEnrollment| is_with_payer(&held.held, list);
-        let ended = registered.enrollments.iter().filter(here).collect::<Vec<_>>();
-        let is_this = |held: &&RegisteredEnrollment| {
-            held.held.timeline.ends_on == Some(on) && held.held.end_reason == Some(reason)
-        };
-        if ended.iter().any(is_this) {
-            return Comparison::unchanged(problems, None);
-        }
-        let last = ended.iter().filter_map(|held| held.held.timeline.ends_on).max();
-        problems.push(last.map_or_else(never_here, left_before));
-        return Comparison::problem(problems, None);
-    };
-    let enrollment = &registered.enrollments[at];
-    let refusal = if reason == EndReason::Deceased {
-        Some(death_by_list())
-    } else if on > list.today {
-        let message = "The last day is not over.";
-        let problem = Problem::error(ProblemCode::OutOfRange, "lastDay", message);
-        Some(problem.hint(format!("Record it from {on} on.")))
-    } else {
-        let judged = judge_end(&enrollment.held, on, reason, list.today);
-        judged.map(|problem| Problem { path: vec!["lastDay".into()], ..problem })
-    };
-    if let Some(problem) = refusal {
-        problems.push(problem);
-        return Comparison::problem(problems, open);
-    }
-    let action = Action::End { enrollment: enrollment.id, on, reason };
-    Comparison { change: ListChange::Leaves, action, problems, wage_before: None, open }
+    joins(row, if is_elsewhere { ListChange::Elsewhere } else { ListChange::Joins }, moved, departure)
 }
 
 /// Compares the row of somebody who is registered with the payer and stays.
 fn stays(
     row: &ListedRow,
-    (registered, at): (&Registered, usize),
+    (registered, open): (&Registered, &RegisteredEnrollment),
     mut problems: Vec<Problem>,
     list: &ListTerms<'_>,
 ) -> Comparison {
-    let enrollment = &registered.enrollments[at];
-    let starts_on = enrollment.held.timeline.starts_on;
-    // Somebody who begins after the month has no wage in it. The row is about the wage from the first day on.
-    let month = list.month.max(first_of_month(starts_on));
-    let before = enrollment.wages.in_month(month, list.rules);
-    let wage = row.monthly_wage.filter(|&wage| Some(wage) != before);
-    let on = wage.map_or(starts_on.max(list.month), |wage| day_of_wage((month, wage), enrollment, list));
-    if let Some(monthly_wage) = wage {
-        let change = WageChange { monthly_wage, effective_on: on, reason: None };
-        problems.extend(judge_wage_change(&enrollment.wages, change, list.rules));
-        problems.extend(before.and_then(|before| judge_fall((before, monthly_wage), list)));
-    }
+    let wage = compare_wage(row, (&open.wages, open.held.timeline.starts_on), &mut problems, list);
     let province = moved_to(row, registered);
     if refuses(&problems) {
-        return Comparison::problem(problems, Some(at));
+        return Comparison::problem(problems);
     }
     let change = match (province, wage) {
-        (None, None) => return Comparison::unchanged(problems, Some(at)),
+        (None, None) => return Comparison::unchanged(problems),
         (Some(_), _) => ListChange::Moved,
         (None, Some(_)) => ListChange::WageChanges,
     };
-    let action = Action::Change { enrollment: enrollment.id, on, wage, province };
-    Comparison { change, action, problems, wage_before: before.filter(|_| wage.is_some()), open: Some(at) }
-}
-
-/// Returns the day from which a wage is recorded, so that the month goes by it: the first day that the enrollment covers,
-/// or the day of a later change within the month.
-fn day_of_wage(
-    (month, wage): (NaiveDate, i64),
-    open: &RegisteredEnrollment,
-    list: &ListTerms<'_>,
-) -> NaiveDate {
-    let first = open.held.timeline.starts_on.max(month);
-    let (days, _) = open.wages.columns();
-    let later = days.into_iter().filter(|&day| first < day && day <= end_of_month(month));
-    let goes_by_it = |day: &NaiveDate| {
-        let mut wages = open.wages.clone();
-        wages.change(*day, wage);
-        wages.in_month(month, list.rules) == Some(wage)
-    };
-    std::iter::once(first).chain(later).find(goes_by_it).unwrap_or(first)
-}
-
-/// Marks a wage that falls by more than the rule of the month allows.
-fn judge_fall((before, after): (i64, i64), list: &ListTerms<'_>) -> Option<Problem> {
-    let rule = list.rules.wage_fall(list.month)?;
-    let least = i128::from(before) * i128::from(100 - rule.percent);
-    (i128::from(after) * 100 < least).then(|| {
-        let message = format!("The wage falls by more than {} percent.", rule.percent);
-        let problem = Problem::warning(ProblemCode::WageFalls, "monthlyWage", message);
-        problem.hint(format!("Compare it with the payroll. {}", rule.citation.title))
-    })
+    let on = wage.map_or(open.held.timeline.starts_on.max(list.month), |wage| wage.on);
+    let wage_after = wage.map(|wage| wage.after);
+    let action = Action::Change { enrollment: open.id, on, wage: wage_after, province };
+    Comparison::of(change, action, problems).with_wage(wage)
 }
 
 fn moved_to(row: &ListedRow, registered: &Registered) -> Option<i16> {
     row.province.filter(|&province| province != registered.province)
 }
 
+/// Returns the problems of a row that does not join, and one more.
 fn with_problem(row: &ListedRow, problem: Problem) -> Vec<Problem> {
     let own = row.joining.problems.iter().filter(|problem| !concerns_joining(problem)).cloned();
     own.chain([problem]).collect()
-}
-
-fn never_here() -> Problem {
-    let message = "This person is not registered with the payer, so there is nothing to end.";
-    Problem::error(ProblemCode::NotFound, "nationalId", message)
-        .hint("If the person began and left since the last list, enroll the person first.")
-}
-
-fn left_before(on: NaiveDate) -> Problem {
-    let message = format!("The enrollment with this payer has ended already, on {on}. Nothing was changed.");
-    Problem::error(ProblemCode::Conflict, "lastDay", message)
-        .hint("Correct the last day and the reason, or leave the row out.")
-}
-
-fn death_by_list() -> Problem {
-    let message = "A list records no death.";
-    Problem::error(ProblemCode::NotEligible, "leavingReason", message)
-        .hint("Tell the agency: it records deaths, with all enrollments of the person.")
 }
 
 fn has_died() -> Problem {

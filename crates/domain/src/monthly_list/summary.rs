@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::compare::{Action, Comparison, Registered, RegisteredEnrollment};
+use super::compare::{Action, Comparison, Registered, RegisteredEnrollment, is_with_payer};
 use super::{ListChange, ListTerms, ListedRow};
 use crate::day::end_of_month;
 use crate::problem::ProblemCode;
@@ -96,9 +96,14 @@ impl Summary {
         let is_fall = |problem: &crate::problem::Problem| problem.code == ProblemCode::WageFalls;
         let falls = comparison.change != ListChange::Problem && comparison.problems.iter().any(is_fall);
         self.fallen_wages += i32::from(falls);
-        let open = registered.zip(comparison.open).map(|(registered, at)| &registered.enrollments[at]);
-        if let Some(open) = open {
-            self.add_registered(open, &comparison.action, list);
+        for (at, held) in registered.iter().flat_map(|registered| registered.enrollments.iter().enumerate()) {
+            match Some(at) == comparison.held {
+                true => self.add_registered(held, &comparison.action, list),
+                false if is_with_payer(&held.held, list) => {
+                    self.add_registered(held, &Action::Nothing, list);
+                }
+                false => {}
+            }
         }
         if let (Action::Enroll { .. }, Some(new)) = (&comparison.action, &row.joining.candidate)
             && new.timeline.starts_on <= end_of_month(list.month)
@@ -107,20 +112,18 @@ impl Summary {
         }
     }
 
-    /// Adds somebody who is registered with the payer, and what the list changes of that. Whoever is covered on one day
-    /// of the month at least is paid for in that month.
-    fn add_registered(&mut self, open: &RegisteredEnrollment, action: &Action, list: &ListTerms<'_>) {
-        let starts_on = open.held.timeline.starts_on;
-        if starts_on > end_of_month(list.month) {
+    /// Adds an enrollment with the payer, and what the list changes of it. Whoever is covered on one day of the month at
+    /// least is paid for in that month.
+    fn add_registered(&mut self, held: &RegisteredEnrollment, action: &Action, list: &ListTerms<'_>) {
+        if !held.covers(list.month) {
             return;
         }
-        let registered = open.wages.in_month(list.month, list.rules);
-        let before = contributions(&open.programmes, registered, list);
-        match action {
-            Action::End { on, .. } if *on <= list.month => {}
-            Action::Change { wage: Some(wage), .. } => {
-                self.after.add(contributions(&open.programmes, Some(*wage), list));
-            }
+        let registered = held.wages.in_month(list.month, list.rules);
+        let before = contributions(&held.programmes, registered, list);
+        let starts_on = held.held.timeline.starts_on;
+        match (action, action.wage()) {
+            (Action::End { on, .. }, _) if *on <= list.month.max(starts_on) => {}
+            (_, Some((_, wage))) => self.after.add(contributions(&held.programmes, Some(wage), list)),
             _ => self.after.add(before.clone()),
         }
         self.before.add(before);
@@ -130,6 +133,11 @@ impl Summary {
     pub fn add_absent(&mut self, open: &RegisteredEnrollment, list: &ListTerms<'_>) {
         *self.changes.entry(ListChange::Absent).or_default() += 1;
         self.add_registered(open, &Action::Nothing, list);
+    }
+
+    /// Adds somebody who left the payer before and is not in the list. A part of the month may be covered.
+    pub fn add_left(&mut self, ended: &RegisteredEnrollment, list: &ListTerms<'_>) {
+        self.add_registered(ended, &Action::Nothing, list);
     }
 
     /// Adds the figures of other rows.

@@ -18,6 +18,8 @@ pub struct MoneyRules {
     pub billings: Vec<BillingRule>,
     /// How payments are allocated and reversed.
     pub payments: Vec<PaymentRule>,
+    /// How far ahead a payment can pay.
+    pub prepayments: Vec<PrepaymentRule>,
     /// Whether months that were recorded without a payment count for a clearance.
     pub unpaid_months: Vec<UnpaidMonthRule>,
     /// National holidays. Saturdays and Sundays are none, but shift due days as well.
@@ -71,6 +73,17 @@ pub struct PaymentRule {
     /// Time of the day, in Jakarta, from which an outlet cannot reverse the payments of the day.
     pub reversible_until: NaiveTime,
     /// Its source.
+    pub citation: Citation,
+}
+
+/// How far ahead the members of a group can pay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrepaymentRule {
+    /// The segment.
+    pub segment: Segment,
+    /// Months after the present one that a payment can reach.
+    pub months_ahead: u32,
+    /// Its source. The period is that of the day of recording.
     pub citation: Citation,
 }
 

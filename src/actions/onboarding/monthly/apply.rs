@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use chrono::NaiveDate;
 use sqlx::PgConnection;
 
 use super::super::applying::Effect;
@@ -21,7 +22,7 @@ use crate::store::participant::{self, Person};
 use crate::store::wage::{self, NewWage};
 use crate::store::{StoreError, event};
 use domain::correction::{self, CorrectedField, Correction};
-use domain::enrollment::{NewEnrollment, employer_closed};
+use domain::enrollment::{EndReason, NewEnrollment, employer_closed};
 use domain::event::EventKind;
 use domain::monthly_list::{Action, ListChange};
 use domain::onboarding::{Counts, RowOutcome, StagedRow};
@@ -84,6 +85,8 @@ struct Applied<'a> {
     outcome: RowOutcome,
     change: ListChange,
     participant: Option<i64>,
+    /// The enrollment that it has made.
+    enrollment: Option<i64>,
     /// What refuses it.
     refusal: Option<Problem>,
 }
@@ -102,6 +105,7 @@ impl<'a> Applied<'a> {
             outcome,
             change,
             participant,
+            enrollment: None,
             refusal,
         };
         Ok(match is {
@@ -125,9 +129,13 @@ impl<'a> Applied<'a> {
     /// Takes the outcome of the enrollment.
     fn joined(&mut self, outcome: &EnrollOutcome) {
         match outcome {
-            EnrollOutcome::Enrolled { participant, .. } => {
+            EnrollOutcome::Enrolled { participant, enrollment } => {
                 self.outcome = RowOutcome::Enrolled;
-                self.participant = Some(*participant);
+                (self.participant, self.enrollment) = (Some(*participant), Some(*enrollment));
+            }
+            // Whoever has left already would stay enrolled.
+            EnrollOutcome::AlreadyEnrolled { .. } if self.ending().is_some() => {
+                self.refuse(not_as_planned(ListChange::Joins, ListChange::Leaves));
             }
             EnrollOutcome::AlreadyEnrolled { participant, .. } => {
                 self.action = Action::Nothing;
@@ -137,6 +145,20 @@ impl<'a> Applied<'a> {
             EnrollOutcome::Refused(problem) => self.refuse(problem.clone()),
             EnrollOutcome::EmployerClosed => self.refuse(employer_closed(None)),
         }
+    }
+
+    /// Returns the day and the reason of the end that it records.
+    fn ending(&self) -> Option<(NaiveDate, EndReason)> {
+        match self.action {
+            Action::End { on, reason, .. } => Some((on, reason)),
+            Action::Enroll { left, .. } => left,
+            Action::Nothing | Action::Change { .. } => None,
+        }
+    }
+
+    /// Returns whether it changes somebody who is registered by now.
+    fn is_change(&self) -> bool {
+        !matches!(self.action, Action::Nothing | Action::Enroll { moved: None, left: None })
     }
 
     fn decided(&self, staged: &StagedRow) -> NewListRow {
@@ -195,18 +217,17 @@ async fn enroll(
     Ok(Joined { subjects: enrolled.subjects, revealed, contributions })
 }
 
-/// Ends enrollments, and changes wages and provinces. Returns the people.
+/// Changes wages, ends enrollments, and moves people. Returns the people. The wage of somebody who leaves is recorded before
+/// the end.
 async fn change(step: &Step, conn: &mut PgConnection, rows: &[Applied<'_>]) -> Result<Vec<i64>, StoreError> {
-    let changes =
-        |row: &&Applied<'_>| !matches!(row.action, Action::Nothing | Action::Enroll { moved: None });
-    let work: Vec<(i64, &Action)> =
-        rows.iter().filter(changes).filter_map(|row| Some((row.participant?, &row.action))).collect();
+    let changing = rows.iter().filter(|row| row.is_change());
+    let work: Vec<(i64, &Applied<'_>)> = changing.filter_map(|row| Some((row.participant?, row))).collect();
     let ids: Vec<i64> = work.iter().map(|&(participant, _)| participant).collect();
     // Those who joined are another state since.
     let before = participant::lock(conn, &ids).await?;
     let mut people = before.clone();
-    end(step, conn, &mut people, &work).await?;
     change_wages(step, conn, &work).await?;
+    end(step, conn, &mut people, &work).await?;
     move_people(step, conn, &mut people, &work).await?;
     let changed = |(participant, after): (i64, Person)| Change {
         participant,
@@ -222,11 +243,11 @@ async fn end(
     step: &Step,
     conn: &mut PgConnection,
     people: &mut HashMap<i64, Person>,
-    work: &[(i64, &Action)],
+    work: &[(i64, &Applied<'_>)],
 ) -> Result<(), StoreError> {
-    let ending = |&(participant, action): &(i64, &Action)| match *action {
-        Action::End { enrollment, on, reason } => Some(Ending { participant, enrollment, on, reason }),
-        _ => None,
+    let ending = |&(participant, row): &(i64, &Applied<'_>)| {
+        let enrollment = row.action.enrollment().or(row.enrollment)?;
+        row.ending().map(|(on, reason)| Ending { participant, enrollment, on, reason })
     };
     let endings: Vec<Ending> = work.iter().filter_map(ending).collect();
     ending::end(conn, step.end_context(), people, &endings).await
@@ -253,17 +274,13 @@ impl Step {
 async fn change_wages(
     step: &Step,
     conn: &mut PgConnection,
-    work: &[(i64, &Action)],
+    work: &[(i64, &Applied<'_>)],
 ) -> Result<(), StoreError> {
-    let changes: Vec<_> = work
-        .iter()
-        .filter_map(|&(participant, action)| match *action {
-            Action::Change { enrollment, on, wage: Some(wage), .. } => {
-                Some(((participant, enrollment), on, wage))
-            }
-            _ => None,
-        })
-        .collect();
+    let change = |&(participant, row): &(i64, &Applied<'_>)| {
+        let (enrollment, (on, wage)) = row.action.enrollment().zip(row.action.wage())?;
+        Some(((participant, enrollment), on, wage))
+    };
+    let changes: Vec<_> = work.iter().filter_map(change).collect();
     if changes.is_empty() {
         return Ok(());
     }
@@ -289,21 +306,21 @@ async fn move_people(
     step: &Step,
     conn: &mut PgConnection,
     people: &mut HashMap<i64, Person>,
-    work: &[(i64, &Action)],
+    work: &[(i64, &Applied<'_>)],
 ) -> Result<(), StoreError> {
     let reason = step.list_reason();
     let code = |id| step.reference.province(id).map(|province| province.code.clone());
-    let mut events = Vec::new();
-    for &(participant_id, action) in work {
-        let (province, effective_on) = match *action {
+    let (mut events, mut moved) = (Vec::new(), Vec::new());
+    for &(participant_id, row) in work {
+        let (province, effective_on) = match row.action {
             Action::Change { province: Some(province), on, .. } => (province, on),
-            Action::Enroll { moved: Some(moved) } => moved,
+            Action::Enroll { moved: Some(moved), .. } => moved,
             _ => continue,
         };
         let person = people.get_mut(&participant_id);
         let person = person.ok_or_else(|| StoreError::Fault("a person is not locked".into()))?;
         let lived_in = person.residence.change(effective_on, province);
-        participant::move_to(conn, participant_id, &person.residence).await?;
+        moved.push((participant_id, person.residence.clone()));
         let change = correction::Change {
             field: CorrectedField::Province,
             before: code(lived_in),
@@ -313,5 +330,9 @@ async fn move_people(
         let channel_id = Some(step.held.channel_id);
         events.push((NewEvent { participant_id, enrollment_id: None, channel_id, effective_on }, details));
     }
+    if moved.is_empty() {
+        return Ok(());
+    }
+    participant::move_many(conn, &moved).await?;
     event::insert_detailed(conn, &step.authority.actor, EventKind::Moved, &events).await
 }

@@ -16,8 +16,8 @@ use domain::day::end_of_month;
 use domain::monthly_list::{ListChange, Summary};
 use domain::problem::refuses;
 
-/// Number of absent people whose contributions are added up at once.
-const ABSENT_AT_ONCE: i64 = 10_000;
+/// Number of people who are not in the list whose contributions are added up at once.
+const UNLISTED_AT_ONCE: i64 = 10_000;
 
 /// Plans a chunk in one transaction.
 pub(in crate::actions::onboarding) async fn plan(
@@ -48,6 +48,7 @@ pub(in crate::actions::onboarding) async fn plan(
     let is_last = chunk.end() > held.received;
     if is_last {
         let absent = add_absent(step, &mut transaction, &mut summary).await?;
+        add_left(step, &mut transaction, &mut summary).await?;
         chain = database.keys.fingerprint(&[chain.as_slice(), &absent].concat());
     }
     monthly::keep_summary(&mut transaction, step.lease.id, &summary).await?;
@@ -69,7 +70,7 @@ pub(in crate::actions::onboarding) async fn plan(
 fn figures(compared: &[Compared<'_>], list: &domain::monthly_list::ListTerms<'_>) -> Summary {
     let mut summary = Summary::default();
     for one in compared {
-        summary.add(one.row, one.registered, &one.comparison, list);
+        summary.add(one.row, one.registered.filter(|_| !one.is_again), &one.comparison, list);
     }
     summary
 }
@@ -89,7 +90,7 @@ fn revealed(compared: &[Compared<'_>], keys: &Keys) -> Revealed {
         one.comparison.change == ListChange::Problem && !refuses(&one.row.joining.problems)
     };
     let refused = known().filter(is_refused).filter_map(index).collect();
-    let enrolled = known().filter(|one| one.comparison.open.is_some() && !is_refused(one));
+    let enrolled = known().filter(|one| one.comparison.held.is_some() && !is_refused(one));
     Revealed::by_list(refused, enrolled.filter_map(index).collect())
 }
 
@@ -104,11 +105,24 @@ async fn add_absent(
     let month = step.with_list(|list| list.month)?;
     monthly::insert_absent(conn, (batch, &step.held), end_of_month(month)).await?;
     loop {
-        let page = monthly::absent_enrollments(conn, batch, (behind, ABSENT_AT_ONCE)).await?;
+        let page = monthly::absent_enrollments(conn, batch, (behind, UNLISTED_AT_ONCE)).await?;
         let Some(&(last, _)) = page.last() else { return Ok(ids) };
         behind = last;
         step.with_list(|list| page.iter().for_each(|(_, enrollment)| summary.add_absent(enrollment, list)))?;
         ids.extend(page.iter().flat_map(|(participant, _)| participant.to_be_bytes()));
+    }
+}
+
+/// Adds what is due for people who left the payer in the month before the list was sent, and are not in it.
+async fn add_left(step: &Step, conn: &mut PgConnection, summary: &mut Summary) -> Result<(), StoreError> {
+    let month = step.with_list(|list| list.month)?;
+    let list = (step.lease.id, &step.held);
+    let mut behind = (0, 0);
+    loop {
+        let page = monthly::left_enrollments(conn, list, month, (behind, UNLISTED_AT_ONCE)).await?;
+        let Some((participant, last)) = page.last() else { return Ok(()) };
+        behind = (*participant, last.id);
+        step.with_list(|list| page.iter().for_each(|(_, ended)| summary.add_left(ended, list)))?;
     }
 }
 

@@ -1,0 +1,118 @@
+//! Payments of a group: the members of an association, and which of their months a payment covers.
+//!
+//! A payment is for members whoever sees them, as a bill is of the payer as a whole. So these functions take no actor; only
+//! sums leave their callers, which check whose association it is.
+
+use chrono::NaiveDate;
+use sqlx::{FromRow, PgConnection, PgExecutor};
+
+use super::bill::months_literal;
+use super::enrollment::EnrollmentKey;
+use super::error::StoreError;
+use domain::employer::Classification;
+use domain::enrollment::{Programme, Segment};
+use domain::money::{Insured, Member, MonthRecord};
+use domain::timeline::PaidMonths;
+use domain::wage::WageHistory;
+
+#[derive(FromRow)]
+struct MemberRow {
+    participant_id: i64,
+    id: i64,
+    segment: Segment,
+    programmes: Vec<Programme>,
+    monthly_wage: Option<i64>,
+    wages_from: Option<Vec<NaiveDate>>,
+    wages: Option<Vec<i64>>,
+    starts_on: NaiveDate,
+    ends_on: Option<NaiveDate>,
+    deceased_on: Option<NaiveDate>,
+    paid: Option<Vec<NaiveDate>>,
+    settled: Vec<NaiveDate>,
+}
+
+impl MemberRow {
+    fn member(self) -> (EnrollmentKey, Member) {
+        let (days, wages) = (self.wages_from.as_deref(), self.wages.as_deref());
+        let wages = WageHistory::from_columns(self.monthly_wage, (self.starts_on, self.ends_on), days, wages);
+        let insured = Insured {
+            segment: self.segment,
+            programmes: self.programmes,
+            classification: Classification::NO_EMPLOYER,
+            wage: None,
+            starts_on: self.starts_on,
+            ends_on: self.ends_on,
+            deceased_on: self.deceased_on,
+            record: MonthRecord::Open,
+            people: 1,
+        };
+        let recorded = PaidMonths::from_bounds(self.paid.as_deref().unwrap_or_default());
+        let by_payment = PaidMonths::from_bounds(&self.settled);
+        ((self.participant_id, self.id), Member { insured, wages, recorded, by_payment })
+    }
+}
+
+/// Locks the members of an association in the order of their ids, until the transaction ends: those named, or all.
+pub async fn lock_members(
+    conn: &mut PgConnection,
+    association: i64,
+    named: Option<&[EnrollmentKey]>,
+) -> Result<(), StoreError> {
+    let sql = "select p.id from participant p
+               where p.id in (select e.participant_id from enrollment e
+                              where e.association_id = $1 and ($2::bigint[] is null or e.participant_id = any($2)))
+               order by p.id for no key update";
+    let people: Option<Vec<i64>> = named.map(|named| named.iter().map(|key| key.0).collect());
+    sqlx::query(sql).bind(association).bind(people).execute(conn).await?;
+    Ok(())
+}
+
+/// Returns enrollments of an association, those named or all, by person and id.
+pub async fn members(
+    executor: impl PgExecutor<'_>,
+    association: i64,
+    named: Option<&[EnrollmentKey]>,
+) -> Result<Vec<(EnrollmentKey, Member)>, StoreError> {
+    let sql = "select e.participant_id, e.id, e.segment, e.programmes, e.monthly_wage, e.wages_from, e.wages, e.starts_on,
+                      e.ends_on, p.deceased_on, e.paid,
+                      array(select b from unnest(e.settled) r, unnest(array[lower(r), upper(r) - 1]) b order by b) as settled
+               from enrollment e join participant p on p.id = e.participant_id
+               where e.association_id = $1
+                 and ($2::bigint[] is null
+                      or (e.participant_id, e.id) in (select * from unnest($2::bigint[], $3::bigint[])))
+               order by 1, 2";
+    let keys = named.map(|named| named.iter().copied().unzip::<i64, i64, Vec<_>, Vec<_>>());
+    let (people, ids) = keys.map_or((None, None), |(people, ids)| (Some(people), Some(ids)));
+    let rows: Vec<MemberRow> =
+        sqlx::query_as(sql).bind(association).bind(people).bind(ids).fetch_all(executor).await?;
+    Ok(rows.into_iter().map(MemberRow::member).collect())
+}
+
+/// Stores whom a payment covers, and for which months.
+pub async fn insert_covered(
+    conn: &mut PgConnection,
+    payment: i64,
+    covered: &[(EnrollmentKey, PaidMonths)],
+) -> Result<(), StoreError> {
+    let (people, ids): (Vec<i64>, Vec<i64>) = covered.iter().map(|(key, _)| *key).unzip();
+    let months: Vec<String> = covered.iter().map(|(_, months)| months_literal(months)).collect();
+    let sql = "insert into payment_member (participant_id, enrollment_id, payment_id, months)
+               select u.participant_id, u.id, $1, u.months::datemultirange
+               from unnest($2::bigint[], $3::bigint[], $4::text[]) as u(participant_id, id, months)";
+    sqlx::query(sql).bind(payment).bind(people).bind(ids).bind(months).execute(conn).await?;
+    Ok(())
+}
+
+/// Returns whom a payment covers, and for which months.
+pub async fn covered_by(
+    conn: &mut PgConnection,
+    payment: i64,
+) -> Result<Vec<(EnrollmentKey, PaidMonths)>, StoreError> {
+    let sql = "select m.participant_id, m.enrollment_id,
+                      array(select b from unnest(m.months) r, unnest(array[lower(r), upper(r) - 1]) b order by b)
+               from payment_member m where m.payment_id = $1 order by 1, 2";
+    let rows: Vec<(i64, i64, Vec<NaiveDate>)> = sqlx::query_as(sql).bind(payment).fetch_all(conn).await?;
+    let covered =
+        |(person, id, bounds): (i64, i64, Vec<NaiveDate>)| ((person, id), PaidMonths::from_bounds(&bounds));
+    Ok(rows.into_iter().map(covered).collect())
+}
