@@ -46,6 +46,19 @@ export function createApi(session, language, t) {
   return {
     /** Runs a query and returns its data. */
     query: run,
+    /** Fetches the figures that are published without a login. */
+    async publicFigures(signal) {
+      let response;
+      try {
+        response = await fetch('/public/figures', { headers: { accept: 'application/json' }, signal });
+      } catch (error) {
+        if (error.name === 'AbortError') throw error;
+        throw new ApiError({ code: 'OFFLINE', message: t('error.offline') });
+      }
+      const answer = await readJson(response);
+      refuseErrors(answer, response, t);
+      return answer;
+    },
     /** Runs a mutation with one root field. Returns its payload with the `errors` about the input. */
     async mutate(document, input) {
       const data = await run(document, { input });

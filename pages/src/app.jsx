@@ -10,6 +10,7 @@ import { applyTheme, chosenTheme } from './theme.js';
 import { CoveragePage } from './coverage/page.jsx';
 import { ChannelPage } from './coverage/channel.jsx';
 import { ChannelListPage } from './coverage/channel-list.jsx';
+import { PublicCoverage } from './coverage/public.jsx';
 import { ProvincePage } from './coverage/province.jsx';
 import { OnboardingPage } from './onboarding/page.jsx';
 import { BatchPage } from './onboarding/batch.jsx';
@@ -44,14 +45,23 @@ export function App({ settings, session }) {
   return (
     <PageContext.Provider value={page}>
       {token === null ? (
-        <Frame page={page} language={language} onLanguage={pick}>
-          <SignIn />
-        </Frame>
+        <Visitor page={page} address={address} onLanguage={pick} />
       ) : (
         // Another person sees other data, so every part of the page starts anew.
         <SignedIn key={token} page={page} address={address} onLanguage={pick} />
       )}
     </PageContext.Provider>
+  );
+}
+
+/** Before the sign-in: the published figures at their address, where the operator publishes some. */
+function Visitor({ page, address, onLanguage }) {
+  const isPublic = page.settings.publicFigures && address.split('?')[0] === '/coverage';
+  return (
+    <Frame page={page} section={isPublic ? 'coverage' : undefined} language={page.language} onLanguage={onLanguage}>
+      {isPublic && <PublicCoverage />}
+      <SignIn isBelow={isPublic} />
+    </Frame>
   );
 }
 

@@ -5,11 +5,12 @@ import { usePage } from './i18n/index.js';
 import { Notice, PageHead } from './ui/parts.jsx';
 import { useSyncExternalStore } from './ui/external-store.js';
 
-export function SignIn() {
+/** `isBelow`: there is something for visitors above it, which has the title of the page. */
+export function SignIn({ isBelow = false }) {
   const { session, t } = usePage();
   return (
     <div class="sign-in">
-      <PageHead title={t('signIn.title')} />
+      {isBelow ? <h2>{t('signIn.title')}</h2> : <PageHead title={t('signIn.title')} />}
       {session.kind === 'provider' ? <AtProvider session={session} t={t} /> : <WithToken session={session} t={t} />}
     </div>
   );

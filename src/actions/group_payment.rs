@@ -7,11 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
-use serde::Serialize;
-use sha2::{Digest as _, Sha256};
 use sqlx::{PgConnection, PgExecutor};
 
 use super::account::Payer;
+use super::group_terms::{GroupTerms, Members};
 use super::record_contributions::judge_named;
 use super::recording::Covered;
 use crate::store::enrollment::EnrollmentKey;
@@ -20,63 +19,6 @@ use domain::money::{Member, MonthDue, PayerKind, Unpayable, judge_span, sums_of}
 use domain::problem::{Problem, ProblemCode};
 use domain::rule::Rulebook;
 use domain::timeline::PaidMonths;
-
-/// The members and the number of months of a group's payment.
-#[derive(Clone, Debug, Serialize)]
-pub struct GroupTerms {
-    /// Months, from the first one on.
-    pub months: i32,
-    /// Those who pay.
-    pub members: Members,
-}
-
-/// The members who pay.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub enum Members {
-    /// All with a month to pay.
-    All,
-    /// These.
-    Only(Vec<EnrollmentKey>),
-    /// All with a month to pay, without these.
-    AllBut(Vec<EnrollmentKey>),
-}
-
-impl Members {
-    /// The enrollments that are named, and the field that names them.
-    fn named(&self) -> (&[EnrollmentKey], &'static str) {
-        match self {
-            Self::All => (&[], "months"),
-            Self::Only(named) => (named, "enrollmentIds"),
-            Self::AllBut(named) => (named, "leavingOut"),
-        }
-    }
-
-    /// The field that names members, or the number of months.
-    pub(super) fn field(&self) -> &'static str {
-        self.named().1
-    }
-
-    /// The enrollments that are looked at, unless it is all.
-    fn only(&self) -> Option<&[EnrollmentKey]> {
-        match self {
-            Self::Only(named) => Some(named),
-            Self::All | Self::AllBut(_) => None,
-        }
-    }
-
-    /// Returns the digest by which the same members are known again, in whatever order they are named.
-    pub(super) fn digest(&self) -> Vec<u8> {
-        let (named, field) = self.named();
-        let mut named = named.to_vec();
-        named.sort_unstable();
-        let mut digest = Sha256::new_with_prefix(field);
-        for (participant, enrollment) in named {
-            digest.update(participant.to_be_bytes());
-            digest.update(enrollment.to_be_bytes());
-        }
-        digest.finalize().to_vec()
-    }
-}
 
 /// What a group pays.
 #[derive(Clone, Debug, Default)]
@@ -165,7 +107,8 @@ impl Planner<'_> {
                 self.paying_others(&named.iter().copied().collect(), found)?
             }
         };
-        let sums = sums_of(paying.values().map(|(member, open)| (*member, &open[..])), self.months, self.rules);
+        let sums =
+            sums_of(paying.values().map(|(member, open)| (*member, &open[..])), self.months, self.rules);
         let people = |due: MonthDue| {
             let count = paying.values().filter(|(_, open)| open.contains(&due.month)).count();
             (due, i64::try_from(count).unwrap_or(i64::MAX))
@@ -196,7 +139,8 @@ impl Planner<'_> {
                     problems.push(at(ProblemCode::OutOfRange, self.not_billed(member)));
                 }
                 Err(Unpayable::Paid(month)) => {
-                    let message = format!("The month of {month} is paid or recorded for this member already.");
+                    let message =
+                        format!("The month of {month} is paid or recorded for this member already.");
                     problems.push(at(ProblemCode::Conflict, message));
                 }
                 Err(Unpayable::Gap(month)) => {

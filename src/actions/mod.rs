@@ -44,6 +44,7 @@ mod ending;
 pub mod enroll_participant;
 mod enrolling;
 pub mod group_payment;
+pub mod group_terms;
 mod idempotency;
 pub mod lapse;
 pub mod move_participant;

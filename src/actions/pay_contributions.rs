@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use super::account::{Account, Payer, Recording, find_payer, find_taker, judge_channel, write_allocations};
-use super::group_payment::{GroupTerms, judge_terms, plan_locked};
+use super::group_payment::{judge_terms, plan_locked};
+use super::group_terms::GroupTerms;
 use super::record_contributions::{self, Recorded};
 use super::recording::{MonthChange, MonthRecorder, int};
 use super::request::{Mutation, Request};

@@ -9,7 +9,7 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
-use super::group_payment::GroupTerms;
+use super::group_terms::GroupTerms;
 use super::recording::{MonthChange, MonthRecorder, Progress, int};
 use super::request::{Mutation, Request};
 use super::{ActionError, Done, Submission};
@@ -227,7 +227,13 @@ mod tests {
 
     #[test]
     fn a_month_is_its_first_day_and_has_begun() {
-        let of = |month| Input { month: day(month), employer: Some(1), association: None, enrollments: None, group: None };
+        let of = |month| Input {
+            month: day(month),
+            employer: Some(1),
+            association: None,
+            enrollments: None,
+            group: None,
+        };
         assert_eq!(problems(&of("2014-12-01")), []);
         assert_eq!(problems(&of("2014-11-02")), [(ProblemCode::InvalidFormat, "month".to_owned())]);
         assert_eq!(problems(&of("2015-01-01")), [(ProblemCode::OutOfRange, "month".to_owned())]);

@@ -109,7 +109,8 @@ impl MonthRecorder<'_> {
         conn: &mut PgConnection,
         covered: &[Covered],
     ) -> Result<Progress, StoreError> {
-        let months: Vec<Vec<NaiveDate>> = covered.iter().map(|(_, months)| months.months().collect()).collect();
+        let months: Vec<Vec<NaiveDate>> =
+            covered.iter().map(|(_, months)| months.months().collect()).collect();
         let enrollments = covered.iter().zip(&months).map(|((key, _), months)| (*key, &months[..]));
         let progress = self.run(conn, enrollments).await?;
         // A month may be open and yet not be billed for somebody.

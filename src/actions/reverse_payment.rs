@@ -179,9 +179,8 @@ fn without(
 ) -> (Vec<Receipt>, Vec<Allocation>) {
     let receipts = account.receipts.iter().filter(|receipt| receipt.id != found.id);
     let is_older = |kept: &Allocation| oldest.is_none_or(|oldest| kept.month < oldest);
-    let stays = |kept: &&Allocation| {
-        kept.receipt != found.id && (kept.purpose == Purpose::Members || is_older(kept))
-    };
+    let stays =
+        |kept: &&Allocation| kept.receipt != found.id && (kept.purpose == Purpose::Members || is_older(kept));
     (receipts.copied().collect(), account.kept.iter().filter(stays).copied().collect())
 }
 

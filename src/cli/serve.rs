@@ -129,13 +129,14 @@ impl Serve {
         let mut tasks = background.start(&database, &authority, clock);
         let playground = !self.no_playground && !config.is_production();
         let has_schema = http.graphql.limits.introspection;
+        let pages = self.pages(&pages, (playground, http.public_figures), &database, clock);
         let parts = ServerParts {
             database: Arc::clone(&database),
             authority,
             clock,
             settings: Settings { metrics: metrics.is_some(), traces, ..http },
             playground: playground.then(|| self.playground_settings(&database, clock)),
-            pages: self.pages(&pages, playground, &database, clock).map(|pages| match provider {
+            pages: pages.map(|pages| match provider {
                 Some(provider) => pages.with_token_endpoint(Arc::new(move || provider.token_endpoint())),
                 None => pages,
             }),
@@ -247,7 +248,7 @@ impl Serve {
     fn pages(
         &self,
         served: &ServedPages,
-        playground: bool,
+        (playground, public_figures): (bool, bool),
         database: &Arc<Database>,
         clock: Clock,
     ) -> Option<Pages> {
@@ -262,6 +263,7 @@ impl Serve {
             tokens: if has_tokens { demonstration::tokens(&database, clock) } else { Vec::new() },
             provider: provider.clone(),
             playground,
+            public_figures,
         };
         Some(Pages::new(sign_in.as_ref(), Arc::new(settings)))
     }

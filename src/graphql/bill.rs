@@ -16,7 +16,8 @@ use super::node_id::{association_id, employer_id, enrollment_id};
 use super::problem::{UserError, user_errors};
 use super::scalar::{Date, Rupiah, int};
 use crate::actions::bill_contributions::{BillState, bill_of, owed_before};
-use crate::actions::group_payment::{GroupPlan, GroupTerms, Members, quote};
+use crate::actions::group_payment::{GroupPlan, quote};
+use crate::actions::group_terms::{GroupTerms, Members};
 use crate::store::bill::PayerId;
 use domain::access::Right;
 use domain::money as model;
@@ -344,15 +345,15 @@ pub(super) const DECLARATIONS: Declarations = Declarations {
             "ContributionBill",
             "BilledProgramme",
             "GroupQuote",
-            "MissingProgramme",
             "QuotedMonth",
+            "MissingProgramme",
         ],
     )],
     rules: Rules {
         lists: &[
             ("BilledProgramme", domain::enrollment::Programme::VARIANTS.len()),
-            ("MissingProgramme", domain::enrollment::Programme::VARIANTS.len()),
             ("QuotedMonth", *model::MAXIMUM_MONTHS.end() as usize),
+            ("MissingProgramme", domain::enrollment::Programme::VARIANTS.len()),
         ],
         // Each reads all people of the payer.
         prices: &[

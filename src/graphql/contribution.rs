@@ -15,11 +15,15 @@ use super::payment::{Payment, PaymentInput, moment};
 use super::problem::{UserError, user_errors};
 use super::scalar::{Date, Rupiah};
 use crate::actions::Submission;
-use crate::actions::group_payment::{GroupTerms, Members};
+use crate::actions::group_terms::{GroupTerms, Members};
 use crate::actions::pay_contributions::{self, Paid, pay_contributions};
 use crate::actions::record_contributions::{self as action, record_contributions};
 use domain::access::Right;
 use domain::rule;
+use domain::timeline::PaidMonths;
+
+/// The most periods of paid days of one enrollment.
+const MAXIMUM_PERIODS: usize = 24;
 
 /// A contribution due for one programme.
 #[derive(SimpleObject, rows::Row)]
@@ -45,6 +49,24 @@ impl From<rule::Contribution> for Contribution {
             frequency: if due.is_once { ContributionFrequency::Once } else { ContributionFrequency::Monthly },
             rule: due.rule.into(),
         }
+    }
+}
+
+/// Days in a row that paid contributions cover.
+#[derive(SimpleObject, rows::Row)]
+pub struct PaidPeriod {
+    /// First day.
+    from: Date,
+    /// Last day.
+    until: Date,
+}
+
+impl PaidPeriod {
+    /// Returns the days of paid months that an enrollment covers, the newest periods of many.
+    pub(super) fn of(paid: &PaidMonths, starts_on: NaiveDate, ends_on: Option<NaiveDate>) -> Vec<Self> {
+        let mut periods = paid.days_within(starts_on, ends_on);
+        periods.drain(..periods.len().saturating_sub(MAXIMUM_PERIODS));
+        periods.into_iter().map(|(from, until)| Self { from: Date(from), until: Date(until) }).collect()
     }
 }
 
@@ -227,7 +249,12 @@ fn group_terms(months: Option<i32>, members: Members) -> Option<GroupTerms> {
 pub(super) const DECLARATIONS: Declarations = Declarations {
     rights: &[
         (Right::ReadPersonalData, &["Contribution"]),
+        (Right::ReadPeople, &["PaidPeriod"]),
         (Right::RecordContributions, &["Mutation.recordContributions", "RecordContributionsPayload"]),
     ],
-    rules: Rules { lists: &[("Contribution", 20)], bulk: &["Mutation.recordContributions"], ..Rules::NONE },
+    rules: Rules {
+        lists: &[("Contribution", 20), ("PaidPeriod", MAXIMUM_PERIODS)],
+        bulk: &["Mutation.recordContributions"],
+        ..Rules::NONE
+    },
 };

@@ -8,7 +8,7 @@ use super::argument::all_of;
 use super::association::Association;
 use super::channel::Channel;
 use super::context::{caller, request, written};
-use super::contribution::Contribution;
+use super::contribution::{Contribution, PaidPeriod};
 use super::declarations::Declarations;
 use super::employer::{Employer, MandatoryProgramme};
 use super::error::FieldError;
@@ -188,6 +188,14 @@ impl Enrollment {
     /// Last day of the last month that is paid. Null before the first contribution.
     fn paid_through(&self) -> Option<Date> {
         self.row.paid_through.map(Date)
+    }
+
+    /// Days that paid contributions cover, months ahead included: the newest 24 periods. Null as of a past day.
+    async fn paid_periods(&self, ctx: &Context<'_>) -> Option<Result<Vec<PaidPeriod>, FieldError>> {
+        let row = self.on.is_none().then_some(&self.row)?;
+        let paid = load(&request(ctx).loaders.paid_months, (row.participant_id, row.id)).await;
+        let periods = paid.map(|paid| PaidPeriod::of(&paid.unwrap_or_default(), row.starts_on, row.ends_on));
+        Some(periods.map_err(FieldError::from))
     }
 
     /// Onboarding batch of the enrollment. Null if the person was enrolled individually.

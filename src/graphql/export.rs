@@ -121,6 +121,8 @@ impl Dataset {
                 "employerId",
                 "associationId",
                 "registeredAt",
+                // At the end, for readers of the file that count columns.
+                "passportNumber",
             ],
             Self::Enrollments => &[
                 "id",

@@ -36,6 +36,7 @@ use crate::store::payment::{self, PaymentRow};
 use domain::onboarding::{MAXIMUM_WORK_UNITS, StagedRow};
 use domain::page::{Page, Slice};
 use domain::problem::ProblemCode;
+use domain::timeline::PaidMonths;
 
 /// A source of values that a loader fetches in batches.
 pub trait Source: Send + Sync + 'static {
@@ -60,6 +61,8 @@ pub struct Loaders {
     pub participants: LoaderOf<Participants>,
     /// Enrollments by person and id.
     pub enrollments: LoaderOf<Enrollments>,
+    /// Paid months of enrollments.
+    pub paid_months: LoaderOf<PaidMonthsOf>,
     /// Events by person and id.
     pub events: LoaderOf<Events>,
     /// Employers by id.
@@ -112,6 +115,7 @@ impl Loaders {
         Self {
             participants: LoaderOf::new(caller),
             enrollments: LoaderOf::new(caller),
+            paid_months: LoaderOf::new(caller),
             events: LoaderOf::new(caller),
             employers: LoaderOf::new(caller),
             employer_events: LoaderOf::new(caller),
@@ -165,6 +169,9 @@ by_key! {
     Participants: i64 => ParticipantRow, |caller, ids| participant::by_ids(&caller.session, &caller.actor, ids);
     /// Enrollments by person and id.
     Enrollments: (i64, i64) => EnrollmentRow, |caller, ids| enrollment::by_ids(&caller.session, &caller.actor, ids);
+    /// Paid months of enrollments.
+    PaidMonthsOf: (i64, i64) => PaidMonths,
+        |caller, ids| enrollment::paid_months(&caller.session, &caller.actor, ids);
     /// Events by person and id.
     Events: (i64, i64) => EventRow, |caller, ids| event::by_ids(&caller.session, &caller.actor, ids);
     /// Employers by id.

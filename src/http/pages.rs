@@ -37,6 +37,9 @@ pub struct Settings {
     pub provider: Option<SignIn>,
     /// Whether there is a playground to link to.
     pub playground: bool,
+    /// Whether figures are published that the pages show before the sign-in.
+    #[serde(rename = "publicFigures")]
+    pub public_figures: bool,
 }
 
 /// Where and how people sign in: at an OpenID provider, as a public client (authorization code with PKCE).

@@ -24,12 +24,14 @@ use domain::wage::WageHistory;
 mod ending;
 mod exporting;
 mod newcomers;
+mod paid;
 
 pub use ending::{EnrollmentEnd, employed_until, end_many, people_open_at};
 pub use exporting::{
     EnrollmentSelection, ExportedEnrollment, push_all, push_count, push_count_of_programmes,
 };
 pub use newcomers::{Arrival, Newcomer, NewcomerQueue, Whole, enroll_newcomers};
+pub use paid::paid_months;
 
 /// An enrollment as stored.
 #[derive(Clone, Debug, Deserialize)]

@@ -6,6 +6,7 @@
 //! `None`. Beside the nouns:
 //!
 //! - [`Database`] opens the connections and holds what every request needs.
+//! - [`standby`] chooses the server that a request reads from, where there are copies of the database.
 //! - [`session`] runs statements under the database role of their caller, on connections of `pool.rs`.
 //! - [`examination`] says what is wrong with a database, and changes nothing.
 //! - [`snapshot`] reads a whole list as it was at one moment, for exports.
@@ -60,6 +61,7 @@ pub mod page;
 pub mod participant;
 pub mod payment;
 mod pool;
+pub mod position;
 pub mod recount;
 pub mod reference;
 pub mod retraction;
@@ -70,6 +72,7 @@ mod server_check;
 pub mod server_process;
 pub mod session;
 pub mod snapshot;
+pub mod standby;
 pub mod target;
 pub mod vital_signs;
 pub mod wage;

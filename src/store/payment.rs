@@ -288,7 +288,8 @@ pub async fn set_outcome(
     (recorded, newly_active): (i32, i32),
     members: Option<i32>,
 ) -> Result<(), StoreError> {
-    let update = sqlx::query("update payment set recorded = $2, newly_active = $3, members = $4 where id = $1");
+    let update =
+        sqlx::query("update payment set recorded = $2, newly_active = $3, members = $4 where id = $1");
     update.bind(id).bind(recorded).bind(newly_active).bind(members).execute(conn).await?;
     Ok(())
 }

@@ -177,6 +177,21 @@ async fn personal_data_is_masked_as_a_set_without_right_and_purpose() {
 }
 
 #[tokio::test]
+async fn the_passport_of_a_foreigner_is_a_column_masked_like_the_identity_number() {
+    let (app, employer) = app_with_people().await;
+    let mut foreigner = Person::new("BR-PLG").at(&employer).with("passportNumber", json!("E1234567"));
+    foreigner.0.as_object_mut().unwrap().remove("nationalId");
+    app.enrolled(&foreigner).await;
+    let reader = app.reader(Role::Administrator, TokenScope::default()).await;
+    for (purpose, passport) in [(None, "******67"), (Some("Pemeriksaan 17"), "E1234567")] {
+        let people = Download::of(&app, &reader, "/export/participants.csv", purpose).await;
+        assert_eq!(people.column("passportNumber"), ["", "", "", passport], "{purpose:?}");
+        let numbers = people.column("nationalId");
+        assert!(numbers[3].is_empty() && numbers[..3].iter().all(|number| !number.is_empty()));
+    }
+}
+
+#[tokio::test]
 async fn exported_contributions_go_by_the_risk_class_of_the_first_month() {
     let app = App::new().await;
     let employer = app.employer("PT Musi").await;

@@ -78,6 +78,7 @@ mod schema;
 mod server;
 mod several_servers;
 mod sse;
+mod standby;
 mod statements;
 mod stored_documents;
 mod subscription;

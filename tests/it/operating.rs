@@ -333,6 +333,32 @@ async fn doctor_names_the_cause_of_a_provider_that_fails() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_tells_a_wrong_certificate_from_one_of_an_unknown_authority() {
+    let folder = Folder::new("doctor-certificate");
+    let provider = FakeProvider::start_with_certificate_of_another().await;
+    let authority = authority();
+    let settings = [
+        ("REGISTRY_OIDC_ISSUER", provider.issuer()),
+        ("REGISTRY_OIDC_AUDIENCE", "registry"),
+        ("REGISTRY_OIDC_CA_FILE", authority.to_str().unwrap()),
+    ];
+    let provider_line = |settings: &[(&str, &str)]| {
+        let (code, lines) = doctor(&folder, settings);
+        assert_eq!(code, Some(1), "{lines:?}");
+        lines.into_iter().find(|line| line.1 == "provider").expect("a line")
+    };
+    let (level, _, text) = provider_line(&settings);
+    assert_eq!(level, "error");
+    assert!(
+        text.contains("its certificate is not valid") && text.contains("the provider has to mend it"),
+        "{text}"
+    );
+    // Without the file the authority comes first, and that is the operator's to mend.
+    let (_, _, text) = provider_line(&settings[..2]);
+    assert!(text.contains("REGISTRY_OIDC_CA_FILE"), "{text}");
+}
+
 #[test]
 fn packages_get_a_page_for_each_command_and_completions() {
     let folder = Folder::new("generate");

@@ -7,6 +7,7 @@ use crate::support::app::codes;
 use crate::support::statements::sent;
 use crate::support::{App, Person, TokenScope, Value, json};
 
+mod groups;
 mod licences;
 mod refusals;
 mod reversals;

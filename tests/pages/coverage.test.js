@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
 
-import { api, assertAccessible, assertFits, digits, open, picture, withBrowser } from './browser.js'
+import { api, assertAccessible, assertFits, digits, open, picture, url, withBrowser } from './browser.js'
 
 const COVERAGE = `query ($filter: CoverageFilter) {
   coverage(filterBy: $filter) {
@@ -140,4 +140,18 @@ test('an analyst is told of the steps of five, and other roles what they may not
       await other.getByRole('link', { name: 'Onboarding' }).first().click()
       await other.getByText('Your role may not read onboardings.').waitFor()
     }
+  }))
+
+test('without published figures a visitor is asked to sign in', () =>
+  withBrowser(async (browser) => {
+    const settings = await (await fetch(url('/pages/settings.json'))).json()
+    assert.equal(settings.publicFigures, false)
+    assert.equal((await fetch(url('/public/figures'))).status, 404)
+    const context = await browser.newContext({ locale: 'en-GB' })
+    // As in development without a demonstration: nobody has a token yet.
+    await context.route('**/pages/settings.json', (route) => route.fulfill({ json: { ...settings, tokens: [] } }))
+    const page = await open(browser, '/coverage', { context })
+    await page.getByRole('heading', { level: 1, name: 'Sign in' }).waitFor()
+    assert.equal(await page.locator('[data-figure]').count(), 0)
+    page.assertSound()
   }))

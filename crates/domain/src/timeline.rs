@@ -71,6 +71,17 @@ impl PaidMonths {
         self.0.iter().flat_map(of)
     }
 
+    /// Returns the days of the paid months from a first day until before an end, in runs.
+    pub fn days_within(
+        &self,
+        starts_on: NaiveDate,
+        ends_on: Option<NaiveDate>,
+    ) -> Vec<(NaiveDate, NaiveDate)> {
+        let last = ends_on.map_or(Some(NaiveDate::MAX), |end| end.pred_opt()).unwrap_or(starts_on);
+        let runs = self.0.iter().map(|&(from, until)| (from.max(starts_on), until.min(last)));
+        runs.filter(|(from, until)| from <= until).collect()
+    }
+
     /// Returns whether the month of a day is paid.
     pub fn contains(&self, day: NaiveDate) -> bool {
         self.0.iter().any(|run| run.0 <= day && day <= run.1)
@@ -332,6 +343,18 @@ mod tests {
         assert!(!without("2015-01-01").0 && !without("2014-09-01").0);
         let mut one = timeline("2014-10-01", &["2014-10-01"]).paid;
         assert!(one.remove(day("2014-10-02")) && one == PaidMonths::default());
+    }
+
+    #[test]
+    fn paid_days_are_those_that_the_enrollment_covers() {
+        let paid = timeline("2014-10-20", &["2014-10-01", "2014-11-01", "2015-01-01"]).paid;
+        let days = |from: &str, end: Option<&str>| {
+            let days = paid.days_within(day(from), end.map(day)).into_iter();
+            days.map(|(from, until)| format!("{from} {until}")).collect::<Vec<_>>()
+        };
+        assert_eq!(days("2014-10-20", None), ["2014-10-20 2014-11-30", "2015-01-01 2015-01-31"]);
+        assert_eq!(days("2014-10-20", Some("2014-11-16")), ["2014-10-20 2014-11-15"]);
+        assert!(days("2014-10-20", Some("2014-10-20")).is_empty());
     }
 
     #[test]

@@ -50,6 +50,11 @@ export const english = {
   'coverage.forbidden': 'Your role may not read coverage.',
   'coverage.failed': 'The figures could not be read.',
 
+  'public.note': 'The whole country, end of {day}',
+  'public.steps': 'These figures are public. Each is rounded down to a multiple of {step} by itself, so sums can differ from totals. “{few}” are nobody or fewer than {step} people.',
+  'public.few': 'under {step}',
+  'public.more': 'The map, months, channels, agreements, segments and other days need a sign-in.',
+
   'progress.title': 'On the way to the target',
   'progress.active': 'active participants',
   'progress.of': 'of {target} by the end of {year}',

@@ -50,6 +50,11 @@ export const indonesian = {
   'coverage.forbidden': 'Peran Anda tidak boleh membaca kepesertaan.',
   'coverage.failed': 'Angka tidak dapat dibaca.',
 
+  'public.note': 'Seluruh Indonesia, akhir {day}',
+  'public.steps': 'Angka ini terbuka untuk umum. Setiap angka dibulatkan ke bawah menjadi kelipatan {step} sendiri-sendiri, sehingga jumlah dapat berbeda dari total. “{few}” berarti tidak ada atau kurang dari {step} orang.',
+  'public.few': 'di bawah {step}',
+  'public.more': 'Peta, bulan, kanal, perjanjian, segmen, dan hari lain memerlukan akun.',
+
   'progress.title': 'Menuju target',
   'progress.active': 'peserta aktif',
   'progress.of': 'dari {target} sampai akhir {year}',

@@ -8,6 +8,7 @@ impl Loaders {
         let Self {
             participants,
             enrollments,
+            paid_months,
             events,
             employers,
             employer_events,
@@ -33,6 +34,7 @@ impl Loaders {
         } = self;
         participants.forget();
         enrollments.forget();
+        paid_months.forget();
         events.forget();
         employers.forget();
         employer_events.forget();

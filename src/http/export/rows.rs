@@ -134,15 +134,16 @@ pub(super) enum WriteError {
     Key(#[from] WrongKey),
 }
 
-fn participant_cells<'a>(caller: &Caller, row: &'a ParticipantRow) -> Result<[Cell<'a>; 13], WriteError> {
-    let sealed = row.national_id.as_deref();
-    let number =
-        sealed.map(|sealed| caller.database.keys.open(NumberKind::NationalId, sealed)).transpose()?;
+fn participant_cells<'a>(caller: &Caller, row: &'a ParticipantRow) -> Result<[Cell<'a>; 14], WriteError> {
+    let open = |kind, sealed: Option<&[u8]>| {
+        let number = sealed.map(|sealed| caller.database.keys.open(kind, sealed)).transpose()?;
+        Ok::<_, WriteError>(optional(number.map(|number| caller.visible_number(number))))
+    };
     let birth_date = Some(row.birth_date).filter(|_| caller.reads_personal_data());
     Ok([
         id(NodeId::Participant(row.id)),
         card_number(row.id),
-        optional(number.map(|number| caller.visible_number(number))),
+        open(NumberKind::NationalId, row.national_id.as_deref())?,
         row.full_name.as_str().into(),
         day(birth_date),
         Cell::Number(row.birth_date.year().into()),
@@ -153,6 +154,7 @@ fn participant_cells<'a>(caller: &Caller, row: &'a ParticipantRow) -> Result<[Ce
         optional(row.employer_id.map(|id| NodeId::Employer(id).encode().0)),
         optional(row.association_id.map(|id| NodeId::Association(id).encode().0)),
         moment(row.registered_at),
+        open(NumberKind::Passport, row.passport_number.as_deref())?,
     ])
 }
 

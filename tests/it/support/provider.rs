@@ -126,6 +126,13 @@ impl FakeProvider {
         Self::serve(TlsListener::new(listener), address, path, published)
     }
 
+    /// Serves at an address that its certificate does not have.
+    pub async fn start_with_certificate_of_another() -> Self {
+        let listener = TcpListener::bind("127.0.0.2:0").await.unwrap();
+        let address = format!("https://{}", listener.local_addr().unwrap());
+        Self::serve(TlsListener::new(listener), address, "", Published::Keys(vec![]))
+    }
+
     fn serve<L: Listener>(listener: L, address: String, path: &str, published: Published) -> Self
     where
         L::Addr: std::fmt::Debug,

@@ -148,7 +148,8 @@ impl Ledger {
         let of = |purpose| self.parts.get(&(month, purpose)).into_iter().flatten();
         let mut parts: Vec<_> = of(Purpose::Contribution).chain(of(Purpose::Members)).copied().collect();
         parts.sort_unstable();
-        let instalment = |(at, amount): (usize, i64)| Instalment { paid_on: self.receipts[at].paid_on, amount };
+        let instalment =
+            |(at, amount): (usize, i64)| Instalment { paid_on: self.receipts[at].paid_on, amount };
         parts.into_iter().map(instalment).collect()
     }
 

@@ -111,6 +111,40 @@ proptest! {
     }
 
     #[test]
+    fn the_money_of_members_pays_for_their_months_and_the_rest_for_the_others(
+        months in months(), receipts in receipts(), named in prop::collection::vec((0_usize..8, 1_i64..3_000), 0..8),
+    ) {
+        let mut left: Vec<i64> = receipts.iter().map(|receipt| receipt.amount).collect();
+        let mut kept: Vec<Allocation> = Vec::new();
+        for (at, (month, amount)) in named.into_iter().enumerate().take(receipts.len()) {
+            let Some(due) = months.get(month) else { continue };
+            let of_month = kept.iter().filter(|one| one.month == due.month).map(|one| one.amount).sum::<i64>();
+            let amount = amount.min(left[at]).min(due.amount - of_month);
+            if amount > 0 {
+                left[at] -= amount;
+                let receipt = receipts[at].id;
+                kept.push(Allocation { receipt, month: due.month, purpose: Purpose::Members, amount });
+            }
+        }
+        let ledger = allocate(&months, &receipts, &kept, AllocationOrder::FinesLast, |_, _| 0);
+        let mut stayed = ledger.allocations();
+        stayed.retain(|one| one.purpose == Purpose::Members);
+        kept.sort_by_key(|one| (one.month, one.receipt));
+        stayed.sort_by_key(|one| (one.month, one.receipt));
+        prop_assert_eq!(stayed, kept, "no month owes less than its members have paid");
+        for due in &months {
+            prop_assert!(ledger.contributions(due.month) <= due.amount);
+        }
+        let owed: i64 = months.iter().map(|due| due.amount).sum();
+        prop_assert_eq!(ledger.unallocated(), (sum(&receipts) - owed).max(0));
+        // Beside members, an older month is never short while a later one has money.
+        let other = |due: &MonthDue| ledger.paid(due.month, Purpose::Contribution);
+        if let Some(at) = months.iter().position(|due| ledger.contributions(due.month) < due.amount) {
+            prop_assert!(months[at + 1..].iter().all(|due| other(due) == 0));
+        }
+    }
+
+    #[test]
     fn a_bill_is_the_sum_of_its_people(
         people in prop::collection::vec((1_i64..20_000_000, 1_i64..50, 0_usize..3), 0..20),
     ) {
