@@ -227,8 +227,7 @@ impl Payment<'_> {
         };
         let total = plan.total();
         if self.form.amount < total {
-            let members = plan.members();
-            let message = format!("{members} members owe {total} rupiah for these months.");
+            let message = format!("The members who pay owe {total} rupiah for these months.");
             let problem = Problem::error(ProblemCode::OutOfRange, "amount", message);
             let problem = problem.hint("Ask for the quote of the bill before you take the money.");
             return Ok(Err(vec![problem.within(&["payment"])]));
@@ -248,9 +247,7 @@ impl Payment<'_> {
         group_payment::insert_covered(conn, id, &plan.covered).await?;
         Ok(Ok(()))
     }
-}
 
-impl Payment<'_> {
     /// Answers a payment whose reference the channel has used before: as the first time, or with what differs.
     fn again(&self, known: &PaymentRow, terms: Option<&[u8]>) -> Done<Paid> {
         let differs = |is_different: bool, path: &[&str], message: &str| {

@@ -3,6 +3,7 @@
 mod classes;
 mod leavers;
 mod races;
+mod statements;
 
 use axum::body::Body;
 use axum::http::{Request, header};

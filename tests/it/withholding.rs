@@ -314,8 +314,8 @@ async fn no_field_that_a_role_may_not_read_has_a_value_and_each_says_which_right
         }
         if role == Role::Administrator {
             // Only a batch from a file has columns, and only a monthly list has changes: see `monthly_list.rs`. The payment
-            // is not reversed (see `payments/reversals.rs`) and of no association (see `payments/groups.rs`). Nothing is
-            // mandatory in 2014: see `employer_changes/sizes.rs`.
+            // is not reversed (see `payments/reversals.rs`), covers no month, and is of no association (see
+            // `payments/groups.rs`). Nothing is mandatory in 2014: see `employer_changes/sizes.rs`.
             let elsewhere = [
                 "AbsentParticipant",
                 "AbsentParticipantEdge",
@@ -324,6 +324,7 @@ async fn no_field_that_a_role_may_not_read_has_a_value_and_each_says_which_right
                 "MissingProgramme",
                 "MonthlyDue",
                 "OnboardingColumn",
+                "PaidPeriod",
                 "PaymentReversal",
                 "QuotedMonth",
             ];
