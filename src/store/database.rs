@@ -15,6 +15,7 @@ use super::coverage_watch::Watched;
 use super::employer::EmployerCache;
 use super::enrollment::NewcomerQueue;
 use super::error::StoreError;
+use super::hosts::Hosts;
 use super::keys::{KeyRing, Keys};
 use super::migration::migrate;
 use super::open_error::OpenError;
@@ -95,7 +96,7 @@ pub struct Database {
     pub open_batches: i64,
     /// The copies of the database that queries read.
     pub standbys: Standbys,
-    options: PgConnectOptions,
+    hosts: Hosts,
     /// The API clients.
     pub clients: ClientCache,
     /// The counters of the country, in memory.
@@ -111,26 +112,29 @@ pub struct Database {
 impl Database {
     /// Connects, applies the migrations, and reads the reference data.
     pub async fn open(
-        options: PgConnectOptions,
+        hosts: impl Into<Hosts>,
         keys: impl Into<KeyRing>,
         settings: PoolSettings,
     ) -> Result<Arc<Self>, OpenError> {
-        Self::open_with_standbys(options, StandbySettings::default(), keys, settings).await
+        Self::open_with_standbys(hosts, StandbySettings::default(), keys, settings).await
     }
 
     /// Does the same, and reads from standbys where it may. One that cannot be reached is left out until it can be.
     pub async fn open_with_standbys(
-        options: PgConnectOptions,
+        hosts: impl Into<Hosts>,
         standbys: StandbySettings,
         keys: impl Into<KeyRing>,
         settings: PoolSettings,
     ) -> Result<Arc<Self>, OpenError> {
         // PgBouncer refuses this parameter of the start, and the default of the server is as exact.
-        let options = options.extra_float_digits(None);
+        let hosts = hosts.into().map(|options| options.extra_float_digits(None));
+        hosts.survey().await;
+        let options = hosts.current().clone();
+        let of_pools = hosts.map(|options| options.application_name(APPLICATION));
         let employers = Arc::new(EmployerCache::default());
         let session = |size, timeouts: Timeouts| {
-            let options = options.clone().application_name(APPLICATION);
-            let pool = Pool::new(Access::ReadWrite, options, timeouts.statement(), size, timeouts.acquire);
+            let pool =
+                Pool::new(Access::ReadWrite, of_pools.clone(), timeouts.statement(), size, timeouts.acquire);
             Session::of_registry(pool, timeouts.statement, Arc::clone(&employers))
         };
         let connection = pool::connect_for_maintenance(&options).await;
@@ -166,7 +170,7 @@ impl Database {
             standbys,
             misses_per_hour: settings.misses_per_hour.into(),
             open_batches: settings.open_batches.into(),
-            options,
+            hosts,
             clients,
             country: Country::default(),
             watched: Watched::default(),
@@ -193,12 +197,12 @@ impl Database {
 
     /// Opens a connection under the login itself, without timeouts: to migrate, or to load a whole register.
     pub async fn maintenance(&self) -> Result<PgConnection, StoreError> {
-        Ok(pool::connect_for_maintenance(&self.options).await?)
+        Ok(pool::connect_for_maintenance(self.hosts.current()).await?)
     }
 
     /// Returns the options for connecting to this database.
     pub fn connect_options(&self) -> &PgConnectOptions {
-        &self.options
+        self.hosts.current()
     }
 
     /// Returns the current reference data. A request takes them once, so that it sees one state.
@@ -236,6 +240,16 @@ impl Database {
         Ok(())
     }
 
+    /// Returns the servers of which one takes writes.
+    pub fn hosts(&self) -> &Hosts {
+        &self.hosts
+    }
+
+    /// Looks for a newer primary once a second, where there are several servers. Never returns.
+    pub async fn watch_hosts(self: Arc<Self>) {
+        self.hosts.keep_watching().await;
+    }
+
     /// Compares the standbys with the primary a few times a second. Never returns.
     pub async fn compare_standbys(self: Arc<Self>) {
         self.standbys.keep_comparing(&self.control).await;
@@ -258,7 +272,7 @@ impl Database {
     /// Opens a connection that listens for announcements.
     pub(super) async fn listener(&self) -> Result<PgListener, StoreError> {
         let single = PgPoolOptions::new().max_connections(1).acquire_timeout(Duration::from_secs(3));
-        Ok(PgListener::connect_with(&single.connect_lazy_with(self.options.clone())).await?)
+        Ok(PgListener::connect_with(&single.connect_lazy_with(self.hosts.current().clone())).await?)
     }
 }
 
@@ -285,8 +299,13 @@ async fn open_standbys(
             }
         }
         let timeouts = pools.for_requests();
-        let pool =
-            Pool::new(Access::ReadOnly, options, timeouts.statement(), pools.interactive, timeouts.acquire);
+        let pool = Pool::new(
+            Access::ReadOnly,
+            options.into(),
+            timeouts.statement(),
+            pools.interactive,
+            timeouts.acquire,
+        );
         // Nothing tells this server's cache of employers what has changed, so it stays empty.
         all.push(Standby::new(name, Session::of_registry(pool, timeouts.statement, Arc::default())));
     }
