@@ -164,7 +164,7 @@ impl Mutation for Payment<'_> {
     type Output = Paid;
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Paid>, StoreError> {
-        let Self { actor, rules, moment, month, payer, channel, ref group, ref form } = *self;
+        let Self { actor, rules, moment, month, ref payer, channel, ref group, ref form } = *self;
         payment::lock_payer(conn, payer.id).await?;
         let terms = group.as_ref().map(|group| group.terms.members.digest());
         let new = NewPayment {
@@ -190,7 +190,7 @@ impl Mutation for Payment<'_> {
             return Ok(Done::refused(problems));
         }
         let members = group.as_ref().map(|_| int(recording.people.len()));
-        let account = Account::load(conn, payer, (moment.today, Some(month)), rules).await?;
+        let account = Account::load(conn, payer.clone(), (moment.today, Some(month)), rules).await?;
         if group.is_none() && account.bills.get(&month).is_none_or(|bill| bill.people == 0) {
             let message = "Nobody was enrolled there in this month, so nothing is due.";
             return Ok(Done::refused(vec![Problem::error(ProblemCode::OutOfRange, "month", message)]));

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
+use crate::actions::apply_employer_changes::apply_employer_changes;
 use crate::actions::lapse::lapse;
 use crate::actions::onboarding::retention::{Keeps, Tidied, tidy};
 use crate::actions::onboarding::worker::{self, WorkerSettings};
@@ -41,6 +42,9 @@ impl Background {
             // After the first run of a day this is one cheap query.
             tokio::spawn(repeat(minute, of_database(), async move |database: &Database| {
                 lapse_enrollments(database, clock).await
+            })),
+            tokio::spawn(repeat(minute, of_database(), async move |database: &Database| {
+                apply_employer_changes(database, clock.today()).await.map(|_| ())
             })),
             tokio::spawn(repeat(between_seals, of_database(), seal_audit_trail)),
             tokio::spawn(repeat(second, of_database(), async |database: &Database| {

@@ -22,6 +22,7 @@ mod cors;
 mod coverage;
 mod demo;
 mod documents;
+mod employer_changes;
 mod endpoint;
 mod enrolling;
 mod enrolling_again;

@@ -1,5 +1,6 @@
 //! The payer's month: a list of everybody goes in, and the registry says and does what has changed.
 
+mod classes;
 mod leavers;
 mod races;
 
