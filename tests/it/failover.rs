@@ -97,17 +97,16 @@ async fn a_former_primary_that_still_takes_writes_gets_none() {
     }
 
     // The new primary is away: nothing is written rather than at the former one.
-    execute(&mut connect(successor).await, "alter database registry allow_connections false").await;
+    let elsewhere = successor.options().database("postgres");
+    let mut elsewhere = sqlx::ConnectOptions::connect(&elsewhere).await.unwrap();
+    execute(&mut elsewhere, "alter database registry allow_connections false").await;
     let end = "select pg_terminate_backend(pid) from pg_stat_activity where datname = 'registry'";
-    let mut elsewhere = successor.options().database("postgres");
-    elsewhere = elsewhere.username("postgres");
-    let mut connection = sqlx::ConnectOptions::connect(&elsewhere).await.unwrap();
-    execute(&mut connection, end).await;
+    execute(&mut elsewhere, end).await;
     let person = Person::new(&channel).0;
     let reply = app.post(&token, ENROLL, json!({"v": person})).await;
     assert_eq!(reply.status, StatusCode::SERVICE_UNAVAILABLE, "{}", reply.body);
     assert_eq!(enrolled(former).await, 1);
-    execute(&mut connection, "alter database registry allow_connections true").await;
+    execute(&mut elsewhere, "alter database registry allow_connections true").await;
     enroll(&app, &token, &channel, "after-the-split").await;
     assert_eq!(enrolled(successor).await, 7);
 }
