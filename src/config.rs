@@ -31,6 +31,7 @@ pub use self::quantity::{Days, Seconds};
 pub use self::roster::RosterLimits;
 use crate::store::database::PoolSettings;
 use crate::store::keys::KeyRing;
+use crate::store::standby::StandbySettings;
 
 /// The settings of every command.
 #[derive(Args, Clone, Debug)]
@@ -40,6 +41,23 @@ pub struct Config {
     /// is started in the data folder.
     #[arg(long, env = "DATABASE_URL", global = true, hide_env_values = true, help_heading = "Installation")]
     pub database_url: Option<String>,
+
+    /// Standbys of that PostgreSQL, from which queries read: addresses as that of DATABASE_URL, separated by commas.
+    /// Default: none, everything is read from the primary.
+    #[arg(
+        long,
+        env = "DATABASE_REPLICA_URL",
+        value_name = "URLS",
+        value_delimiter = ',',
+        global = true,
+        hide_env_values = true,
+        help_heading = "Installation"
+    )]
+    pub database_replica_url: Vec<String>,
+
+    /// How far a standby may be behind. One that is further behind is left out.
+    #[arg(long, env = "REGISTRY_REPLICA_MAX_LAG", value_name = "DURATION", default_value_t = Seconds::of(10), global = true, help_heading = "Installation", hide_short_help = true)]
+    pub replica_max_lag: Seconds,
 
     /// Folder of the private PostgreSQL and of the installation's key.
     #[arg(
@@ -176,6 +194,8 @@ pub struct InstallationSettings {
     pub keys: KeyRing,
     /// Where the database is.
     pub server: DatabaseServer,
+    /// Where its standbys are.
+    pub standbys: StandbySettings,
 }
 
 /// Where the database is.
@@ -191,8 +211,26 @@ impl Config {
     /// Returns what is needed to open the database.
     pub fn installation(&self, problems: &mut Problems) -> Option<InstallationSettings> {
         let (pools, server) = self.database(problems);
+        let standbys = self.standbys(problems);
         let keys = problems.ok(self.keys());
-        Some(InstallationSettings { pools, keys: keys?, server: server? })
+        Some(InstallationSettings { pools, keys: keys?, server: server?, standbys: standbys? })
+    }
+
+    /// Returns where the standbys are.
+    pub fn standbys(&self, problems: &mut Problems) -> Option<StandbySettings> {
+        let lag = Seconds::of(1)..=Seconds::of(600);
+        let max_lag = problems.within("REGISTRY_REPLICA_MAX_LAG", self.replica_max_lag, lag).0;
+        let urls = self.database_replica_url.iter().map(|url| url.trim()).filter(|url| !url.is_empty());
+        let servers = urls.map(address).collect::<Option<Vec<_>>>();
+        let servers = servers.context(
+            "DATABASE_REPLICA_URL is not a list of PostgreSQL addresses; write each as postgres://user@host/database, with \
+             commas between them",
+        );
+        let servers = problems.ok(servers)?;
+        if !servers.is_empty() && self.database_url.as_deref().is_none_or(str::is_empty) {
+            problems.add("DATABASE_REPLICA_URL: set DATABASE_URL too; a private PostgreSQL has no standbys");
+        }
+        Some(StandbySettings { servers, max_lag })
     }
 
     /// Returns where the database is, and how many connections it gets.
@@ -247,13 +285,9 @@ impl Config {
     fn server(&self) -> anyhow::Result<DatabaseServer> {
         match self.database_url.as_deref().filter(|url| !url.is_empty()) {
             // The driver's own message could repeat the password.
-            Some(url) => {
-                let is_postgres = url.starts_with("postgres://") || url.starts_with("postgresql://");
-                let options = url.parse().ok().filter(|_| is_postgres);
-                options.map(|options| DatabaseServer::Given(Box::new(options))).context(
-                    "DATABASE_URL is not a PostgreSQL address; write it as postgres://user@host/database",
-                )
-            }
+            Some(url) => address(url).map(|options| DatabaseServer::Given(Box::new(options))).context(
+                "DATABASE_URL is not a PostgreSQL address; write it as postgres://user@host/database",
+            ),
             None if self.is_production() => bail!(
                 "DATABASE_URL is missing: with REGISTRY_ENV=production the registry starts no private PostgreSQL"
             ),
@@ -296,6 +330,12 @@ impl Config {
             .with_context(|| format!("REGISTRY_KEY_FILE: cannot create a key at {}", path.display()))?;
         Ok(path)
     }
+}
+
+/// Reads the address of a server.
+fn address(url: &str) -> Option<PgConnectOptions> {
+    let is_postgres = url.starts_with("postgres://") || url.starts_with("postgresql://");
+    url.parse().ok().filter(|_| is_postgres)
 }
 
 #[cfg(test)]
@@ -342,6 +382,9 @@ mod tests {
             ("--misses-per-hour 0", "REGISTRY_MISSES_PER_HOUR"),
             ("--max-open-batches 0", "REGISTRY_MAX_OPEN_BATCHES"),
             ("--database-url mysql://SECRET", "DATABASE_URL"),
+            ("--database-replica-url postgres://a/b,mysql://SECRET", "DATABASE_REPLICA_URL"),
+            ("--database-replica-url postgres://SECRET/b", "DATABASE_REPLICA_URL"),
+            ("--replica-max-lag 0", "REGISTRY_REPLICA_MAX_LAG"),
             ("--key-file /nowhere/key", "REGISTRY_KEY_FILE"),
         ] {
             let found = problems(&format!("{production} {wrong}"));

@@ -1,4 +1,4 @@
-//! C2: the monthly list of a company with 100,000 rows, in a copy of the register. The plan is measured in rows per second, and
+//! C2: the monthly list of a company (`--list-rows`, by default 100,000), in a copy of the register. The plan is measured in rows per second, and
 //! its application against the same changes as set-based SQL by hand.
 
 use std::time::{Duration, Instant};
@@ -22,8 +22,6 @@ const START: &str = "mutation Start($input: StartOnboardingInput!) {
 }";
 /// The first number for people of the company.
 const FIRST: u64 = 8_500_000;
-/// Rows of the list.
-const ROWS: u64 = 100_000;
 /// Of a hundred rows, so many join, leave, and have another wage.
 const JOIN: u64 = 3;
 const LEAVE: u64 = 2;
@@ -42,7 +40,7 @@ fn change(at: u64) -> people::Listed {
 }
 
 /// Measures the list.
-pub async fn measure(_: &Cli, register: &Register, report: &mut Report) -> anyhow::Result<()> {
+pub async fn measure(cli: &Cli, register: &Register, report: &mut Report) -> anyhow::Result<()> {
     let viewer = request(&register.token, "{ viewer { name } }", &json!({}));
     let server = Server::start(register, "warn", &viewer).await?;
     let mut office = Office {
@@ -50,24 +48,26 @@ pub async fn measure(_: &Cli, register: &Register, report: &mut Report) -> anyho
         client: Client::connect(server.address).await?,
         sql: register.connect().await?,
         employer: String::new(),
+        rows: cli.list_rows / 100 * 100,
     };
+    let rows = office.rows;
     office.open().await?;
-    let staff = (0..ROWS).filter(|&at| change(at) != people::Listed::Joins);
+    let staff = (0..rows).filter(|&at| change(at) != people::Listed::Joins);
     let roster = people::list(staff.map(|at| (FIRST + at, people::Listed::Unchanged)));
     office.send(json!({}), &roster).await?;
-    let list = people::list((0..ROWS).map(|at| (FIRST + at, change(at))));
+    let list = people::list((0..rows).map(|at| (FIRST + at, change(at))));
     let month = json!({"kind": "MONTHLY_LIST", "month": "2014-09-01"});
     let Sent { batch, planned, applied } = office.send(month, &list).await?;
-    let changes = ROWS / 100 * (JOIN + LEAVE + CHANGE);
+    let changes = rows / 100 * (JOIN + LEAVE + CHANGE);
     let by_hand = office.by_hand(batch).await?;
     let seconds = |time: Duration| time.as_secs_f64();
     report.add(Row {
         part: "C2",
         participants: register.participants,
-        what: format!("a monthly list of {ROWS} rows, planned"),
+        what: format!("a monthly list of {rows} rows, planned"),
         registry: format!("{:.2} s", seconds(planned)),
         compared_with: "rows/s".to_owned(),
-        value: ROWS as f64 / seconds(planned),
+        value: rows as f64 / seconds(planned),
         target: Target::AtLeast(25_000.0),
     });
     report.add(Row {
@@ -95,6 +95,8 @@ struct Office<'a> {
     client: Client,
     sql: PgConnection,
     employer: String,
+    /// Rows of the list.
+    rows: u64,
 }
 
 impl Office<'_> {
@@ -145,7 +147,7 @@ impl Office<'_> {
 
     /// Does the changes of the list to other people of the company. Returns the time, up to the commit.
     async fn by_hand(&mut self, batch: i64) -> anyhow::Result<Duration> {
-        let (leave, change) = (ROWS / 100 * LEAVE, ROWS / 100 * CHANGE);
+        let (leave, change) = (self.rows / 100 * LEAVE, self.rows / 100 * CHANGE);
         let prepare = format!(
             "create temp table joiner as
                  select participant_id as was, nextval('participant_id_seq') as id,
@@ -171,7 +173,7 @@ impl Office<'_> {
         )
         .fetch_one(&mut self.sql)
         .await?;
-        ensure!(u64::try_from(done)? == ROWS / 100 * (JOIN + LEAVE + CHANGE), "{done} changes by hand");
+        ensure!(u64::try_from(done)? == self.rows / 100 * (JOIN + LEAVE + CHANGE), "{done} changes by hand");
         Ok(time)
     }
 }

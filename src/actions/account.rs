@@ -14,6 +14,7 @@ use crate::store::{StoreError, association, employer, payment};
 use domain::actor::{Actor, Right};
 use domain::channel::Channel;
 use domain::day::first_of_month;
+use domain::employer::{Classification, Dated};
 use domain::money::{
     Allocation, AllocationOrder, Bill, FineTerms, Instalment, Ledger, MonthDue, PayerKind, Receipt, allocate,
     fine_of,
@@ -23,14 +24,14 @@ use domain::rule::Rulebook;
 use domain::timeline::PaidMonths;
 
 /// A payer, as far as bills and payments depend on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payer {
     /// Its id.
     pub id: PayerId,
     /// Its province.
     pub province: i16,
-    /// Its work-accident risk class; that of an association is never asked for.
-    pub risk_class: i16,
+    /// Its risk class and size on each day; those of an association are never asked for.
+    pub classification: Dated<Classification>,
 }
 
 /// Returns a payer whose bill the actor may see: a partner with a payer of its own sees that one only, and others those of
@@ -47,15 +48,15 @@ pub(super) async fn find_payer(
     let found = match id.kind {
         PayerKind::Employer => {
             let row = employer::by_ids(session, &[id.id]).await?.remove(&id.id);
-            row.map(|row| (row.province_id, row.risk_class))
+            row.map(|row| (row.province_id, row.classifications()))
         }
         PayerKind::Association => {
             let row = association::by_ids(session, &[id.id]).await?.remove(&id.id);
-            row.map(|row| (row.province_id, 1))
+            row.map(|row| (row.province_id, Dated::always(Classification::NO_EMPLOYER)))
         }
     };
     let provinces = &actor.scope.provinces;
-    let payer = found.map(|(province, risk_class)| Payer { id, province, risk_class });
+    let payer = found.map(|(province, classification)| Payer { id, province, classification });
     Ok(payer.filter(|payer| provinces.is_empty() || provinces.contains(&payer.province)))
 }
 
@@ -105,7 +106,7 @@ impl<'a> Account<'a> {
         let from = present.checked_sub_months(Months::new(reviewed)).unwrap_or(present);
         let from = oldest.map_or(from, |oldest| oldest.min(from));
         let months = (from, present);
-        let bills = bill::of_months(conn, payer.id, payer.risk_class, months, true, rules).await?;
+        let bills = bill::of_months(conn, (payer.id, &payer.classification), months, true, rules).await?;
         let paid = Ledger::of(&receipts, &kept);
         let due = |(&month, bill): (&NaiveDate, &Bill)| {
             let amount = match month < from {

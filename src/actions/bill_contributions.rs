@@ -44,7 +44,8 @@ pub async fn bill_of(
     let reference = database.reference();
     let rules = &reference.rules;
     let session = &database.writer;
-    let bills = bill::of_months(session, payer.id, payer.risk_class, (month, month), false, rules).await?;
+    let bills =
+        bill::of_months(session, (payer.id, &payer.classification), (month, month), false, rules).await?;
     let bill = bills.into_values().next().ok_or_else(|| StoreError::Fault("a month has no bill".into()))?;
     let (receipts, allocations) = payment::ledger_of(session, payer.id).await?;
     let ledger = Ledger::of(&receipts, &allocations);

@@ -170,7 +170,7 @@ impl Planner<'_> {
             }
         }
         if behind > 0 {
-            let message = format!("{behind} members have not paid the month before.");
+            let message = format!("Members who have not paid the month before: {behind}.");
             let problem = Problem::error(ProblemCode::OutOfRange, "month", message);
             return Err(vec![problem.hint("Begin with an earlier month, or leave them out.")]);
         }

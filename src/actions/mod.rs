@@ -11,7 +11,7 @@
 //! - `retracting.rs` computes a history without an event, and writes it.
 //! - `changing.rs` updates what follows from a change of people: counters, status, payers.
 //! - [`quota`] limits what a client can learn about people whom it may not see.
-//! - [`onboarding`] is the worker that plans and applies batches; [`lapse`] is the daily run.
+//! - [`onboarding`] is the worker that plans and applies batches; [`lapse`] and [`apply_employer_changes`] are daily runs.
 //!
 //! # What is not
 //! No SQL (see `store`), no rule (see the package `domain`), no clock: today is an argument.
@@ -23,11 +23,13 @@
 //! 3. Add the mutation to its noun in `graphql`.
 
 mod account;
+pub mod apply_employer_changes;
 pub mod approve_onboarding;
 pub mod bill_contributions;
 pub mod cancel_onboarding;
 pub mod change_client;
 pub mod change_contact;
+pub mod change_employer;
 pub mod change_wage;
 mod changing;
 pub mod clear_licence;
@@ -59,6 +61,7 @@ pub mod register_client;
 pub mod register_employer;
 pub mod reopen_employer;
 mod request;
+pub mod retract_employer_event;
 pub mod retract_event;
 pub mod retracting;
 pub mod reverse_payment;

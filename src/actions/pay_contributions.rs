@@ -164,7 +164,7 @@ impl Mutation for Payment<'_> {
     type Output = Paid;
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Paid>, StoreError> {
-        let Self { actor, rules, moment, month, payer, channel, ref group, ref form } = *self;
+        let Self { actor, rules, moment, month, ref payer, channel, ref group, ref form } = *self;
         payment::lock_payer(conn, payer.id).await?;
         let terms = group.as_ref().map(|group| group.terms.members.digest());
         let new = NewPayment {
@@ -190,7 +190,7 @@ impl Mutation for Payment<'_> {
             return Ok(Done::refused(problems));
         }
         let members = group.as_ref().map(|_| int(recording.people.len()));
-        let account = Account::load(conn, payer, (moment.today, Some(month)), rules).await?;
+        let account = Account::load(conn, payer.clone(), (moment.today, Some(month)), rules).await?;
         if group.is_none() && account.bills.get(&month).is_none_or(|bill| bill.people == 0) {
             let message = "Nobody was enrolled there in this month, so nothing is due.";
             return Ok(Done::refused(vec![Problem::error(ProblemCode::OutOfRange, "month", message)]));
@@ -227,8 +227,7 @@ impl Payment<'_> {
         };
         let total = plan.total();
         if self.form.amount < total {
-            let members = plan.members();
-            let message = format!("{members} members owe {total} rupiah for these months.");
+            let message = format!("The members who pay owe {total} rupiah for these months.");
             let problem = Problem::error(ProblemCode::OutOfRange, "amount", message);
             let problem = problem.hint("Ask for the quote of the bill before you take the money.");
             return Ok(Err(vec![problem.within(&["payment"])]));
@@ -248,9 +247,7 @@ impl Payment<'_> {
         group_payment::insert_covered(conn, id, &plan.covered).await?;
         Ok(Ok(()))
     }
-}
 
-impl Payment<'_> {
     /// Answers a payment whose reference the channel has used before: as the first time, or with what differs.
     fn again(&self, known: &PaymentRow, terms: Option<&[u8]>) -> Done<Paid> {
         let differs = |is_different: bool, path: &[&str], message: &str| {

@@ -62,6 +62,8 @@ pub async fn look_up(
 /// [`ActionError::QuotaSpent`] if concurrent lookups have used up the quota.
 pub async fn missed(database: &Database, actor: &Actor) -> Result<(), ActionError> {
     let spent = lookup_miss::add(&database.control, &actor.client, 1).await?;
+    // A standby that has not heard of it would allow one lookup more.
+    database.standbys.wrote(actor.client_id);
     if spent.misses <= database.misses_per_hour { Ok(()) } else { Err(refusal(spent)) }
 }
 

@@ -7,12 +7,15 @@ use sqlx::PgConnection;
 use super::quota::MissCounter;
 use super::request::{Mutation, Request};
 use super::{ActionError, Done, Submission, collect, keep, terms};
-use crate::store::employer::{self, NewEmployer};
+use crate::store::employer::{self, NewEmployer, TakenNumbers};
 use crate::store::keys::{Keys, NumberKind};
 use crate::store::{Database, StoreError, rotation};
 use domain::actor::{Actor, Right};
-use domain::employer::{BusinessNumber, EmployerKind, Headcount, OrganisationName, RiskClass, TaxNumber};
-use domain::problem::{Problem, ProblemCode, refuses};
+use domain::employer::{
+    BusinessNumber, EmployerField, EmployerKind, EmployerSize, Headcount, OrganisationName, RiskClass,
+    StoredNumber, TaxNumber, number_taken,
+};
+use domain::problem::{Problem, refuses};
 
 /// The input.
 #[derive(Clone, Serialize)]
@@ -25,12 +28,16 @@ pub struct Input {
     pub tax_number: Option<String>,
     /// Business number (NIB), as typed.
     pub business_number: Option<String>,
-    /// EmployerRegistration-accident risk class.
+    /// Work-accident risk class.
     pub risk_class: i32,
     /// Province.
     pub province_code: String,
     /// The number of workers that it declares.
     pub declared_headcount: Option<i32>,
+    /// Size of the business. Left out of the fingerprint where it is not given, so that a retry of a request of an earlier
+    /// release is still one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<EmployerSize>,
 }
 
 domain::redacted_debug!(Input);
@@ -85,7 +92,12 @@ impl Mutation for EmployerRegistration<'_> {
     type Output = Registered;
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Registered>, StoreError> {
-        let inserted = employer::insert(conn, self.actor, &self.new).await?;
+        let numbers = (self.new.tax_number.as_ref(), self.new.business_number.as_deref());
+        let taken = employer::claim_numbers(conn, None, numbers, self.today).await?;
+        let inserted = match taken == TakenNumbers::default() {
+            true => employer::insert(conn, self.actor, &self.new).await?,
+            false => None,
+        };
         if let Some(misses) = self.misses.filter(|_| inserted.is_none())
             && misses.count(1).await?
         {
@@ -100,7 +112,13 @@ impl Mutation for EmployerRegistration<'_> {
         }
         Ok(match inserted {
             Some(employer) => Done::did(Registered { employer }, self.warnings.clone()),
-            None => Done::refused([vec![taken(conn, &self.new).await?], self.warnings.clone()].concat()),
+            None => {
+                // If both numbers are taken, the answer names the business number, which is public.
+                let is_business = taken.business_taken || self.new.tax_number.is_none();
+                let field =
+                    if is_business { EmployerField::BusinessNumber } else { EmployerField::TaxNumber };
+                Done::refused([vec![number_taken(field)], self.warnings.clone()].concat())
+            }
         })
     }
 }
@@ -128,10 +146,10 @@ fn judge(
         (Some(name), Some(province_id), Some(risk_class)) if !refuses(&problems) => {
             let seal = |number: &TaxNumber| {
                 let keys = &database.keys;
-                (
-                    keys.index(NumberKind::TaxNumber, number.as_str()),
-                    keys.seal(NumberKind::TaxNumber, number.as_str()),
-                )
+                StoredNumber {
+                    index: keys.index(NumberKind::TaxNumber, number.as_str()),
+                    sealed: keys.seal(NumberKind::TaxNumber, number.as_str()),
+                }
             };
             let new = NewEmployer {
                 name: name.as_str().to_owned(),
@@ -142,22 +160,11 @@ fn judge(
                 risk_class: i16::try_from(risk_class.get()).expect("a risk class is 1 to 5"),
                 province_id,
                 declared_headcount: headcount.map(Headcount::get),
+                size: input.size,
             };
             let is_personal = tax_number.is_some_and(|number| number.is_personal());
             Ok(Judged { new, warnings: problems, is_personal })
         }
         _ => Err(problems),
     }
-}
-
-/// The problem of a number that belongs to another employer. If both do, it names the business number, which is public. Queries
-/// on the connection of the transaction, because waiting for a second one can deadlock.
-async fn taken(conn: &mut PgConnection, new: &NewEmployer) -> Result<Problem, StoreError> {
-    let by_business_number = match &new.business_number {
-        Some(number) => employer::find_by_business_number(conn, number).await?.is_some(),
-        None => false,
-    };
-    let field = if by_business_number { "businessNumber" } else { "taxNumber" };
-    Ok(Problem::error(ProblemCode::Conflict, field, "An employer with this number is registered already.")
-        .hint("Look it up: employer(by: {…}) { id name }."))
 }

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use chrono::NaiveDate;
 
 use super::keep;
+use crate::store::employer::EmployerRow;
 use crate::store::reference::Reference;
 use crate::store::session::Session;
 use crate::store::{StoreError, association, employer};
 use domain::actor::Actor;
 use domain::channel::Channel;
+use domain::employer::{Classification, Dated};
 use domain::enrollment::{CivilServantCategory, Lookup, Payer, Programme, Segment, Terms};
 use domain::problem::{Problem, ProblemCode};
 use domain::province::Province;
@@ -30,6 +32,8 @@ pub(super) struct Found {
     pub province: i16,
     pub channel: Arc<Channel>,
     pub employer: Option<Payer>,
+    /// Risk class and size of the employer.
+    pub classification: Option<Dated<Classification>>,
     pub association: Option<i64>,
 }
 
@@ -39,6 +43,7 @@ pub(super) struct LookedUp {
     province: Lookup<i16>,
     channel: Lookup<Arc<Channel>>,
     employer: Lookup<Payer>,
+    classification: Option<Dated<Classification>>,
     association: Lookup<i64>,
     /// The problems of records that do not exist or are outside the actor's scope.
     pub problems: Vec<Problem>,
@@ -72,6 +77,7 @@ impl LookedUp {
             programmes: asked.programmes,
             channel,
             employer: self.employer,
+            classification: self.classification.as_ref(),
             association: self.association,
             province: self.province,
             starts_on: asked.starts_on,
@@ -87,6 +93,7 @@ impl LookedUp {
                 province,
                 channel,
                 employer: self.employer.found(),
+                classification: self.classification,
                 association: self.association.found(),
             }),
             _ => Err(self.problems),
@@ -105,8 +112,12 @@ pub(super) async fn look_up(
     let mut problems = Vec::new();
     let province = look(find_province(reference, actor, today, named.province_code), &mut problems);
     let channel = look(find_channel(reference, actor, named.channel_code), &mut problems);
+    let mut classification = None;
     let employer = match (named.employer, actor.scope.employer) {
-        (Some(id), _) => look(find_employer(session, actor, id).await?, &mut problems),
+        (Some(id), _) => look(find_employer_row(session, actor, id).await?, &mut problems).map(|row| {
+            classification = Some(row.classifications());
+            payer(&row)
+        }),
         (None, None) => Lookup::NotNamed,
         // A partner enrolls only its own people, so it must name its employer.
         (None, Some(own)) => {
@@ -122,7 +133,7 @@ pub(super) async fn look_up(
             Lookup::NotNamed
         }
     };
-    Ok(LookedUp { province, channel, employer, association, problems })
+    Ok(LookedUp { province, channel, employer, classification, association, problems })
 }
 
 fn look<T>(result: Result<T, Problem>, problems: &mut Vec<Problem>) -> Lookup<T> {
@@ -202,13 +213,22 @@ pub(super) async fn find_employer(
     actor: &Actor,
     id: i64,
 ) -> Result<Result<Payer, Problem>, StoreError> {
+    Ok(find_employer_row(session, actor, id).await?.map(|row| payer(&row)))
+}
+
+fn payer(row: &EmployerRow) -> Payer {
+    Payer { id: row.id, kind: row.kind, closed_on: row.closed_on }
+}
+
+async fn find_employer_row(
+    session: &Session,
+    actor: &Actor,
+    id: i64,
+) -> Result<Result<EmployerRow, Problem>, StoreError> {
     if let Some(own) = actor.scope.employer.filter(|&own| own != id) {
         return Ok(Err(out_of_scope("employerId", &employer_scope(session, own).await?)));
     }
-    Ok(match employer::by_ids(session, &[id]).await?.remove(&id) {
-        Some(row) => Ok(Payer { id, risk_class: row.risk_class, kind: row.kind, closed_on: row.closed_on }),
-        None => Err(no_employer()),
-    })
+    Ok(employer::by_ids(session, &[id]).await?.remove(&id).ok_or_else(no_employer))
 }
 
 /// Returns the problem of an id that no employer has.

@@ -141,6 +141,8 @@ impl EnrollmentTransfer<'_> {
             programmes: &self.row.programmes,
             channel: self.channel.map_or(Lookup::Failed, Lookup::Found),
             employer: self.payer.map_or(Lookup::Failed, Lookup::Found),
+            // The programmes stay: the bill of the new employer names those that are missing.
+            classification: None,
             association: Lookup::NotNamed,
             province: Lookup::Found(person.residence.on(self.input.on)),
             starts_on: self.input.on,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
+use crate::actions::apply_employer_changes::apply_employer_changes;
 use crate::actions::lapse::lapse;
 use crate::actions::onboarding::retention::{Keeps, Tidied, tidy};
 use crate::actions::onboarding::worker::{self, WorkerSettings};
@@ -42,6 +43,9 @@ impl Background {
             tokio::spawn(repeat(minute, of_database(), async move |database: &Database| {
                 lapse_enrollments(database, clock).await
             })),
+            tokio::spawn(repeat(minute, of_database(), async move |database: &Database| {
+                apply_employer_changes(database, clock.today()).await.map(|_| ())
+            })),
             tokio::spawn(repeat(between_seals, of_database(), seal_audit_trail)),
             tokio::spawn(repeat(second, of_database(), async |database: &Database| {
                 count::fold(&database.control).await.map(|_| ())
@@ -57,6 +61,7 @@ impl Background {
             })),
             tokio::spawn(authority.clone().renew_keys()),
             tokio::spawn(of_database().follow_reference()),
+            tokio::spawn(of_database().compare_standbys()),
         ];
         let processing = (0..workers).map(|_| process_onboardings(Arc::clone(database), clock, worker));
         tasks.extend(processing.map(tokio::spawn));

@@ -41,6 +41,7 @@ impl Doctor {
         let mut problems = Problems::default();
         let settings = self.serve.settings(config, &mut problems).await;
         let (pools, server) = config.database(&mut problems);
+        let standbys = config.standbys(&mut problems).unwrap_or_default();
         let to_be_made = config.key_to_be_made();
         let keys = match to_be_made {
             None => problems.ok(config.keys()),
@@ -60,7 +61,7 @@ impl Doctor {
         found.push(traces());
         match server {
             Some(DatabaseServer::Given(options)) => {
-                found.extend(examine(&options, pools, keys, config.is_production()).await);
+                found.extend(examine(&options, pools, keys, config.is_production(), &standbys).await);
             }
             Some(DatabaseServer::Private(folder)) => {
                 let text = format!(

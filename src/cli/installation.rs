@@ -10,6 +10,7 @@ use private_postgres::{Cluster, ClusterSettings, Durability};
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseServer, InstallationSettings, Problems};
 use crate::store::Database;
+use crate::store::standby::StandbySettings;
 
 /// An open database.
 pub struct Installation {
@@ -28,7 +29,9 @@ impl Installation {
     pub async fn open(config: &Config) -> anyhow::Result<Self> {
         let mut problems = Problems::default();
         let settings = config.installation(&mut problems);
-        Self::open_with(problems.finish(settings)?).await
+        let settings = problems.finish(settings)?;
+        // A command writes, or reads everything at one moment.
+        Self::open_with(InstallationSettings { standbys: StandbySettings::default(), ..settings }).await
     }
 
     /// Opens the database with settings that were read before.
@@ -36,7 +39,7 @@ impl Installation {
     /// # Errors
     /// The database cannot be used.
     pub async fn open_with(settings: InstallationSettings) -> anyhow::Result<Self> {
-        let InstallationSettings { pools, keys, server } = settings;
+        let InstallationSettings { pools, keys, server, standbys } = settings;
         let (options, cluster) = match server {
             DatabaseServer::Given(options) => (*options, None),
             DatabaseServer::Private(folder) => {
@@ -44,8 +47,8 @@ impl Installation {
                 (cluster.options(), Some(cluster))
             }
         };
-        let database =
-            Database::open(options, keys, pools).await.context("the registry cannot use its database")?;
+        let database = Database::open_with_standbys(options, standbys, keys, pools).await;
+        let database = database.context("the registry cannot use its database")?;
         if !database.is_durable().await? {
             tracing::warn!(
                 "PostgreSQL runs without fsync or synchronous_commit: a crash can lose acknowledged writes"

@@ -33,6 +33,7 @@ mod problem_rows;
 mod progress;
 mod report_file;
 mod summary;
+mod table;
 mod template_file;
 
 pub use args::Onboard;

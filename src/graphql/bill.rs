@@ -90,6 +90,12 @@ impl ContributionBill {
         self.state.bill.lines.iter().map(BilledProgramme::of).collect()
     }
 
+    /// Programmes that are mandatory by the size of the employer in this month, and that people lack. Nothing is billed for
+    /// them. Empty where the size is not recorded.
+    fn missing_programmes(&self) -> Vec<MissingProgramme> {
+        self.state.bill.missing.iter().map(MissingProgramme::of).collect()
+    }
+
     /// Contributions due from the employer.
     fn employer(&self) -> Rupiah {
         Rupiah(self.state.bill.employer())
@@ -133,7 +139,7 @@ impl ContributionBill {
 
     /// What is owed for months before this one, fines left out. A payment clears these first.
     async fn owed_before(&self, ctx: &Context<'_>) -> Option<Result<Rupiah, FieldError>> {
-        let (payer, month) = (self.state.payer, self.state.bill.month);
+        let (payer, month) = (self.state.payer.clone(), self.state.bill.month);
         let owed = owed_before(&caller(ctx).database, self.today, payer, month).await;
         Some(owed.map(Rupiah).map_err(FieldError::from))
     }
@@ -181,7 +187,7 @@ impl ContributionBill {
             Ok(members) => members,
             Err(error) => return Some(Err(error)),
         };
-        let (payer, month) = (self.state.payer, self.state.bill.month);
+        let (payer, month) = (self.state.payer.clone(), self.state.bill.month);
         let terms = GroupTerms { months, members };
         let quoted = quote(&caller(ctx).database, self.today, payer, month, &terms).await;
         Some(quoted.map(GroupQuote::from).map_err(FieldError::from))
@@ -272,6 +278,24 @@ impl BilledProgramme {
     }
 }
 
+/// A mandatory programme that people of a bill lack.
+#[derive(SimpleObject, rows::Row)]
+pub struct MissingProgramme {
+    /// The programme.
+    programme: Programme,
+    /// Number of billed enrollments without it.
+    people: i32,
+    /// Rule that makes it mandatory.
+    rule: RuleCitation,
+}
+
+impl MissingProgramme {
+    fn of(missing: &model::MissingProgramme) -> Self {
+        let model::MissingProgramme { programme, people, ref rule } = *missing;
+        Self { programme: programme.into(), people: int(people), rule: rule.clone().into() }
+    }
+}
+
 /// Root fields of this module.
 #[derive(Default)]
 pub struct BillQuery;
@@ -316,12 +340,20 @@ async fn find(
 pub(super) const DECLARATIONS: Declarations = Declarations {
     rights: &[(
         Right::ReadPayments,
-        &["Query.contributionBill", "ContributionBill", "BilledProgramme", "GroupQuote", "QuotedMonth"],
+        &[
+            "Query.contributionBill",
+            "ContributionBill",
+            "BilledProgramme",
+            "GroupQuote",
+            "QuotedMonth",
+            "MissingProgramme",
+        ],
     )],
     rules: Rules {
         lists: &[
             ("BilledProgramme", domain::enrollment::Programme::VARIANTS.len()),
             ("QuotedMonth", *model::MAXIMUM_MONTHS.end() as usize),
+            ("MissingProgramme", domain::enrollment::Programme::VARIANTS.len()),
         ],
         // Each reads all people of the payer.
         prices: &[

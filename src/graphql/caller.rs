@@ -8,8 +8,10 @@ use zeroize::Zeroizing;
 use super::error::FieldError;
 use crate::clock::Clock;
 use crate::store::Database;
+use crate::store::coverage::Country;
 use crate::store::reference::Reference;
 use crate::store::session::Session;
+use crate::store::standby::Standby;
 use domain::access::{Purpose, Right};
 use domain::actor::Actor;
 use domain::identity;
@@ -21,6 +23,8 @@ pub struct Caller {
     pub database: Arc<Database>,
     /// The session that resolvers read through. Row security applies to it.
     pub session: Session,
+    /// The standby of that session; `None`: the primary.
+    standby: Option<Arc<Standby>>,
     /// The client, its role and its scope.
     pub actor: Arc<Actor>,
     /// Provinces, channels and rules as of the start of the request.
@@ -35,7 +39,18 @@ impl Caller {
     /// Returns the caller of a new request.
     pub fn new(database: Arc<Database>, actor: Arc<Actor>, clock: Clock) -> Self {
         let reference = database.reference();
-        Self { session: database.reading(&actor), database, actor, reference, clock, purpose: None }
+        let session = database.reading(&actor);
+        Self { session, standby: None, database, actor, reference, clock, purpose: None }
+    }
+
+    /// Returns the same caller, who reads at a standby.
+    pub fn at(self, standby: &Arc<Standby>) -> Self {
+        Self { session: standby.reading(&self.actor), standby: Some(Arc::clone(standby)), ..self }
+    }
+
+    /// Returns the current counters of the country as the server has them that this caller reads from.
+    pub fn country(&self) -> &Country {
+        self.standby.as_ref().map_or(&self.database.country, |standby| standby.country())
     }
 
     /// Returns the same caller with a purpose for reading personal data.

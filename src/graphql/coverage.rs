@@ -134,8 +134,8 @@ impl Coverage {
     async fn read(caller: &Caller, question: Question) -> Result<Self, FieldError> {
         caller.require(Right::ReadCoverage)?;
         let past = question.past(caller);
-        let Caller { database, session, actor, .. } = caller;
-        let source = (&database.country, &*caller.reference);
+        let Caller { session, actor, .. } = caller;
+        let source = (caller.country(), &*caller.reference);
         let figures = store::figures(source, (session, actor), &question.part, past).await?;
         Ok(Self::of(caller, question, figures))
     }

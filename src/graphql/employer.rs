@@ -1,7 +1,9 @@
 //! Employers.
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, OneofObject, Result};
+use chrono::NaiveDate;
 use graphql_front::catalogue::Rules;
+use strum::VariantArray as _;
 
 use super::argument::{OrderDirection, all_of, order_of, province_of, words_of};
 use super::caller::Caller;
@@ -10,7 +12,8 @@ use super::context::{caller, request};
 use super::count::{ParticipantCounts, counts};
 use super::declarations::Declarations;
 use super::error::FieldError;
-use super::loaders::{TotalOf, load, load_page};
+use super::input::Lenient;
+use super::loaders::{TotalOf, load, load_page, missing};
 use super::node_id::{NodeId, employer_id};
 use super::participant::{ParticipantConnection, ParticipantFilter, ParticipantOrder, people_of};
 use super::province::Province;
@@ -22,24 +25,39 @@ use crate::store::keys::{NumberKind, WrongKey};
 use crate::store::participant::PeopleOf;
 use domain::actor::Right;
 use domain::employer::{self as model, BusinessNumber, TaxNumber};
+use domain::enrollment::{Programme, Segment};
 use domain::identity;
 use domain::page::{Direction, Order};
 use domain::text;
 
 mod change;
+mod event;
+mod size;
 
 pub use change::EmployerMutation;
+pub use event::{EmployerEvent, EmployerEventConnection, EmployerEventEdge};
+pub use size::{EmployerSize, MandatoryProgramme, mandatory};
 
 /// An employer.
 #[derive(Clone, Debug)]
-pub struct Employer(EmployerRow);
+pub struct Employer {
+    row: EmployerRow,
+    /// The day as of which it is shown; `None`: today.
+    on: Option<NaiveDate>,
+}
 
 connection!(EmployerConnection, EmployerEdge, Employer, "employers", "employer");
 
 impl Employer {
-    /// An employer.
+    /// An employer, as it is today.
     pub fn new(row: EmployerRow) -> Self {
-        Self(row)
+        Self { row, on: None }
+    }
+
+    /// Returns the employer as of a day, if there is one.
+    pub fn as_of(self, day: Option<NaiveDate>) -> Self {
+        let Some(day) = day else { return self };
+        Self { row: self.row.on(day), on: Some(day) }
     }
 
     /// Loads the employer with an internal id.
@@ -47,7 +65,7 @@ impl Employer {
     /// # Errors
     /// The database is unavailable.
     pub async fn load(ctx: &Context<'_>, id: i64) -> Result<Option<Self>, StoreError> {
-        Ok(load(&request(ctx).loaders.employers, id).await?.map(Self))
+        Ok(load(&request(ctx).loaders.employers, id).await?.map(Self::new))
     }
 }
 
@@ -57,43 +75,71 @@ impl Employer {
 impl Employer {
     /// Opaque, stable id.
     pub(super) async fn id(&self) -> ID {
-        NodeId::Employer(self.0.id).encode()
+        NodeId::Employer(self.row.id).encode()
     }
 
     /// Name of the employer.
     fn name(&self) -> &str {
-        &self.0.name
+        &self.row.name
     }
 
     /// Kind of employer.
     fn kind(&self) -> EmployerKind {
-        self.0.kind.into()
+        self.row.kind.into()
     }
 
     /// Tax number (NPWP) in the form with 16 digits. Masked if it is a person's identity number. Null if you are
     /// another employer.
     fn tax_number(&self, ctx: &Context<'_>) -> Option<Result<String, FieldError>> {
-        Some(visible_tax_number(caller(ctx), &self.0)?.map_err(FieldError::from))
+        Some(visible_tax_number(caller(ctx), &self.row)?.map_err(FieldError::from))
     }
 
     /// Business number (NIB), 13 digits. Companies have one since 2018.
     fn business_number(&self) -> Option<&str> {
-        self.0.business_number.as_deref()
+        self.row.business_number.as_deref()
     }
 
     /// Work-accident risk class, from 1 (I) to 5 (V).
     fn risk_class(&self) -> i32 {
-        self.0.risk_class.into()
+        self.row.risk_class.into()
+    }
+
+    /// Size of the business, by which programmes are mandatory. Null if it is not recorded.
+    fn size(&self) -> Option<EmployerSize> {
+        self.row.size.map(EmployerSize::from)
+    }
+
+    /// Programmes that are mandatory for its wage earners by its size on a day, with the rule behind each. Empty if the size
+    /// is not recorded.
+    async fn mandatory_programmes(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The day (default: today, or the day of `asOf`).")] on: Option<Lenient<Date>>,
+    ) -> Option<Result<Vec<MandatoryProgramme>, FieldError>> {
+        Some(self.mandatory_on(ctx, on).await)
+    }
+
+    /// Changes of its name, numbers, risk class and size (`changeEmployer`), newest first. An employer sees its own only.
+    async fn events(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Returns the first n items (default 20, maximum 100).")] first: Option<i32>,
+        #[graphql(desc = "Returns items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns the last n items (maximum 100).")] last: Option<i32>,
+        #[graphql(desc = "Returns items before this cursor.")] before: Option<String>,
+    ) -> Option<Result<EmployerEventConnection, FieldError>> {
+        let arguments = PageArguments { first, after, last, before };
+        Some(event::page_of(ctx, self.row.id, arguments).await)
     }
 
     /// Province in which it is based.
     fn province(&self, ctx: &Context<'_>) -> Result<Province, FieldError> {
-        Province::find(caller(ctx), self.0.province_id)
+        Province::find(caller(ctx), self.row.province_id)
     }
 
     /// Number of workers by the employer's newest declaration (see `declareHeadcount`). Null if it never declared one.
     fn declared_headcount(&self) -> Option<i32> {
-        self.0.declared_headcount
+        self.row.declared_headcount
     }
 
     /// People with an enrollment at this employer, open or ended, by default in the order of their first enrollment.
@@ -109,22 +155,40 @@ impl Employer {
         #[graphql(desc = "Order of the items.")] order_by: Option<ParticipantOrder>,
     ) -> Option<Result<ParticipantConnection, FieldError>> {
         let arguments = PageArguments { first, after, last, before };
-        Some(people_of(ctx, PeopleOf::Employer, self.0.id, arguments, (filter_by, order_by)).await)
+        Some(people_of(ctx, PeopleOf::Employer, self.row.id, arguments, (filter_by, order_by)).await)
     }
 
     /// Number of its people by status. Each person counts once, with the best status of their enrollments here.
     async fn counts(&self, ctx: &Context<'_>) -> Result<ParticipantCounts, FieldError> {
-        counts(ctx, CountsBy::Employer, self.0.id).await
+        counts(ctx, CountsBy::Employer, self.row.id).await
     }
 
     /// First day on which the employer employs nobody. Null while it is open.
     fn closed_on(&self) -> Option<Date> {
-        self.0.closed_on.map(Date)
+        self.row.closed_on.map(Date)
     }
 
     /// Time of registration.
     fn registered_at(&self) -> DateTime {
-        self.0.registered_at.into()
+        self.row.registered_at.into()
+    }
+}
+
+impl Employer {
+    async fn mandatory_on(
+        &self,
+        ctx: &Context<'_>,
+        on: Option<Lenient<Date>>,
+    ) -> Result<Vec<MandatoryProgramme>, FieldError> {
+        let (caller, segment) = (caller(ctx), Segment::WageEarner);
+        let Some(on) = on.map(|on| on.argument("on")).transpose()? else {
+            let day = self.on.unwrap_or_else(|| caller.today());
+            return Ok(mandatory(caller, segment, (self.row.size, day), &[]));
+        };
+        // A row of a list does not know other days.
+        let row = load(&request(ctx).loaders.employers, self.row.id).await?.ok_or_else(missing)?;
+        let size = row.classifications().on(on).size;
+        Ok(mandatory(caller, segment, (size, on), &[]))
     }
 }
 
@@ -135,12 +199,17 @@ impl Employer {
 pub fn visible_tax_number(caller: &Caller, row: &EmployerRow) -> Option<Result<String, WrongKey>> {
     let is_foreign = caller.actor.scope.employer.is_some_and(|own| own != row.id);
     let sealed = row.tax_number_sealed.as_deref().filter(|_| !is_foreign)?;
+    Some(shown_tax_number(caller, row.kind, sealed))
+}
+
+/// Returns a tax number as it is shown to those who see it: masked if it is a person's identity number.
+fn shown_tax_number(caller: &Caller, kind: model::EmployerKind, sealed: &[u8]) -> Result<String, WrongKey> {
     // Since 2022 the tax number of a resident person is the identity number, which never begins with 0.
-    let is_person = row.kind == model::EmployerKind::Individual;
+    let is_person = kind == model::EmployerKind::Individual;
     let show = |number: &str| {
         if number.starts_with('0') && !is_person { number.to_owned() } else { identity::masked(number) }
     };
-    Some(caller.database.keys.open(NumberKind::TaxNumber, sealed).map(|number| show(&number)))
+    caller.database.keys.open(NumberKind::TaxNumber, sealed).map(|number| show(&number))
 }
 
 /// Kind of employer.
@@ -172,7 +241,7 @@ pub async fn employers_of_province(
     let total = Total::Nested(TotalOf::Employers(parent, filter.clone()));
     let slice = load_page(&request(ctx).loaders.employer_pages, parent, filter, &page);
     let (slice, total) = load_counted(ctx, slice, total).await?;
-    let slice = slice.map(|row| (row.position(&page), Employer(row)));
+    let slice = slice.map(|row| (row.position(&page), Employer::new(row)));
     Ok(EmployerConnection::new(slice, &page, total))
 }
 
@@ -303,7 +372,7 @@ async fn list(
         Ok(store::list_by_figure(&caller.session, &filter, &page, figure).await?)
     };
     let (slice, total) = load_counted(ctx, slice, Total::Employers(filter.clone())).await?;
-    let slice = slice.map(|(position, row)| (position, Employer(row)));
+    let slice = slice.map(|(position, row)| (position, Employer::new(row)));
     Ok(EmployerConnection::new(slice, &page, total))
 }
 
@@ -334,7 +403,7 @@ async fn find(ctx: &Context<'_>, by: EmployerKey) -> Result<Option<Employer>, Fi
             store::find_by_business_number(&caller(ctx).session, number.as_str()).await?
         }
     };
-    Ok(row.map(Employer))
+    Ok(row.map(Employer::new))
 }
 
 /// The rights and costs of these fields.
@@ -349,6 +418,11 @@ pub(super) const DECLARATIONS: Declarations = Declarations {
                 "Employer",
                 "EmployerConnection",
                 "EmployerEdge",
+                "EmployerEvent",
+                "EmployerEventConnection",
+                "EmployerEventEdge",
+                "EmployerChange",
+                "MandatoryProgramme",
             ],
         ),
         (Right::ReadFigures, &["Employer.counts"]),
@@ -356,6 +430,8 @@ pub(super) const DECLARATIONS: Declarations = Declarations {
         (
             Right::RegisterPayers,
             &[
+                "Mutation.changeEmployer",
+                "ChangeEmployerPayload",
                 "Mutation.closeEmployer",
                 "CloseEmployerPayload",
                 "Mutation.reopenEmployer",
@@ -365,5 +441,12 @@ pub(super) const DECLARATIONS: Declarations = Declarations {
             ],
         ),
     ],
-    rules: Rules { bulk: &["Mutation.closeEmployer"], ..Rules::NONE },
+    rules: Rules {
+        lists: &[
+            ("MandatoryProgramme", Programme::VARIANTS.len()),
+            ("EmployerChange", model::EmployerField::VARIANTS.len()),
+        ],
+        bulk: &["Mutation.closeEmployer"],
+        ..Rules::NONE
+    },
 };

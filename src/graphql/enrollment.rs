@@ -1,7 +1,7 @@
 //! Enrollments, and the mutation that enrolls a person.
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
-use chrono::{Datelike as _, NaiveDate};
+use chrono::NaiveDate;
 use graphql_front::catalogue::Rules;
 
 use super::argument::all_of;
@@ -10,7 +10,7 @@ use super::channel::Channel;
 use super::context::{caller, request, written};
 use super::contribution::{Contribution, PaidPeriod};
 use super::declarations::Declarations;
-use super::employer::Employer;
+use super::employer::{Employer, MandatoryProgramme};
 use super::error::FieldError;
 use super::input::{InputReader, Lenient};
 use super::loaders::{load, missing};
@@ -22,13 +22,14 @@ use super::province::Province;
 use super::scalar::{Date, Rupiah};
 use crate::actions::enroll_participant::{self as action, enroll_participant};
 use crate::store::StoreError;
-use crate::store::enrollment::{self as store, ContributionBasis, EnrollmentRow};
+use crate::store::enrollment::{self as store, EnrollmentRow};
 use crate::store::keys::NumberKind;
 use domain::access::Right;
 use domain::enrollment as model;
 use domain::problem::ProblemCode;
 
 mod change;
+mod dues;
 mod wage;
 
 pub use change::EnrollmentChangeMutation;
@@ -96,7 +97,8 @@ impl Enrollment {
 
     /// Employer of the person in this enrollment.
     async fn employer(&self, ctx: &Context<'_>) -> Option<Result<Employer, FieldError>> {
-        Employer::load(ctx, self.row.employer_id?).await.map_err(FieldError::from).transpose()
+        let employer = Employer::load(ctx, self.row.employer_id?).await.map_err(FieldError::from);
+        employer.map(|employer| employer.map(|employer| employer.as_of(self.on))).transpose()
     }
 
     /// Association through which the person enrolled.
@@ -117,6 +119,15 @@ impl Enrollment {
     /// Programmes that cover the person.
     fn programmes(&self) -> Vec<Programme> {
         self.row.programmes.iter().copied().map(Programme::from).collect()
+    }
+
+    /// Programmes that are mandatory by the size of the employer today, or on the day of `asOf`, and do not cover the person.
+    /// Empty for an ended enrollment, and where the size is not recorded.
+    async fn missing_programmes(
+        &self,
+        ctx: &Context<'_>,
+    ) -> Option<Result<Vec<MandatoryProgramme>, FieldError>> {
+        Some(self.missing(ctx).await)
     }
 
     /// Civil-service details. Null for other people.
@@ -143,8 +154,8 @@ impl Enrollment {
         self.row.wages().current(self.on.unwrap_or_else(|| caller.today())).map(Rupiah)
     }
 
-    /// Contributions due per programme, with the rule behind each amount: as of the first day, or of a month by its wage
-    /// and rules. Without a known wage, only contributions that do not depend on it. Null unless the client may read personal data and states a purpose
+    /// Contributions due per programme, with the rule behind each amount: as of the first day, or of a month by its wage,
+    /// risk class and rules. Without a known wage, only contributions that do not depend on it. Null unless the client may read personal data and states a purpose
     /// (`X-Purpose`). Programmes without a contribution rule are left out: those of CONSTRUCTION, which depend on the value
     /// of the contract, and JOB_LOSS.
     async fn contributions(
@@ -196,37 +207,6 @@ impl Enrollment {
     fn flags(&self) -> Vec<UserErrorCode> {
         let flags = self.row.flags.iter().flatten();
         flags.filter_map(|flag| flag.parse::<ProblemCode>().ok()).map(UserErrorCode::from).collect()
-    }
-}
-
-impl Enrollment {
-    async fn contributions_due(
-        &self,
-        ctx: &Context<'_>,
-        month: Option<Lenient<Date>>,
-    ) -> Result<Vec<Contribution>, FieldError> {
-        let (row, rules) = (&self.row, &caller(ctx).reference.rules);
-        let month = month.map(|month| month.argument("month")).transpose()?;
-        if month.is_some_and(|month| month.day() != 1) {
-            let message = "`month` is not the first day of a month. Write it as 2014-10-01.".into();
-            return Err(FieldError::Argument { path: "month", message });
-        }
-        let basis = row.contribution_basis(month, rules);
-        let Some(ContributionBasis { wage, on, includes_once }) = basis else { return Ok(Vec::new()) };
-        let due = match wage {
-            None => rules.flat_contributions(&row.programmes, row.segment, on),
-            Some(wage) => {
-                let risk_class = match row.employer_id {
-                    Some(id) => {
-                        load(&request(ctx).loaders.employers, id).await?.ok_or_else(missing)?.risk_class
-                    }
-                    None => 1,
-                };
-                rules.contributions(&row.programmes, row.segment, risk_class, wage, on)
-            }
-        };
-        let due = due.into_iter().filter(|due| includes_once || !due.is_once);
-        Ok(due.map(Contribution::from).collect())
     }
 }
 

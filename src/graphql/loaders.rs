@@ -25,6 +25,7 @@ use crate::store::association::{self, AssociationFilter, AssociationRow};
 use crate::store::channel;
 use crate::store::count::{self, CountsBy, StatusCounts};
 use crate::store::coverage::{self, People};
+use crate::store::employer::event::EmployerEventRow;
 use crate::store::employer::{self, EmployerFilter, EmployerRow};
 use crate::store::enrollment::{self, EnrollmentFilter, EnrollmentRow};
 use crate::store::event::{self, EventFilter, EventRow};
@@ -66,6 +67,8 @@ pub struct Loaders {
     pub events: LoaderOf<Events>,
     /// Employers by id.
     pub employers: LoaderOf<Employers>,
+    /// Events of employers by employer and id.
+    pub employer_events: LoaderOf<EmployerEvents>,
     /// Associations by id.
     pub associations: LoaderOf<Associations>,
     /// Onboarding batches by id.
@@ -82,6 +85,8 @@ pub struct Loaders {
     pub enrollment_pages: LoaderOf<EnrollmentPages>,
     /// Pages of events of people.
     pub event_pages: LoaderOf<EventPages>,
+    /// Pages of events of employers.
+    pub employer_event_pages: LoaderOf<EmployerEventPages>,
     /// Pages of rows of batches.
     pub row_pages: LoaderOf<RowPages>,
     /// Pages of absent people of monthly lists.
@@ -113,6 +118,7 @@ impl Loaders {
             paid_months: LoaderOf::new(caller),
             events: LoaderOf::new(caller),
             employers: LoaderOf::new(caller),
+            employer_events: LoaderOf::new(caller),
             associations: LoaderOf::new(caller),
             batches: LoaderOf::new(caller),
             payments: LoaderOf::new(caller),
@@ -121,6 +127,7 @@ impl Loaders {
             association_pages: LoaderOf::new(caller),
             enrollment_pages: LoaderOf::new(caller),
             event_pages: LoaderOf::new(caller),
+            employer_event_pages: LoaderOf::new(caller),
             row_pages: LoaderOf::new(caller),
             absent_pages: LoaderOf::new(caller),
             sent_rows: LoaderOf::new(caller),
@@ -169,6 +176,9 @@ by_key! {
     Events: (i64, i64) => EventRow, |caller, ids| event::by_ids(&caller.session, &caller.actor, ids);
     /// Employers by id.
     Employers: i64 => EmployerRow, |caller, ids| employer::by_ids(&caller.session, ids);
+    /// Events of employers by employer and id.
+    EmployerEvents: (i64, i64) => EmployerEventRow, |caller, ids|
+        employer::event::by_ids(&caller.session, &caller.actor, ids);
     /// Associations by id.
     Associations: i64 => AssociationRow, |caller, ids| association::by_ids(&caller.session, ids);
     /// Rows of batches as they were sent, by batch and number.
@@ -297,6 +307,9 @@ pages_of! {
     /// Pages of the employers of provinces.
     EmployerPages: EmployerFilter => EmployerRow, |caller, parents, filter, page|
         employer::list_of_provinces(&caller.session, parents, filter, page);
+    /// Pages of the events of employers.
+    EmployerEventPages: () => EmployerEventRow, |caller, parents, _filter, page|
+        employer::event::list_of(&caller.session, &caller.actor, parents, page);
     /// Pages of the associations of provinces.
     AssociationPages: AssociationFilter => AssociationRow, |caller, parents, filter, page|
         association::list_of_provinces(&caller.session, parents, filter, page);
@@ -395,6 +408,8 @@ pub enum TotalOf {
     Enrollments(i64, EnrollmentFilter),
     /// Events of a person.
     Events(i64, EventFilter),
+    /// Events of an employer.
+    EmployerEvents(i64),
     /// Rows of an onboarding batch.
     Rows(i64, RowFilter),
     /// Absent people of a monthly list.
@@ -434,6 +449,7 @@ impl Source for Totals {
                     enrollment::count_of(session, actor, &parents, filter).await?
                 }
                 TotalOf::Events(_, filter) => event::count_of(session, actor, &parents, *filter).await?,
+                TotalOf::EmployerEvents(_) => employer::event::count_of(session, actor, &parents).await?,
                 TotalOf::Absent(_) => monthly::count_absent_of(session, &parents).await?,
                 TotalOf::Rows(_, filter) => onboarding::count_rows_of(session, &parents, filter).await?,
             };
@@ -452,6 +468,7 @@ impl TotalOf {
             | Self::Enrollments(parent, _)
             | Self::Events(parent, _)
             | Self::Absent(parent)
+            | Self::EmployerEvents(parent)
             | Self::Rows(parent, _) => *parent,
         }
     }
@@ -465,6 +482,7 @@ impl TotalOf {
             | Self::Enrollments(parent, _)
             | Self::Events(parent, _)
             | Self::Absent(parent)
+            | Self::EmployerEvents(parent)
             | Self::Rows(parent, _) => *parent = new,
         }
         other

@@ -13,6 +13,7 @@ mod connection;
 pub mod agreement;
 mod argument;
 pub mod association;
+pub mod at_primary;
 pub mod audit;
 pub mod bill;
 pub mod caller;

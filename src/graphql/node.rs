@@ -12,7 +12,7 @@ use super::channel::Channel;
 use super::client::Client;
 use super::context::caller;
 use super::declarations::Declarations;
-use super::employer::Employer;
+use super::employer::{Employer, EmployerEvent};
 use super::enrollment::Enrollment;
 use super::error::FieldError;
 use super::event::ParticipantEvent;
@@ -36,6 +36,8 @@ pub enum Node {
     ParticipantEvent(ParticipantEvent),
     /// An employer.
     Employer(Employer),
+    /// An event of an employer.
+    EmployerEvent(EmployerEvent),
     /// An association.
     Association(Association),
     /// A province.
@@ -107,6 +109,9 @@ async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>, FieldError> {
             ParticipantEvent::load(ctx, participant, id).await?.map(Node::ParticipantEvent)
         }
         NodeId::Employer(id) => Employer::load(ctx, id).await?.map(Node::Employer),
+        NodeId::EmployerEvent(employer, id) => {
+            EmployerEvent::load(ctx, employer, id).await?.map(Node::EmployerEvent)
+        }
         NodeId::Association(id) => Association::load(ctx, id).await?.map(Node::Association),
         NodeId::Province(id) => Province::find(caller, id).ok().map(Node::Province),
         NodeId::Channel(id) => Channel::find(caller, id).ok().map(Node::Channel),
@@ -127,7 +132,7 @@ async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>, FieldError> {
 fn right_of(id: NodeId) -> Right {
     match id {
         NodeId::Participant(_) | NodeId::Enrollment(..) | NodeId::Event(..) => Right::ReadPeople,
-        NodeId::Employer(_) | NodeId::Association(_) => Right::ReadPayers,
+        NodeId::Employer(_) | NodeId::EmployerEvent(..) | NodeId::Association(_) => Right::ReadPayers,
         NodeId::Province(_) | NodeId::Channel(_) | NodeId::Agreement(_) | NodeId::Target(_) => {
             Right::ReadReference
         }

@@ -16,6 +16,8 @@ pub enum NodeId {
     Event(i64, i64),
     /// An employer.
     Employer(i64),
+    /// An event in the history of an employer.
+    EmployerEvent(i64, i64),
     /// An association.
     Association(i64),
     /// A province.
@@ -48,6 +50,7 @@ impl NodeId {
             Self::Enrollment(participant, id) => format!("e{participant}.{id}"),
             Self::Event(participant, id) => format!("v{participant}.{id}"),
             Self::Employer(id) => format!("m{id}"),
+            Self::EmployerEvent(employer, id) => format!("h{employer}.{id}"),
             Self::Association(id) => format!("a{id}"),
             Self::Province(id) => format!("r{id}"),
             Self::Channel(id) => format!("c{id}"),
@@ -81,6 +84,7 @@ impl NodeId {
             'e' => pair().map(|(participant, id)| Self::Enrollment(participant, id)),
             'v' => pair().map(|(participant, id)| Self::Event(participant, id)),
             'm' => rest.parse().ok().map(Self::Employer),
+            'h' => pair().map(|(employer, id)| Self::EmployerEvent(employer, id)),
             'a' => rest.parse().ok().map(Self::Association),
             'r' => rest.parse().ok().map(Self::Province),
             'c' => rest.parse().ok().map(Self::Channel),
@@ -137,6 +141,34 @@ pub fn event_id(id: &str) -> Result<(i64, i64), FieldError> {
     }
 }
 
+/// An event that can be retracted: of a person or of an employer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RetractableId {
+    /// Of a person.
+    Participant(i64, i64),
+    /// Of an employer.
+    Employer(i64, i64),
+}
+
+impl Default for RetractableId {
+    /// Returns the id of no event.
+    fn default() -> Self {
+        Self::Participant(0, 0)
+    }
+}
+
+/// Reads the id of an event of a person or of an employer.
+///
+/// # Errors
+/// Not an id of an event.
+pub fn retractable_id(id: &str) -> Result<RetractableId, FieldError> {
+    match NodeId::decode(id)? {
+        NodeId::Event(participant, id) => Ok(RetractableId::Participant(participant, id)),
+        NodeId::EmployerEvent(employer, id) => Ok(RetractableId::Employer(employer, id)),
+        _ => Err(FieldError::Id),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -156,7 +188,7 @@ mod tests {
             for id in [NodeId::Participant(a), NodeId::Enrollment(a, b), NodeId::Event(a, b), NodeId::Employer(a),
                        NodeId::Association(a), NodeId::Province(c), NodeId::Channel(a), NodeId::Client(a), NodeId::AuditEntry(a),
                        NodeId::Agreement(a), NodeId::Target(a), NodeId::Batch(a), NodeId::Row(a, b), NodeId::Absent(a, b),
-                       NodeId::Payment(a)] {
+                       NodeId::Payment(a), NodeId::EmployerEvent(a, b)] {
                 prop_assert_eq!(NodeId::decode(&id.encode()).ok(), Some(id));
             }
         }

@@ -165,7 +165,8 @@ impl Participant {
         match &self.employer {
             Prefetched::Yes(employer) => employer.clone().map(Ok),
             Prefetched::No => {
-                Employer::load(ctx, self.row.employer_id?).await.map_err(FieldError::from).transpose()
+                let employer = Employer::load(ctx, self.row.employer_id?).await.map_err(FieldError::from);
+                employer.map(|employer| employer.map(|employer| employer.as_of(self.day()))).transpose()
             }
         }
     }

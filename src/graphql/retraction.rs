@@ -6,15 +6,17 @@ use graphql_front::catalogue::Rules;
 
 use super::context::{caller, request, written};
 use super::declarations::Declarations;
+use super::employer::EmployerEvent;
 use super::error::FieldError;
 use super::event::ParticipantEvent;
 use super::input::InputReader;
-use super::node_id::event_id;
+use super::node_id::{RetractableId, event_id, retractable_id};
 use super::problem::{UserError, user_errors};
-use crate::actions::Done;
 use crate::actions::decide_retraction::{self, decide_retraction};
+use crate::actions::retract_employer_event::{Input as EmployerInput, retract_employer_event};
 use crate::actions::retract_event::{self, Retraction, retract_event};
 use crate::actions::retracting::{MAXIMUM_RELIANCES, Reliance};
+use crate::actions::{Done, Submission};
 use domain::access::Right;
 use domain::clearance::CertificateNumber;
 use domain::retraction as model;
@@ -72,8 +74,10 @@ pub struct RetractEventInput {
 /// Result of `retractEvent`.
 #[derive(SimpleObject)]
 pub struct RetractEventPayload {
-    /// The event. Null if an error rejects the input, or if you no longer see the event.
+    /// The event of a person. Null if an error rejects the input, if you no longer see the event, and for that of an employer.
     event: Option<ParticipantEvent>,
+    /// The event of an employer. Null if an error rejects the input, and for that of a person.
+    employer_event: Option<EmployerEvent>,
     /// State of the retraction. Null if an error rejects the input.
     state: Option<RetractionState>,
     /// Other events that are retracted with it: recorded together with it, or no longer true without it.
@@ -123,9 +127,10 @@ pub struct RetractionMutation;
 #[Object]
 impl RetractionMutation {
     /// Takes back an event that was recorded in error, also if it is not the last one: an enrollment, a contribution, an end,
-    /// a transfer, a death, a wage or a move. Statuses and figures of all days become those of a history in which it was never recorded. The
+    /// a transfer, a death, a wage or a move, or a change of an employer (`changeEmployer`). Statuses and figures of all days become those of a history in which it was never recorded. The
     /// event stays in the history as retracted. A transfer is retracted with both its events. A death needs the approval of
-    /// another client (`decideRetraction`). Refused if a later event contradicts; `reliances` names it.
+    /// another client (`decideRetraction`). Refused if a later event contradicts; `reliances` names it. A change of an employer is
+    /// not taken back if another employer has the former number since.
     async fn retract_event(
         &self,
         ctx: &Context<'_>,
@@ -134,12 +139,19 @@ impl RetractionMutation {
         let caller = caller(ctx);
         let (today, trail) = (caller.today(), &request(ctx).trail);
         let mut reader = InputReader::default();
-        let event = reader.id(input.event_id, event_id, "eventId");
-        let wanted = retract_event::Input { event, reason: input.reason };
+        let named = reader.id(input.event_id, retractable_id, "eventId");
         let submission = reader.submission(input.idempotency_key.as_deref()).validating(input.validate_only);
+        let event = match named {
+            RetractableId::Participant(participant, event) => (participant, event),
+            RetractableId::Employer(employer, event) => {
+                let wanted = EmployerInput { employer_event: (employer, event), reason: input.reason };
+                return retract_of_employer(ctx, submission, &wanted).await;
+            }
+        };
+        let wanted = retract_event::Input { event, reason: input.reason };
         let done = retract_event(&caller.database, &caller.actor, today, submission, &wanted, trail).await?;
         let Parts { event, state, retracted_with, reliances, errors } = parts(ctx, event.0, done).await?;
-        Ok(RetractEventPayload { event, state, retracted_with, reliances, errors })
+        Ok(RetractEventPayload { event, employer_event: None, state, retracted_with, reliances, errors })
     }
 
     /// Approves or declines the retraction of an event that another client asked for. It is judged again, because something
@@ -160,6 +172,34 @@ impl RetractionMutation {
         let Parts { event, state, retracted_with, reliances, errors } = parts(ctx, event.0, done).await?;
         Ok(DecideRetractionPayload { event, state, retracted_with, reliances, errors })
     }
+}
+
+async fn retract_of_employer(
+    ctx: &Context<'_>,
+    submission: Submission<'_>,
+    wanted: &EmployerInput,
+) -> Result<RetractEventPayload, FieldError> {
+    let caller = caller(ctx);
+    let today = caller.today();
+    let (done, relied) =
+        retract_employer_event(&caller.database, &caller.actor, today, submission, wanted).await?;
+    let errors = user_errors(done.problems);
+    let (named, relied) = match done.value {
+        Some(done) => (Some((done.employer, done.event)), done.reliances),
+        None => (None, relied),
+    };
+    let state = named.map(|_| RetractionState::Retracted);
+    let employer_event = written(named, |(employer, id)| EmployerEvent::load(ctx, employer, id)).await?;
+    // Only certificates rely on an event of an employer, so nobody's history is asked for.
+    let reliances = try_join_all(relied.into_iter().map(|relied| reliance(ctx, 0, relied))).await?;
+    Ok(RetractEventPayload {
+        event: None,
+        employer_event,
+        state,
+        retracted_with: Vec::new(),
+        reliances,
+        errors,
+    })
 }
 
 /// The fields of both payloads.

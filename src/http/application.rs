@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use async_graphql::parser::types::OperationType;
 use async_graphql::{Data, Request, Response, ServerError, Value, value};
+use axum::http::Extensions;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt as _, StreamExt as _};
@@ -24,9 +25,11 @@ use tokio::time::Instant;
 use rows::OneByOne;
 
 use super::metrics::{Metrics, class_name, code_of};
+use super::position::Positions;
 use super::purpose;
 use super::route::OperationNames;
 use crate::clock::Clock;
+use crate::graphql::at_primary::may_read_at_standby;
 use crate::graphql::caller::Caller;
 use crate::graphql::code::RegistryCode;
 use crate::graphql::context::RequestContext;
@@ -34,6 +37,8 @@ use crate::graphql::rights::{self, CATALOGUE};
 use crate::graphql::{self, Registry};
 use crate::store::Database;
 use crate::store::audit::{About, Trail};
+use crate::store::session::Session;
+use crate::store::standby::Standby;
 use crate::telemetry::traces::{SpanContext, Traces};
 use domain::access::Purpose;
 use domain::actor::Actor;
@@ -120,6 +125,7 @@ struct Opened {
     request: Request,
     document: Arc<ParsedDocument>,
     trail: Arc<Trail>,
+    session: Session,
     refused: Option<ServerError>,
     /// Why the stated purpose has no effect.
     ignored_purpose: Option<Value>,
@@ -141,24 +147,82 @@ impl RegistryApplication {
         Self { schema, withholding, database, clock, observers }
     }
 
-    /// Gives an operation its context, and checks the rights of its caller.
-    fn open(&self, call: Call) -> Opened {
+    /// Gives an operation its context, and checks the rights of its caller, who reads at a standby or at the primary.
+    fn open(&self, call: Call, standby: Option<&Arc<Standby>>) -> Opened {
         let Call { request, document, operation, extensions } = call;
-        let actor = extensions.get::<Arc<Actor>>().expect("every transport authenticates before it starts");
+        let actor = actor_of(&extensions);
         let caller = Caller::new(Arc::clone(&self.database), Arc::clone(actor), self.clock);
+        let caller = match standby {
+            Some(standby) => caller.at(standby),
+            None => caller,
+        };
         let stated = extensions.get::<Purpose>();
         let refused = rights::refuse(operation.kind, &operation.fields, actor.role);
         let withholds = rights::withholds(&operation.fields, actor.role);
         let about = about(&request.data, &operation, stated);
         let context = RequestContext::new(caller.for_purpose(stated), about);
-        let trail = Arc::clone(&context.trail);
+        let (trail, session) = (Arc::clone(&context.trail), context.caller.session.clone());
         let ignored_purpose = purpose::ignored(stated, actor).map(|reason| value!({ "ignored": reason }));
         let mut request = request.data(context);
         if withholds {
             // Rendered lists do not call the extension that withholds fields.
             request = request.data(OneByOne);
         }
-        Opened { request, document, trail, refused, ignored_purpose, withholds }
+        Opened { request, document, trail, session, refused, ignored_purpose, withholds }
+    }
+
+    /// Runs a query or a mutation, and returns the response once it is on record.
+    async fn run(&self, opened: Opened) -> Response {
+        let Opened { request, document, trail, refused, ignored_purpose, withholds, .. } = opened;
+        let response = match refused {
+            Some(error) => Response::from_errors(vec![error]),
+            None if withholds => self.withholding.execute(request).await,
+            None => self.schema.execute(request, &document, &CATALOGUE).await,
+        };
+        noting(recorded(&trail, response).await, ignored_purpose)
+    }
+
+    /// Runs a query at a standby, if one shows its caller all that it has written. `None`: it has to run at the primary, because
+    /// there is none or it failed.
+    async fn run_at_standby(&self, call: &Call) -> Option<Response> {
+        let standbys = &self.database.standbys;
+        if standbys.is_empty() || !may_read_at_standby(&call.operation) {
+            return None;
+        }
+        let positions = call.extensions.get::<Arc<Positions>>();
+        let asked = positions.map_or(Ok(None), |positions| positions.asked()).ok()?;
+        let standby = standbys.choose(actor_of(&call.extensions).client_id, asked)?;
+        // Before the query runs: the standby shows at least this much.
+        let shown = standby.replayed();
+        let opened = self.open(call.again(), Some(&standby));
+        let session = opened.session.clone();
+        let response = tokio::select! {
+            response = self.run(opened) => response,
+            () = standby.is_lost() => return None,
+        };
+        if session.has_failed() {
+            standby.suspect();
+            return None;
+        }
+        if let Some(positions) = positions {
+            positions.read(asked.unwrap_or_default().max(shown));
+        }
+        Some(response)
+    }
+
+    /// Runs a query or a mutation at the primary.
+    async fn run_at_primary(&self, call: Call) -> Response {
+        // What it writes, and what it is shown of the work of others, the client never misses later.
+        let is_noted = !self.database.standbys.is_empty() && !may_read_at_standby(&call.operation);
+        let extensions = Arc::clone(&call.extensions);
+        let response = self.run(self.open(call, None)).await;
+        if is_noted {
+            self.database.standbys.wrote(actor_of(&extensions).client_id);
+            if let Some(positions) = extensions.get::<Arc<Positions>>() {
+                positions.wrote();
+            }
+        }
+        response
     }
 }
 
@@ -173,26 +237,23 @@ impl Application for RegistryApplication {
 
     fn execute(self: Arc<Self>, call: Call) -> BoxFuture<'static, Response> {
         let (since, observed) = (Instant::now(), self.observers.observe(&call));
-        let Opened { request, document, trail, refused, ignored_purpose, withholds } = self.open(call);
         async move {
             let work = async {
-                let response = match refused {
-                    Some(error) => Response::from_errors(vec![error]),
-                    None if withholds => self.withholding.execute(request).await,
-                    None => self.schema.execute(request, &document, &CATALOGUE).await,
-                };
-                recorded(&trail, response).await
+                match self.run_at_standby(&call).await {
+                    Some(response) => response,
+                    None => self.run_at_primary(call).await,
+                }
             };
             let response = observed.around(work).await;
             observed.executed(&response, since);
-            noting(response, ignored_purpose)
+            response
         }
         .boxed()
     }
 
     fn subscribe(self: Arc<Self>, call: Call) -> BoxStream<'static, Response> {
         let Observed { span, .. } = self.observers.observe(&call);
-        let Opened { request, trail, refused, ignored_purpose, withholds, .. } = self.open(call);
+        let Opened { request, trail, refused, ignored_purpose, withholds, .. } = self.open(call, None);
         let events = match refused {
             Some(error) => stream::once(async { Response::from_errors(vec![error]) }).boxed(),
             None if withholds => self.withholding.execute_stream(request).boxed(),
@@ -208,6 +269,11 @@ impl Application for RegistryApplication {
             None => events.boxed(),
         }
     }
+}
+
+/// Returns the client of a request.
+fn actor_of(extensions: &Extensions) -> &Arc<Actor> {
+    extensions.get().expect("every transport authenticates before it starts")
 }
 
 fn find<T: 'static>(data: &Data) -> Option<&T> {

@@ -17,6 +17,7 @@ pub mod onboarding;
 pub mod pages;
 pub mod peer;
 pub mod playground;
+mod position;
 mod public_figures;
 mod purpose;
 mod route;
@@ -149,7 +150,11 @@ pub fn build(parts: ServerParts) -> BuiltServer {
         .route("/graphql", endpoint.into_route())
         .merge(files.routes())
         .merge(exports.routes())
-        .route_layer(from_fn(purpose::read))
+        .route_layer(from_fn(purpose::read));
+    if !database.standbys.is_empty() {
+        router = router.route_layer(from_fn_with_state(Arc::clone(&database), position::track));
+    }
+    let mut router = router
         .route_layer(from_fn_with_state((authority, Arc::clone(&database)), auth::authenticate))
         .route_layer(from_fn_with_state(limiter, limit_in_flight))
         .route_layer(from_fn(move |request: Request, next: Next| {

@@ -13,6 +13,7 @@ use sqlx::{FromRow, PgConnection, PgExecutor};
 use super::enrollment::EnrollmentKey;
 use super::error::StoreError;
 use domain::day::{first_of_month, first_of_next_month};
+use domain::employer::{Classification, Dated};
 use domain::enrollment::{Programme, Segment};
 use domain::money::{Bill, BillMaker, Insured, MonthRecord, PayerKind};
 use domain::rule::Rulebook;
@@ -97,8 +98,7 @@ const ALIKE: &str = "
 /// With `open_before`, earlier months are included with the people whose month is not recorded, and only with these.
 pub async fn of_months(
     executor: impl PgExecutor<'_>,
-    payer: PayerId,
-    risk_class: i16,
+    (payer, classification): (PayerId, &Dated<Classification>),
     months: (NaiveDate, NaiveDate),
     open_before: bool,
     rules: &Rulebook,
@@ -116,7 +116,7 @@ pub async fn of_months(
     }
     while let Some(row) = rows.try_next().await? {
         let row: InsuredRow = row;
-        row.add_to(&mut makers, months, risk_class, rules);
+        row.add_to(&mut makers, months, classification, rules);
     }
     Ok(makers.into_iter().map(|(month, maker)| (month, maker.finish())).collect())
 }
@@ -127,7 +127,7 @@ impl InsuredRow {
         self,
         makers: &mut BTreeMap<NaiveDate, BillMaker<'a>>,
         (from, until): (NaiveDate, NaiveDate),
-        risk_class: i16,
+        classification: &Dated<Classification>,
         rules: &'a Rulebook,
     ) {
         let months = |bounds: &[NaiveDate]| PaidMonths::from_bounds(bounds);
@@ -139,7 +139,7 @@ impl InsuredRow {
         let mut insured = Insured {
             segment: self.segment,
             programmes: self.programmes,
-            risk_class,
+            classification: Classification::NO_EMPLOYER,
             wage: None,
             starts_on: self.starts_on,
             ends_on: self.ends_on,
@@ -153,6 +153,7 @@ impl InsuredRow {
             insured.record = MonthRecord::of(month, &recorded, &by_payment, rules);
             if month >= from || insured.record == MonthRecord::Open {
                 insured.wage = wages.in_month(month, rules);
+                insured.classification = classification.in_month(month, rules);
                 makers.entry(month).or_insert_with(|| BillMaker::new(month, rules)).add(&insured);
             }
             month = first_of_next_month(month);

@@ -19,15 +19,18 @@ use super::error::StoreError;
 use super::keys::{KeyRing, Keys};
 use super::migration::migrate;
 use super::open_error::OpenError;
-use super::pool::{self, Pool};
+use super::pool::{self, Access, Pool};
 use super::recount;
 use super::reference::{self, Reference};
 use super::roles;
 use super::rotation;
 use super::server_check;
 use super::session::{PoolUse, Session};
+use super::standby::{self, Standby, StandbySettings, Standbys, Unusable};
 use domain::actor::Actor;
 
+/// The name of sessions in `pg_stat_activity`.
+const APPLICATION: &str = "participant-registry";
 /// Connections that write audit entries at once. All entries that come meanwhile share the next statement.
 const JOURNAL_PERMITS: u32 = 1;
 
@@ -91,6 +94,8 @@ pub struct Database {
     pub misses_per_hour: i64,
     /// The most onboardings of one client that have not ended.
     pub open_batches: i64,
+    /// The copies of the database that queries read.
+    pub standbys: Standbys,
     options: PgConnectOptions,
     /// The API clients.
     pub clients: ClientCache,
@@ -111,6 +116,16 @@ impl Database {
         keys: impl Into<KeyRing>,
         settings: PoolSettings,
     ) -> Result<Arc<Self>, OpenError> {
+        Self::open_with_standbys(options, StandbySettings::default(), keys, settings).await
+    }
+
+    /// Does the same, and reads from standbys where it may. One that cannot be reached is left out until it can be.
+    pub async fn open_with_standbys(
+        options: PgConnectOptions,
+        standbys: StandbySettings,
+        keys: impl Into<KeyRing>,
+        settings: PoolSettings,
+    ) -> Result<Arc<Self>, OpenError> {
         // PgBouncer refuses this parameter of the start, and the default of the server is as exact.
         let options = options.extra_float_digits(None);
         let employers = Arc::new(EmployerCache::default());
@@ -122,11 +137,16 @@ impl Database {
         let login_is_owner = migrate(&mut connection).await?;
         roles::require(&mut connection).await?;
         let is_distributed = distribution::is_distributed(&mut connection).await?;
+        if is_distributed && !standbys.servers.is_empty() {
+            return Err(OpenError::StandbysOfCluster);
+        }
+        let standbys = open_standbys(&mut connection, standbys, settings).await?;
         // If closing fails, the server notices that the connection is gone.
         let _ = connection.close().await;
         let session = |size, timeouts: Timeouts| {
-            let options = options.clone().application_name("participant-registry");
-            let pool = Pool::new(options, timeouts.statement(is_distributed), size, timeouts.acquire);
+            let options = options.clone().application_name(APPLICATION);
+            let setup = timeouts.statement(is_distributed);
+            let pool = Pool::new(Access::ReadWrite, options, setup, size, timeouts.acquire);
             let pool = if is_distributed { pool.of_cluster() } else { pool };
             Session::of_registry(pool, timeouts.statement, Arc::clone(&employers))
         };
@@ -150,6 +170,7 @@ impl Database {
             control,
             keys,
             login_is_owner,
+            standbys,
             misses_per_hour: settings.misses_per_hour.into(),
             open_batches: settings.open_batches.into(),
             options,
@@ -211,7 +232,8 @@ impl Database {
             self.writer.close().await;
             self.journal.close().await;
         };
-        tokio::join!(of_requests, self.bulk.close(), self.control.close(), self.exports.close());
+        let (bulk, control, exports) = (self.bulk.close(), self.control.close(), self.exports.close());
+        tokio::join!(of_requests, bulk, control, exports, self.standbys.close());
     }
 
     /// Reads the reference data again. After an error the old data stay.
@@ -219,6 +241,11 @@ impl Database {
         let _alone = self.refreshing.lock().await;
         self.reference.store(Arc::new(reference::load(&self.control).await?));
         Ok(())
+    }
+
+    /// Compares the standbys with the primary a few times a second. Never returns.
+    pub async fn compare_standbys(self: Arc<Self>) {
+        self.standbys.keep_comparing(&self.control).await;
     }
 
     /// Waits until the key of this process is no longer in force: then it cannot find anybody by a number.
@@ -240,6 +267,37 @@ impl Database {
         let single = PgPoolOptions::new().max_connections(1).acquire_timeout(Duration::from_secs(3));
         Ok(PgListener::connect_with(&single.connect_lazy_with(self.options.clone())).await?)
     }
+}
+
+/// Makes the sessions at standbys, and refuses servers that are none of this database.
+async fn open_standbys(
+    connection: &mut PgConnection,
+    settings: StandbySettings,
+    pools: PoolSettings,
+) -> Result<Standbys, OpenError> {
+    if settings.servers.is_empty() {
+        return Ok(Standbys::default());
+    }
+    let facts = standby::facts(connection).await?;
+    let mut all = Vec::new();
+    for options in settings.servers {
+        let options = options.extra_float_digits(None).application_name(APPLICATION);
+        let name = standby::name(&options);
+        match standby::examine(&options, &facts).await {
+            Ok(()) => {}
+            Err(Unusable::Wrong(wrong)) => return Err(OpenError::Standby { name, wrong }),
+            Err(Unusable::Unreachable(error)) => {
+                let error = OpenError::of_connecting(error, &options);
+                tracing::warn!(standby = name, %error, "the standby is left out until it can be reached");
+            }
+        }
+        let timeouts = pools.for_requests();
+        let setup = timeouts.statement(false);
+        let pool = Pool::new(Access::ReadOnly, options, setup, pools.interactive, timeouts.acquire);
+        // Nothing tells this server's cache of employers what has changed, so it stays empty.
+        all.push(Standby::new(name, Session::of_registry(pool, timeouts.statement, Arc::default())));
+    }
+    Ok(Standbys::new(all, settings.max_lag, facts))
 }
 
 /// Returns the key that is in force. In an empty database that is the newest one.

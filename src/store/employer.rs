@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
+use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection, PgExecutor, QueryBuilder};
 
 use super::columns::in_order;
@@ -10,12 +11,15 @@ use super::error::StoreError;
 use super::page::{self, OrderColumns, push_any, push_ids, push_page, push_words};
 use super::session::Session;
 use domain::actor::Actor;
-use domain::employer::EmployerKind;
+use domain::employer::{EmployerKind, EmployerSize, StoredNumber};
 use domain::page::{Order, Page, Position, Slice};
 
 mod cache;
+pub mod event;
+pub mod version;
 
 pub use cache::EmployerCache;
+use version::{EmployerVersion, VERSIONS};
 
 /// An employer as stored.
 #[derive(Clone, Debug)]
@@ -42,6 +46,10 @@ pub struct EmployerRow {
     pub declared_headcount: Option<i32>,
     /// The first day on which nobody is employed there.
     pub closed_on: Option<NaiveDate>,
+    /// Size of the business.
+    pub size: Option<EmployerSize>,
+    /// What it is from which day on. `None` if it never changed, and in lists, which show the employers of today.
+    pub versions: Option<Json<Vec<EmployerVersion>>>,
 }
 
 in_order!(EmployerRow {
@@ -56,10 +64,13 @@ in_order!(EmployerRow {
     province_id,
     declared_headcount,
     closed_on,
+    size,
+    versions,
 });
 
 const COLUMNS: &str = "e.id, e.registered_at, e.name, e.name_key, e.kind, e.tax_number_sealed, e.business_number, \
-                       e.risk_class, e.province_id, e.declared_headcount, e.closed_on";
+                       e.risk_class, e.province_id, e.declared_headcount, e.closed_on, e.size";
+const NO_VERSIONS: &str = "null::jsonb as versions";
 const ORDER: OrderColumns = OrderColumns { id: "e.id", name: "e.name_key" };
 
 impl EmployerRow {
@@ -87,7 +98,7 @@ pub struct EmployerFilter {
 pub async fn by_ids(session: &Session, ids: &[i64]) -> Result<HashMap<i64, EmployerRow>, StoreError> {
     let mut found = session.employers().find(ids);
     if !found.missing.is_empty() {
-        let mut sql = QueryBuilder::new(format!("select {COLUMNS} from employer e where "));
+        let mut sql = QueryBuilder::new(format!("select {COLUMNS}, {VERSIONS} from employer e where "));
         push_ids(&mut sql, "e.id", &found.missing);
         let rows: Vec<EmployerRow> = session.fetch(&mut sql).await?;
         let rows: HashMap<i64, EmployerRow> = rows.into_iter().map(|row| (row.id, row)).collect();
@@ -102,7 +113,9 @@ pub async fn find_by_tax_number(
     executor: impl PgExecutor<'_>,
     index: &[u8],
 ) -> Result<Option<EmployerRow>, StoreError> {
-    let mut sql = QueryBuilder::new(format!("select {COLUMNS} from employer e where e.tax_number_index = "));
+    let mut sql = QueryBuilder::new(format!(
+        "select {COLUMNS}, {VERSIONS} from employer e where e.tax_number_index = "
+    ));
     sql.push_bind(index.to_vec());
     Ok(sql.build_query_as().fetch_optional(executor).await?)
 }
@@ -112,7 +125,8 @@ pub async fn find_by_business_number(
     executor: impl PgExecutor<'_>,
     number: &str,
 ) -> Result<Option<EmployerRow>, StoreError> {
-    let mut sql = QueryBuilder::new(format!("select {COLUMNS} from employer e where e.business_number = "));
+    let mut sql =
+        QueryBuilder::new(format!("select {COLUMNS}, {VERSIONS} from employer e where e.business_number = "));
     sql.push_bind(number.to_owned());
     Ok(sql.build_query_as().fetch_optional(executor).await?)
 }
@@ -129,7 +143,7 @@ pub async fn list(
     filter: &EmployerFilter,
     page: &Page,
 ) -> Result<Slice<EmployerRow>, StoreError> {
-    let mut sql = QueryBuilder::new(format!("select {COLUMNS}"));
+    let mut sql = QueryBuilder::new(format!("select {COLUMNS}, {NO_VERSIONS}"));
     push_source(&mut sql, filter, false);
     push_page(&mut sql, page, ORDER);
     Ok(page.cut(session.fetch(&mut sql).await?))
@@ -171,7 +185,7 @@ pub async fn list_by_figure(
     };
     let zero = Position::FIGURE_ZERO;
     let mut sql = QueryBuilder::new(format!(
-        "select {COLUMNS}, f.key as order_key from employer e
+        "select {COLUMNS}, {NO_VERSIONS}, f.key as order_key from employer e
          left join (select employer_id, sum(persons)::bigint as people from (
                         select employer_id, persons from employer_count where status = 'ACTIVE'
                         union all
@@ -195,7 +209,7 @@ pub async fn list_of_provinces(
     page: &Page,
 ) -> Result<HashMap<i64, Slice<EmployerRow>>, StoreError> {
     page::list_of(session, provinces, (page, ORDER), |sql| {
-        sql.push(COLUMNS);
+        sql.push(COLUMNS).push(", ").push(NO_VERSIONS);
         push_source(sql, filter, true);
     })
     .await
@@ -216,7 +230,7 @@ pub fn push_count(sql: &mut QueryBuilder<sqlx::Postgres>, filter: &EmployerFilte
 
 /// Appends the statement that reads all rows of a list, in the order of their registration.
 pub fn push_all(sql: &mut QueryBuilder<sqlx::Postgres>, filter: &EmployerFilter) {
-    sql.push("select ").push(COLUMNS);
+    sql.push("select ").push(COLUMNS).push(", ").push(NO_VERSIONS);
     push_source(sql, filter, false);
     sql.push(" order by ").push(ORDER.id);
 }
@@ -255,8 +269,8 @@ pub struct NewEmployer {
     pub name_key: String,
     /// What kind of employer it is.
     pub kind: EmployerKind,
-    /// Tax number: index and ciphertext.
-    pub tax_number: Option<(Vec<u8>, Vec<u8>)>,
+    /// Tax number.
+    pub tax_number: Option<StoredNumber>,
     /// Business number.
     pub business_number: Option<String>,
     /// Work-accident risk class.
@@ -265,6 +279,8 @@ pub struct NewEmployer {
     pub province_id: i16,
     /// The number of workers that it declares.
     pub declared_headcount: Option<i32>,
+    /// Size of the business.
+    pub size: Option<EmployerSize>,
 }
 
 /// Inserts an employer. Returns `None` if its tax or business number is taken.
@@ -273,25 +289,57 @@ pub async fn insert(
     actor: &Actor,
     new: &NewEmployer,
 ) -> Result<Option<i64>, StoreError> {
-    let (index, sealed) = new.tax_number.clone().unzip();
-    let id = sqlx::query_scalar!(
-        "insert into employer (name, name_key, kind, tax_number_index, tax_number_sealed, business_number, risk_class,
-                               province_id, declared_headcount, registered_by)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict do nothing returning id",
-        new.name,
-        new.name_key,
-        new.kind as EmployerKind,
-        index,
-        sealed,
-        new.business_number,
-        new.risk_class,
-        new.province_id,
-        new.declared_headcount,
-        actor.client
-    )
-    .fetch_optional(conn)
-    .await?;
-    Ok(id)
+    let number = new.tax_number.as_ref();
+    let (index, sealed) = number.map(|number| (&number.index, &number.sealed)).unzip();
+    let sql = "insert into employer (name, name_key, kind, tax_number_index, tax_number_sealed, business_number, risk_class,
+                                     province_id, declared_headcount, size, registered_by)
+               values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) on conflict do nothing returning id";
+    let id = sqlx::query_scalar(sql)
+        .bind(&new.name)
+        .bind(&new.name_key)
+        .bind(new.kind)
+        .bind(index)
+        .bind(sealed)
+        .bind(&new.business_number)
+        .bind(new.risk_class)
+        .bind(new.province_id)
+        .bind(new.declared_headcount)
+        .bind(new.size)
+        .bind(&actor.client);
+    Ok(id.fetch_optional(conn).await?)
+}
+
+/// Which numbers another employer has, or will have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromRow)]
+pub struct TakenNumbers {
+    /// The tax number.
+    pub tax_taken: bool,
+    /// The business number.
+    pub business_taken: bool,
+}
+
+/// Asks whether numbers are taken, and keeps others from giving them to an employer until the transaction ends. `own`: the
+/// employer that shall have them, if it is registered.
+pub async fn claim_numbers(
+    conn: &mut PgConnection,
+    own: Option<i64>,
+    (tax_number, business_number): (Option<&StoredNumber>, Option<&str>),
+    today: NaiveDate,
+) -> Result<TakenNumbers, StoreError> {
+    if tax_number.is_none() && business_number.is_none() {
+        return Ok(TakenNumbers::default());
+    }
+    let sql = "select tax_taken, business_taken from registry_claim_employer_numbers($1, $2, $3, $4)";
+    let taken = sqlx::query_as(sql).bind(own).bind(tax_number.map(|number| &number.index));
+    Ok(taken.bind(business_number).bind(today).fetch_one(conn).await?)
+}
+
+/// Returns the first day of the first enrollment at an employer.
+///
+/// Takes no actor, because the result is for a write and never for a caller.
+pub async fn first_enrolled_on(conn: &mut PgConnection, id: i64) -> Result<Option<NaiveDate>, StoreError> {
+    let sql = "select min(starts_on) from enrollment where employer_id = $1";
+    Ok(sqlx::query_scalar(sql).bind(id).fetch_one(conn).await?)
 }
 
 /// Locks an employer until the transaction ends, and returns the day on which it closed.

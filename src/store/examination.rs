@@ -10,6 +10,7 @@ use super::keys::KeyRing;
 use super::migration::is_current;
 use super::open_error::OpenError;
 use super::pool::connect_for_maintenance;
+use super::standby::{self, StandbySettings, Unusable};
 use super::{roles, server_check, server_process, vital_signs};
 
 /// How much a finding matters.
@@ -63,6 +64,7 @@ pub async fn examine(
     settings: PoolSettings,
     keys: Option<KeyRing>,
     in_production: bool,
+    standbys: &StandbySettings,
 ) -> Vec<Finding> {
     // As `Database::open` connects.
     let options = options.clone().extra_float_digits(None);
@@ -102,6 +104,7 @@ pub async fn examine(
                 found.extend(key(conn, keys).await);
                 found.extend(background(conn).await);
                 found.extend(servers(conn, settings).await);
+                found.extend(standby_servers(conn, standbys).await);
             }
         }
         Err(error) => found.push(Finding::new(Level::Error, "tables", error.to_string())),
@@ -253,4 +256,26 @@ async fn servers(conn: &mut PgConnection, settings: PoolSettings) -> Option<Find
         ),
         _ => Finding::new(Level::Ok, "servers", running),
     })
+}
+
+/// Whether queries can read from the standbys.
+async fn standby_servers(conn: &mut PgConnection, settings: &StandbySettings) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let Ok(facts) = standby::facts(conn).await else { return found };
+    for options in &settings.servers {
+        let name = standby::name(options);
+        let options = options.clone().extra_float_digits(None);
+        found.push(match standby::examine(&options, &facts).await {
+            Ok(()) => Finding::new(Level::Ok, "standby", format!("{name} follows the database")),
+            Err(Unusable::Wrong(wrong)) => {
+                Finding::new(Level::Error, "standby", OpenError::Standby { name, wrong }.to_string())
+            }
+            Err(Unusable::Unreachable(error)) => {
+                let error = OpenError::of_connecting(error, &options);
+                let text = format!("queries read from the primary until {name} can be reached: {error}");
+                Finding::new(Level::Warning, "standby", text)
+            }
+        });
+    }
+    found
 }

@@ -9,6 +9,7 @@ use sqlx::{FromRow, PgConnection, PgExecutor};
 use super::bill::months_literal;
 use super::enrollment::EnrollmentKey;
 use super::error::StoreError;
+use domain::employer::Classification;
 use domain::enrollment::{Programme, Segment};
 use domain::money::{Insured, Member, MonthRecord};
 use domain::timeline::PaidMonths;
@@ -37,7 +38,7 @@ impl MemberRow {
         let insured = Insured {
             segment: self.segment,
             programmes: self.programmes,
-            risk_class: 1,
+            classification: Classification::NO_EMPLOYER,
             wage: None,
             starts_on: self.starts_on,
             ends_on: self.ends_on,

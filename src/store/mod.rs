@@ -6,6 +6,7 @@
 //! `None`. Beside the nouns:
 //!
 //! - [`Database`] opens the connections and holds what every request needs.
+//! - [`standby`] chooses the server that a request reads from, where there are copies of the database.
 //! - [`session`] runs statements under the database role of their caller, on connections of `pool.rs`.
 //! - [`distribution`] is the layout on a Citus cluster.
 //! - [`examination`] says what is wrong with a database, and changes nothing.
@@ -62,6 +63,7 @@ pub mod page;
 pub mod participant;
 pub mod payment;
 mod pool;
+pub mod position;
 pub mod recount;
 pub mod reference;
 pub mod retraction;
@@ -72,6 +74,7 @@ mod server_check;
 pub mod server_process;
 pub mod session;
 pub mod snapshot;
+pub mod standby;
 pub mod target;
 pub mod vital_signs;
 pub mod wage;

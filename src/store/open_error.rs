@@ -156,18 +156,45 @@ pub enum OpenError {
          the roles that begin with registry_, with the right to log in: see docs/scale-out.md"
     )]
     Distribution(String),
+    /// Standbys are named for a coordinator of Citus. The workers would not learn the scope of a query there.
+    #[error(
+        "the people of this database are distributed by Citus, so no standby can serve queries: unset DATABASE_REPLICA_URL"
+    )]
+    StandbysOfCluster,
     /// The numbers are indexed under another key.
     #[error(
         "this database belongs to another identity key: with this one, everybody could be enrolled a second time. \
          Use the key file that the database was made with"
     )]
     WrongKey,
+    /// A server of DATABASE_REPLICA_URL is no standby of the database.
+    #[error("DATABASE_REPLICA_URL: {name} cannot be read from, because {wrong}")]
+    Standby {
+        /// Host and port, or the folder of the socket.
+        name: String,
+        /// What is wrong.
+        wrong: WrongStandby,
+    },
     /// The maintained counters could not be rebuilt after a migration.
     #[error("the maintained counters could not be rebuilt: {0}")]
     Counters(StoreError),
     /// The reference data cannot be read.
     #[error("the reference data cannot be read: {0}")]
     Reference(StoreError),
+}
+
+/// Why a server cannot be read from as a standby.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WrongStandby {
+    /// It belongs to another server or another database.
+    #[error("it is a copy of another database than DATABASE_URL")]
+    OtherDatabase,
+    /// It takes writes.
+    #[error("it is no standby: it takes writes itself, so it does not follow DATABASE_URL")]
+    Writable,
+    /// It lacks migrations.
+    #[error("its tables are of an older version: wait until it has replayed the migrations")]
+    OlderSchema,
 }
 
 /// Returns the statements that create roles.

@@ -58,7 +58,17 @@ pub(super) struct Pool {
     is_distributed: bool,
 }
 
+/// Which servers a pool accepts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Those that take writes.
+    ReadWrite,
+    /// Standbys. One that was promoted and takes writes is no copy of the database any more.
+    ReadOnly,
+}
+
 struct Shared {
+    access: Access,
     options: PgConnectOptions,
     /// The statement that sets up a new connection.
     setup: String,
@@ -108,13 +118,14 @@ impl fmt::Debug for Pool {
 impl Pool {
     /// Makes a pool of at most `size` connections in use. Each new connection runs `setup`.
     pub(super) fn new(
+        access: Access,
         options: PgConnectOptions,
         setup: String,
         size: u32,
         acquire_timeout: Duration,
     ) -> Self {
         let slots = Arc::new(Semaphore::new(Self::most_open(size) as usize));
-        let shared = Shared { options, setup, acquire_timeout, slots, idle: Mutex::default() };
+        let shared = Shared { access, options, setup, acquire_timeout, slots, idle: Mutex::default() };
         Self {
             shared: Arc::new(shared),
             permits: Arc::new(Semaphore::new(size as usize)),
@@ -330,14 +341,17 @@ pub(super) struct PooledConnection {
 }
 
 impl PooledConnection {
-    /// Sets the role and scope of the statements to come. Refuses a read-only server: a standby cannot record what is
-    /// read, and what it shows may be old.
+    /// Sets the role and scope of the statements to come. Refuses a server that should take writes and does not, and the
+    /// reverse.
     async fn assume(&mut self, identity: &Arc<DatabaseIdentity>) -> Result<(), sqlx::Error> {
         let entry = self.entry.as_mut().expect("a connection is there until it is returned");
         entry.identity = None;
         let is_read_only = timeout(ASSUME_TIMEOUT, identity.assume(&mut entry.connection)).await;
-        if is_read_only.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?? {
-            return Err(io::Error::from(io::ErrorKind::ReadOnlyFilesystem).into());
+        let is_read_only = is_read_only.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+        match (self.home.access, is_read_only) {
+            (Access::ReadWrite, true) => Err(io::Error::from(io::ErrorKind::ReadOnlyFilesystem))?,
+            (Access::ReadOnly, false) => Err(io::Error::other("a standby that takes writes"))?,
+            (Access::ReadWrite, false) | (Access::ReadOnly, true) => {}
         }
         match identity.begin_on_cluster().filter(|_| self.is_distributed) {
             // Without an identity, so that the next use begins a transaction again.

@@ -16,12 +16,13 @@ use super::session::Session;
 use super::target;
 use domain::calendar::Calendar;
 use domain::channel::{Channel, ChannelKind};
+use domain::employer::EmployerSize;
 use domain::enrollment::{CivilServantCategory, Programme, Segment};
 use domain::identity::{RegionCodes, ServiceNumberRules};
 use domain::province::{Province, ProvinceEdition};
 use domain::rule::{
-    AgeRule, Citation, CivilServantRule, CombinationRule, ContributionRule, GraceRule, Period, ProgrammeRule,
-    RoundingRule, Rulebook, WageFallRule, WageRule,
+    AgeRule, Citation, CivilServantRule, CombinationRule, ContributionRule, EmployerRule, GraceRule, Period,
+    ProgrammeRule, RoundingRule, Rulebook, SizeRule, WageFallRule, WageRule,
 };
 use domain::target::{ReportedFigure, Target};
 
@@ -217,6 +218,8 @@ async fn load_rules(session: &Session) -> Result<Rulebook, StoreError> {
         roundings: load_rounding_rules(session).await?,
         wages: load_wage_rules(session).await?,
         wage_falls: load_wage_fall_rules(session).await?,
+        employers: load_employer_rules(session).await?,
+        sizes: load_size_rules(session).await?,
         channel_kinds: load_channel_kind_rules(session).await?,
         money: money_rules::load(session).await?,
     })
@@ -366,6 +369,33 @@ async fn load_wage_rules(session: &Session) -> Result<Vec<WageRule>, StoreError>
         Ok(WageRule { kind, citation: Citation { code, title, period: Period { from, until } } })
     };
     rows.into_iter().map(rule).collect()
+}
+
+async fn load_employer_rules(session: &Session) -> Result<Vec<EmployerRule>, StoreError> {
+    let sql = "select kind, code, title, valid_from, valid_until from employer_rule order by code";
+    let rows: Vec<(String, String, String, NaiveDate, Option<NaiveDate>)> =
+        sqlx::query_as(sql).fetch_all(session).await?;
+    let rule = |(kind, code, title, from, until): (String, _, _, _, _)| {
+        let kind = kind.parse();
+        let kind =
+            kind.map_err(|_| StoreError::Fault(format!("employer_rule {code} has an unknown kind")))?;
+        Ok(EmployerRule { kind, citation: Citation { code, title, period: Period { from, until } } })
+    };
+    rows.into_iter().map(rule).collect()
+}
+
+async fn load_size_rules(session: &Session) -> Result<Vec<SizeRule>, StoreError> {
+    type Row = (EmployerSize, Segment, Vec<Programme>, String, String, NaiveDate, Option<NaiveDate>);
+    let sql = "select size, segment, required, code, title, valid_from, valid_until
+               from business_size_rule order by code";
+    let rows: Vec<Row> = sqlx::query_as(sql).fetch_all(session).await?;
+    let rule = |(size, segment, required, code, title, from, until): Row| SizeRule {
+        size,
+        segment,
+        required,
+        citation: Citation { code, title, period: Period { from, until } },
+    };
+    Ok(rows.into_iter().map(rule).collect())
 }
 
 async fn load_channel_kind_rules(session: &Session) -> Result<Vec<(ChannelKind, Citation)>, StoreError> {

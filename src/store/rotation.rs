@@ -72,7 +72,8 @@ pub async fn rotate(
     let conn = &mut *transaction;
     // The login may not own the tables. The role that writes numbers may re-encrypt them.
     sqlx::query("set local role registry_writer").execute(&mut *conn).await?;
-    let lock = "lock table identifier, participant, former_number, enrollment, retracted_enrollment, employer, onboarding_chunk
+    let lock = "lock table identifier, participant, former_number, enrollment, retracted_enrollment, employer, employer_version,
+                           employer_event, onboarding_chunk
                 in share row exclusive mode";
     sqlx::query(lock).execute(&mut *conn).await?;
     let secret = retry_secret(conn, old).await?.ok_or(RotationError::NotThePrevious)?;
@@ -85,6 +86,9 @@ pub async fn rotate(
     done.enrollments = rotate_column(conn, (old, new), &SERVICE_NUMBERS, &mut done).await?;
     done.enrollments += rotate_column(conn, (old, new), &RETRACTED_SERVICE_NUMBERS, &mut done).await?;
     done.employers = rotate_column(conn, (old, new), &TAX_NUMBERS, &mut done).await?;
+    for column in [&VERSIONS_OF_TAX_NUMBERS, &RECORDED_TAX_NUMBERS, &REPLACED_TAX_NUMBERS] {
+        rotate_column(conn, (old, new), column, &mut done).await?;
+    }
     rotate_chunks(conn, (old, new)).await?;
     let claimed =
         sqlx::query_scalar!(r#"select count(*) as "n!" from identifier"#).fetch_one(&mut *conn).await?;
@@ -263,6 +267,36 @@ const TAX_NUMBERS: SealedColumn = SealedColumn {
     update: "update employer e set tax_number_sealed = u.sealed, tax_number_index = u.value_index
              from unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[]) as u(id, none, sealed, value_index)
              where e.id = u.id",
+};
+
+const VERSIONS_OF_TAX_NUMBERS: SealedColumn = SealedColumn {
+    kind: NumberKind::TaxNumber,
+    is_claimed: false,
+    select: "select id, 0::bigint, tax_number_sealed from employer_version
+             where id > $1 and $2 >= 0 and tax_number_sealed is not null order by id limit $3",
+    update: "update employer_version v set tax_number_sealed = u.sealed, tax_number_index = u.value_index
+             from unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[]) as u(id, none, sealed, value_index)
+             where v.id = u.id",
+};
+
+const RECORDED_TAX_NUMBERS: SealedColumn = SealedColumn {
+    kind: NumberKind::TaxNumber,
+    is_claimed: false,
+    select: "select id, 0::bigint, tax_number_sealed from employer_event
+             where id > $1 and $2 >= 0 and tax_number_sealed is not null order by id limit $3",
+    update: "update employer_event v set tax_number_sealed = u.sealed, tax_number_index = u.value_index
+             from unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[]) as u(id, none, sealed, value_index)
+             where v.id = u.id",
+};
+
+const REPLACED_TAX_NUMBERS: SealedColumn = SealedColumn {
+    kind: NumberKind::TaxNumber,
+    is_claimed: false,
+    select: "select id, 0::bigint, tax_number_before from employer_event
+             where id > $1 and $2 >= 0 and tax_number_before is not null order by id limit $3",
+    update: "update employer_event v set tax_number_before = u.sealed
+             from unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[]) as u(id, none, sealed, value_index)
+             where v.id = u.id",
 };
 
 /// Rotates a column chunk by chunk. Returns the number of its rows.

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt as _};
@@ -50,6 +50,8 @@ pub struct Session {
     statement_deadline: Duration,
     /// Statements that were sent on these connections.
     statements: Arc<AtomicU64>,
+    /// Whether a statement has failed, for a reader at a standby: then the request runs again at the primary.
+    failed: Option<Arc<AtomicBool>>,
 }
 
 impl fmt::Debug for Session {
@@ -68,7 +70,7 @@ impl Session {
         let statement_deadline = statement_timeout + Duration::from_secs(2);
         let identity = Arc::new(DatabaseIdentity::registry());
         let statements = Arc::default();
-        Self { pool, identity, seen: None, employers, statement_deadline, statements }
+        Self { pool, identity, seen: None, employers, statement_deadline, statements, failed: None }
     }
 
     /// The employers in memory.
@@ -83,6 +85,16 @@ impl Session {
             seen: Some(Arc::default()),
             ..self.clone()
         }
+    }
+
+    /// Makes a session of an actor who reads at a standby. It remembers whether a statement has failed.
+    pub(super) fn of_standby_reader(&self, actor: &Actor) -> Self {
+        Self { failed: Some(Arc::default()), ..self.of_reader(actor) }
+    }
+
+    /// Returns whether a statement of a reader at a standby has failed.
+    pub fn has_failed(&self) -> bool {
+        self.failed.as_ref().is_some_and(|failed| failed.load(Ordering::Relaxed))
     }
 
     /// Makes a session with the same identity and connections that has `size` permits of its own: it does not wait for
@@ -124,7 +136,7 @@ impl Session {
 
     /// Begins a transaction.
     pub async fn begin(&self) -> Result<Transaction, StoreError> {
-        let connection = self.pool.acquire(&self.identity).await?;
+        let connection = self.acquire().await?;
         self.begin_on(connection).await
     }
 
@@ -139,6 +151,19 @@ impl Session {
     /// Is none of its connections in use, and was none asked for within this time?
     pub fn is_quiet(&self, within: Duration) -> bool {
         self.pool.is_quiet(within)
+    }
+
+    /// Checks out a connection.
+    async fn acquire(&self) -> Result<PooledConnection, sqlx::Error> {
+        self.noting(self.pool.acquire(&self.identity).await)
+    }
+
+    /// Notes for a reader at a standby that something has failed.
+    fn noting<T, E>(&self, result: Result<T, E>) -> Result<T, E> {
+        if let (Err(_), Some(failed)) = (&result, &self.failed) {
+            failed.store(true, Ordering::Relaxed);
+        }
+        result
     }
 
     async fn begin_on(&self, mut connection: PooledConnection) -> Result<Transaction, StoreError> {
@@ -173,7 +198,7 @@ impl Session {
         sql: &'a mut QueryBuilder<Postgres>,
     ) -> BoxFuture<'a, Result<Vec<PgRow>, sqlx::Error>> {
         async move {
-            let mut connection = self.pool.acquire(&self.identity).await?;
+            let mut connection = self.acquire().await?;
             let rows = self.within_deadline(sql.build().fetch_all(&mut *connection)).await;
             connection.finish(rows).await
         }
@@ -189,10 +214,10 @@ impl Session {
         work: impl Future<Output = Result<T, sqlx::Error>>,
     ) -> Result<T, sqlx::Error> {
         self.statements.fetch_add(1, Ordering::Relaxed);
-        match timeout(self.statement_deadline, work).await {
+        self.noting(match timeout(self.statement_deadline, work).await {
             Ok(result) => result,
             Err(_) => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
-        }
+        })
     }
 }
 
@@ -208,7 +233,7 @@ impl<'c> Executor<'c> for &'c Session {
         E: 'q + Execute<'q, Postgres>,
     {
         let rows = async move {
-            let mut connection = self.pool.acquire(&self.identity).await?;
+            let mut connection = self.acquire().await?;
             // All rows are read before the first is passed on: a slow reader must not hold a connection.
             let rows: Result<Vec<_>, _> =
                 self.within_deadline(connection.fetch_many(query).try_collect()).await;
@@ -223,7 +248,7 @@ impl<'c> Executor<'c> for &'c Session {
         E: 'q + Execute<'q, Postgres>,
     {
         async move {
-            let mut connection = self.pool.acquire(&self.identity).await?;
+            let mut connection = self.acquire().await?;
             let row = self.within_deadline(connection.fetch_optional(query)).await;
             connection.finish(row).await
         }
@@ -239,7 +264,7 @@ impl<'c> Executor<'c> for &'c Session {
         'c: 'e,
     {
         async move {
-            let mut connection = self.pool.acquire(&self.identity).await?;
+            let mut connection = self.acquire().await?;
             let statement = self.within_deadline(connection.prepare_with(sql, parameters)).await;
             connection.finish(statement).await
         }
@@ -251,7 +276,7 @@ impl<'c> Executor<'c> for &'c Session {
         'c: 'e,
     {
         async move {
-            let mut connection = self.pool.acquire(&self.identity).await?;
+            let mut connection = self.acquire().await?;
             let described = self.within_deadline(connection.describe(sql)).await;
             connection.finish(described).await
         }

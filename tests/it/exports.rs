@@ -192,6 +192,24 @@ async fn the_passport_of_a_foreigner_is_a_column_masked_like_the_identity_number
 }
 
 #[tokio::test]
+async fn exported_contributions_go_by_the_risk_class_of_the_first_month() {
+    let app = App::new().await;
+    let employer = app.employer("PT Musi").await;
+    let worker =
+        Person::new(&app.channel("BR-PLG").await).at(&employer).with("startsOn", json!("2014-09-15"));
+    app.enrolled(&worker.with("monthlyWage", json!(3_000_000))).await;
+    let change = "mutation ($id: ID!) { changeEmployer(input: {employerId: $id, effectiveOn: \"2014-10-01\",
+        riskClass: 3}) { errors { code } } }";
+    assert_eq!(app.ask(change, json!({"id": employer})).await["changeEmployer"]["errors"], json!([]));
+    let reader = app.reader(Role::Administrator, TokenScope::default()).await;
+    let due = Download::of(&app, &reader, "/export/contributions.csv", Some("test of exports")).await;
+    assert_eq!(due.column("rule"), ["JKK-PU-1", "JKM-PU"]);
+    assert_eq!(due.column("employer"), ["7200", "9000"]);
+    let employers = Download::of(&app, &reader, "/export/employers.csv", None).await;
+    assert_eq!(employers.column("riskClass"), ["3"], "the class of today");
+}
+
+#[tokio::test]
 async fn each_client_exports_its_own_people_and_no_role_more_than_it_may_read() {
     let (app, employer) = app_with_people().await;
     let partner = app.partner(&employer).await;

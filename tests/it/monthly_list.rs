@@ -1,7 +1,9 @@
 //! The payer's month: a list of everybody goes in, and the registry says and does what has changed.
 
+mod classes;
 mod leavers;
 mod races;
+mod statements;
 
 use axum::body::Body;
 use axum::http::{Request, header};

@@ -112,6 +112,32 @@ async fn former_numbers_are_found_and_shown_under_the_new_key() {
 }
 
 #[tokio::test]
+async fn tax_numbers_of_past_and_future_days_are_found_and_shown_under_the_new_key() {
+    let app = App::new().await;
+    let employer = app.employer("PT Musi").await;
+    let change = "mutation ($id: ID!, $on: Date!, $number: String!) { changeEmployer(input: {employerId: $id,
+        effectiveOn: $on, taxNumber: $number}) { errors { code path } } }";
+    for (on, number) in [("2014-10-02", "013121660091000"), ("2015-01-01", "024339178011000")] {
+        let changed = app.ask(change, json!({"id": employer, "on": on, "number": number})).await;
+        assert_eq!(changed["changeEmployer"]["errors"], json!([]));
+    }
+    assert_eq!(rotate_key(&app).await.unwrap().employers, 1);
+    let after = restarted(&app).await;
+    let query = "query ($id: ID!) { employer(by: {id: $id}) { taxNumber events { nodes { changes { before after } } } } }";
+    let found = after.ask(query, json!({"id": employer})).await["employer"].take();
+    let (first, second) = ("0013121660091000", "0024339178011000");
+    assert_eq!(found["taxNumber"], first);
+    let changes = [json!([{"before": first, "after": second}]), json!([{"before": null, "after": first}])];
+    let events = found["events"]["nodes"].as_array().unwrap();
+    assert_eq!([&events[0]["changes"], &events[1]["changes"]], [&changes[0], &changes[1]]);
+    // The number of the next year is still taken.
+    let other = after.employer("PT Ogan").await;
+    let variables = json!({"id": other, "on": "2014-10-02", "number": "024339178011000"});
+    let refused = after.ask(change, variables).await["changeEmployer"].take();
+    assert_eq!(codes(&refused["errors"]), ["CONFLICT"]);
+}
+
+#[tokio::test]
 async fn a_process_with_the_old_key_writes_nothing_and_exits() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;

@@ -135,6 +135,39 @@ async fn a_statement_without_conditions_finds_nobody_outside_the_scope() {
 }
 
 #[tokio::test]
+async fn a_statement_without_conditions_finds_no_event_of_another_employer() {
+    let Scene { app, scopes } = scene().await;
+    let change = "mutation ($id: ID!) { changeEmployer(input: {employerId: $id, effectiveOn: \"2014-10-02\",
+        riskClass: 2}) { event { id } } }";
+    let ids = "{ employers { nodes { id } } }";
+    let employers = app.ask(ids, json!({})).await["employers"]["nodes"].take();
+    let retract = "mutation ($id: ID!) { retractEvent(input: {eventId: $id, reason: \"A test\"}) { state } }";
+    for employer in employers.as_array().unwrap() {
+        let changed = app.ask(change, json!({"id": employer["id"]})).await;
+        app.ask(retract, json!({"id": changed["changeEmployer"]["event"]["id"]})).await;
+    }
+    let count = async |session: &Session, table: &str| -> i64 {
+        let sql = AssertSqlSafe(format!("select count(*) from {table}"));
+        sqlx::query_scalar(sql).fetch_one(session).await.unwrap()
+    };
+    for table in ["employer_event", "employer_event_retraction"] {
+        let visible = ["employer", "association", "province", "channel", "both"].map(|name| {
+            let scope = scopes.iter().find(|(known, _)| *known == name).unwrap().1.clone();
+            app.database.reading(&actor(Role::Partner, scope))
+        });
+        let mut counts = Vec::new();
+        for session in &visible {
+            counts.push(count(session, table).await);
+        }
+        assert_eq!(counts, [1, 0, 2, 2, 2], "{table}");
+        for role in [Role::Auditor, Role::LicensingDesk] {
+            let nobody = app.database.reading(&actor(role, Scope::default()));
+            assert_eq!(count(&nobody, table).await, 0, "{role} {table}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_pooled_connection_does_not_keep_the_previous_scope() {
     let Scene { app, scopes } = scene().await;
     let sessions: Vec<(Session, i64)> = {

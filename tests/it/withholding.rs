@@ -53,6 +53,10 @@ async fn country() -> (App, Arguments, Vec<(&'static str, String)>) {
         json!({"channelCode": BRANCH, "reference": "A1", "paidOn": "2014-10-02", "amount": 5_000_000});
     let input = json!({"employerId": company, "month": "2014-10-01", "payment": payment});
     assert_eq!(app.ask(pay, json!({"input": input})).await["recordContributions"]["errors"], json!([]));
+    let change = "mutation ($id: ID!) { changeEmployer(input: {employerId: $id, effectiveOn: \"2014-10-02\",
+        size: SMALL}) { event { id } errors { message } } }";
+    let changed = app.ask(change, json!({"id": company})).await["changeEmployer"].take();
+    let event_of_employer = changed["event"]["id"].as_str().unwrap_or_else(|| panic!("{changed}"));
     let agreement =
         found["provinces"].as_array().unwrap().iter().find_map(|one| one["agreement"]["id"].as_str());
     let nodes = vec![
@@ -60,6 +64,7 @@ async fn country() -> (App, Arguments, Vec<(&'static str, String)>) {
         ("Enrollment", id("/onboardingBatches/nodes/0/rows/nodes/1/participant/enrollments/nodes/0/id")),
         ("ParticipantEvent", id("/participants/nodes/0/events/nodes/0/id")),
         ("Employer", id("/employers/nodes/0/id")),
+        ("EmployerEvent", event_of_employer.to_owned()),
         ("Association", id("/associations/nodes/0/id")),
         ("Client", id("/clients/nodes/0/id")),
         ("OnboardingBatch", id("/onboardingBatches/nodes/0/id")),
@@ -94,6 +99,7 @@ async fn country() -> (App, Arguments, Vec<(&'static str, String)>) {
         ),
         ("Query.licenceClearancesGiven", format!("company: {number}")),
         ("Query.ownLicenceClearance", "input: {licenceType: \"SIUP\"}".to_owned()),
+        ("Employer.mandatoryProgrammes", "on: \"2015-07-01\"".to_owned()),
         ("Coverage.trend", "from: \"2014-09-01\", until: \"2014-10-02\"".to_owned()),
     ]);
     (app, arguments, nodes)
@@ -308,14 +314,17 @@ async fn no_field_that_a_role_may_not_read_has_a_value_and_each_says_which_right
         }
         if role == Role::Administrator {
             // Only a batch from a file has columns, and only a monthly list has changes: see `monthly_list.rs`. The payment
-            // is not reversed (see `payments/reversals.rs`) and of no association (see `payments/groups.rs`).
+            // is not reversed (see `payments/reversals.rs`), covers no month, and is of no association (see
+            // `payments/groups.rs`). Nothing is mandatory in 2014: see `employer_changes/sizes.rs`.
             let elsewhere = [
                 "AbsentParticipant",
                 "AbsentParticipantEdge",
                 "FallenWages",
                 "ListChangeCount",
+                "MissingProgramme",
                 "MonthlyDue",
                 "OnboardingColumn",
+                "PaidPeriod",
                 "PaymentReversal",
                 "QuotedMonth",
             ];

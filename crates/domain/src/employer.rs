@@ -1,4 +1,4 @@
-//! Employers: their names, official numbers, risk class and headcount.
+//! Employers: their names, official numbers, risk class, size and headcount; and changes of them.
 //!
 //! The tax number of a natural person is their identity number, and needs the same protection.
 
@@ -6,7 +6,14 @@ use super::identity::{EXPORT_AS_TEXT, NationalId, Parsed, RegionCodes, Shape};
 use super::participant::name_key;
 use super::problem::{Problem, ProblemCode};
 use super::text;
-pub use super::vocabulary::EmployerKind;
+pub use super::vocabulary::{EmployerKind, EmployerSize};
+
+mod facts;
+
+pub use facts::{
+    Classification, Dated, EmployerField, EmployerHistory, FactChange, FactRecord, FactStep, Facts,
+    StoredNumber, judge_change, judge_change_form, number_taken,
+};
 
 /// The name of an employer or association.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -37,9 +44,14 @@ impl OrganisationName {
 
     /// Returns the name for matching and ordering: lower case, with spaces for punctuation. Never empty.
     pub fn key(&self) -> String {
-        let key = name_key(&self.0);
-        if key.is_empty() { self.0.to_lowercase() } else { key }
+        organisation_key(&self.0)
     }
+}
+
+/// Returns a name for matching and ordering, as [`OrganisationName::key`] does, from its normal form.
+pub fn organisation_key(name: &str) -> String {
+    let key = name_key(name);
+    if key.is_empty() { name.to_lowercase() } else { key }
 }
 
 /// *Nomor Pokok Wajib Pajak* (NPWP), the tax number, in its current form of 16 digits.

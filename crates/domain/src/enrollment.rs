@@ -7,6 +7,7 @@ use chrono::NaiveDate;
 
 use super::channel::Channel;
 use super::count::HeldEnrollment;
+use super::employer::{Classification, Dated};
 use super::identity::{IdentityNumber, ServiceNumber};
 use super::participant::{FullName, PhoneNumber};
 use super::problem::{Problem, ProblemCode};
@@ -33,8 +34,6 @@ pub use repetition::{Repetition, ended_since};
 pub struct Payer {
     /// Internal id.
     pub id: i64,
-    /// Work-accident risk class of its business, 1 to 5.
-    pub risk_class: i16,
     /// Kind of employer.
     pub kind: EmployerKind,
     /// First day on which it is closed.
@@ -61,6 +60,15 @@ impl<T> Lookup<T> {
         }
     }
 
+    /// Returns a part of what was found.
+    pub fn map<U>(self, of: impl FnOnce(T) -> U) -> Lookup<U> {
+        match self {
+            Self::Found(found) => Lookup::Found(of(found)),
+            Self::NotNamed => Lookup::NotNamed,
+            Self::Failed => Lookup::Failed,
+        }
+    }
+
     /// Returns whether the request names nothing.
     pub fn is_not_named(&self) -> bool {
         matches!(self, Self::NotNamed)
@@ -84,6 +92,8 @@ pub struct Terms<'a> {
     pub channel: Lookup<&'a Channel>,
     /// Employer.
     pub employer: Lookup<Payer>,
+    /// Risk class and size of the employer, if one was found.
+    pub classification: Option<&'a Dated<Classification>>,
     /// Association, by internal id.
     pub association: Lookup<i64>,
     /// Province of residence, by internal id.

@@ -70,7 +70,7 @@ pub struct ListTerms<'a> {
     pub month: NaiveDate,
     /// The terms by which people join.
     pub terms: &'a Terms<'a>,
-    /// Work-accident risk class of the payer.
+    /// Work-accident risk class of the payer in that month.
     pub risk_class: i16,
     /// The provinces in the scope of the sender; empty: all.
     pub provinces: &'a [i16],

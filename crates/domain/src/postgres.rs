@@ -44,6 +44,7 @@ pg_enum! {
     crate::vocabulary::ClearanceGround => "clearance_ground", "_clearance_ground";
     crate::clearance::LicenceDecision => "licence_decision", "_licence_decision";
     crate::vocabulary::EmployerKind => "employer_kind", "_employer_kind";
+    crate::vocabulary::EmployerSize => "employer_size", "_employer_size";
     crate::vocabulary::CivilServantCategory => "civil_servant_category", "_civil_servant_category";
     crate::vocabulary::EndReason => "end_reason", "_end_reason";
     crate::vocabulary::EnrollmentStatus => "enrollment_status", "_enrollment_status";

@@ -18,7 +18,7 @@ pub use self::money::{
     AllocationOrder, BillingRule, DueRule, FineBase, FinePayer, HolidayShift, MoneyRules, PaymentRule,
     PrepaymentRule, Rounded, UnpaidMonthRule,
 };
-use super::vocabulary::{CivilServantCategory, ClearanceGround, Programme, Segment};
+use super::vocabulary::{CivilServantCategory, ClearanceGround, EmployerSize, Programme, Segment};
 
 /// A period of days, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -171,6 +171,40 @@ pub enum WageRuleKind {
 pub struct WageRule {
     /// What it says.
     pub kind: WageRuleKind,
+    /// Its source.
+    pub citation: Citation,
+}
+
+/// What a rule about changes of employers says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Display, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum EmployerRuleKind {
+    /// A contribution month goes by the risk class and the size on its first day.
+    MonthByFirstDay,
+    /// A contribution month goes by the risk class and the size on its last day.
+    MonthByLastDay,
+    /// A change for a month that is over needs a reason.
+    PastNeedsReason,
+}
+
+/// A rule about changes of employers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EmployerRule {
+    /// What it says.
+    pub kind: EmployerRuleKind,
+    /// Its source.
+    pub citation: Citation,
+}
+
+/// Programmes that are mandatory for the people of businesses of a size.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SizeRule {
+    /// The size.
+    pub size: EmployerSize,
+    /// The segment of the people.
+    pub segment: Segment,
+    /// The programmes.
+    pub required: Vec<Programme>,
     /// Its source.
     pub citation: Citation,
 }

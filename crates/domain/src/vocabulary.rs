@@ -164,6 +164,24 @@ pub enum EmployerKind {
     Individual,
 }
 
+/// Size of a business, which decides its mandatory programmes.
+///
+/// Law 20/2008 tells sizes apart by net assets or yearly sales, Government Regulation 7/2021 by capital or yearly sales.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum EmployerSize {
+    /// *Usaha mikro*.
+    Micro,
+    /// *Usaha kecil*.
+    Small,
+    /// *Usaha menengah*.
+    Medium,
+    /// *Usaha besar*.
+    Large,
+}
+
 /// Kind of channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[derive(Display, EnumString, IntoStaticStr, VariantArray)]
@@ -302,7 +320,7 @@ pub enum Right {
     /// Declare the headcount of an employer; a partner for its own.
     #[strum(serialize = "declare headcounts")]
     DeclareHeadcounts,
-    /// Register employers and associations, and close employers.
+    /// Register employers and associations, and change, close and reopen employers.
     #[strum(serialize = "register payers")]
     RegisterPayers,
     /// Open and close channels.

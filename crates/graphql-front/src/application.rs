@@ -1,8 +1,9 @@
 //! What the front needs from the application that it serves.
 
+use std::any::TypeId;
 use std::sync::Arc;
 
-use async_graphql::{Request, Response};
+use async_graphql::{Data, Request, Response};
 use axum::http::Extensions;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
@@ -10,7 +11,9 @@ use futures_util::stream::BoxStream;
 use super::analysis::Operation;
 use super::catalogue::Catalogue;
 use super::code::ErrorCode;
+use super::language::Language;
 use super::parsed::ParsedDocument;
+use super::request_id::RequestId;
 
 /// An operation that was admitted and is about to run.
 #[derive(Debug)]
@@ -24,6 +27,27 @@ pub struct Call {
     pub operation: Arc<Operation>,
     /// What the layers before the endpoint know of the request, such as who sent it.
     pub extensions: Arc<Extensions>,
+}
+
+impl Call {
+    /// Returns a copy, for an application that runs a query a second time where the first attempt failed.
+    pub fn again(&self) -> Self {
+        let mut request = Request::new("").variables(self.request.variables.clone());
+        request.operation_name.clone_from(&self.request.operation_name);
+        request.set_parsed_query(self.document.document().clone());
+        let id = find::<RequestId>(&self.request.data).copied().unwrap_or_else(RequestId::new);
+        let language = find::<Language>(&self.request.data).copied().unwrap_or(Language::English);
+        Self {
+            request: request.data(id).data(language),
+            document: Arc::clone(&self.document),
+            operation: Arc::clone(&self.operation),
+            extensions: Arc::clone(&self.extensions),
+        }
+    }
+}
+
+fn find<T: 'static>(data: &Data) -> Option<&T> {
+    data.get(&TypeId::of::<T>()).and_then(|data| data.downcast_ref())
 }
 
 /// An API that an endpoint serves: a schema, and what surrounds each execution of it, such as rights and an audit trail.

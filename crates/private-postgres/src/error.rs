@@ -94,12 +94,12 @@ pub enum PostgresError {
         source: io::Error,
     },
 
-    /// `initdb` failed.
-    #[error("initdb could not create a database in {}: {said}", .data.display())]
+    /// `initdb`, or for a standby `pg_basebackup`, failed.
+    #[error("a database could not be created in {}: {said}", .data.display())]
     Initdb {
         /// The folder of the database.
         data: PathBuf,
-        /// The output of `initdb`.
+        /// The output of the program.
         said: String,
     },
 

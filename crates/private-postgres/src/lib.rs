@@ -40,6 +40,7 @@
 //! # What it never does
 //!
 //! - It does not serve other machines: no TCP, no passwords, no TLS.
+//! - It decides no failover: [`Cluster::start_standby`] makes a standby, for tests and rehearsals.
 //! - It does not migrate, hold a connection pool, or make backups.
 //! - It does not upgrade a database to another major release of PostgreSQL: it says what to do instead.
 //! - It writes no statement and no value of the application into a log.
@@ -53,7 +54,7 @@ mod programs;
 mod settings;
 mod supervisor;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -70,6 +71,14 @@ pub struct ClusterSettings {
     pub database: &'static str,
     /// Whether data survive a crash.
     pub durability: Durability,
+}
+
+/// The settings of a cluster, and where its data come from.
+#[derive(Debug, Clone)]
+struct Plan {
+    settings: ClusterSettings,
+    /// The folder of the socket of the cluster that this one is a standby of.
+    primary: Option<PathBuf>,
 }
 
 /// Whether data survive a crash.
@@ -109,10 +118,33 @@ impl Cluster {
     /// Returns when PostgreSQL answers. That takes about a second if the database has to be created. It takes longer if
     /// the programs have to be fetched, and the log says so.
     pub async fn start(folder: &Path, settings: ClusterSettings) -> Result<Cluster, PostgresError> {
+        Self::start_from(folder, settings, None).await
+    }
+
+    /// Starts a standby of another cluster in `folder`: a read-only copy that follows it by streaming replication. The
+    /// first start copies the data. `select pg_promote()` ends the following and makes it a cluster of its own.
+    ///
+    /// Both clusters must run on this machine, under the same account. A standby that was gone for long may need
+    /// changes that the other cluster keeps no longer; remove its folder then.
+    pub async fn start_standby(
+        folder: &Path,
+        settings: ClusterSettings,
+        primary: &Cluster,
+    ) -> Result<Cluster, PostgresError> {
+        Self::start_from(folder, settings, primary.options.get_socket().cloned()).await
+    }
+
+    /// `primary` is the folder of the socket of the cluster to copy.
+    async fn start_from(
+        folder: &Path,
+        settings: ClusterSettings,
+        primary: Option<PathBuf>,
+    ) -> Result<Cluster, PostgresError> {
         let (stop, stopped) = oneshot::channel();
         let (ready, is_ready) = oneshot::channel();
         let (report, state) = watch::channel(State::Down);
-        let supervisor = supervisor::spawn(folder.to_owned(), settings, stopped, ready, report)?;
+        let cluster = Plan { settings, primary };
+        let supervisor = supervisor::spawn(folder.to_owned(), cluster, stopped, ready, report)?;
         let options = is_ready.await.unwrap_or(Err(PostgresError::Supervisor { source: None }))?;
         Ok(Cluster { options, state, stop: Some(stop), supervisor })
     }

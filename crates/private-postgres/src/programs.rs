@@ -25,6 +25,13 @@ impl Programs {
         self.bin.join("initdb")
     }
 
+    /// The folder may have links to the other programs alone; `pg_basebackup` is then beside their targets.
+    pub(super) fn basebackup(&self) -> PathBuf {
+        let here = self.bin.join("pg_basebackup");
+        let target = self.postgres().canonicalize().ok().filter(|_| !here.exists());
+        target.and_then(|postgres| Some(postgres.parent()?.join("pg_basebackup"))).unwrap_or(here)
+    }
+
     pub(super) fn postgres(&self) -> PathBuf {
         self.bin.join("postgres")
     }

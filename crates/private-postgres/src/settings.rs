@@ -113,6 +113,15 @@ pub(super) fn initdb_arguments(data: &Path, durability: Durability) -> Vec<OsStr
     arguments
 }
 
+/// Returns the arguments for `pg_basebackup`, which copies a running cluster and configures the copy as its standby.
+pub(super) fn basebackup_arguments(data: &Path, primary: &Path) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = vec!["-D".into(), data.into(), "--host".into(), primary.into()];
+    arguments.extend([format!("--port={PORT}").into(), "--username=postgres".into()]);
+    let options = ["--write-recovery-conf", "--wal-method=stream", "--checkpoint=fast", "--no-sync"];
+    arguments.extend(options.map(OsString::from));
+    arguments
+}
+
 /// Returns a path as one item of a comma-separated setting: in quotes, inner quotes doubled.
 fn list_item(path: &Path) -> OsString {
     use std::os::unix::ffi::{OsStrExt, OsStringExt};

@@ -23,7 +23,7 @@ use super::postmaster::{OrphanWatch, Postmaster, PostmasterState};
 use super::process::{DeathWatch, Signal, command, end_all, send, sync_file_system};
 use super::programs::{self, Programs};
 use super::settings;
-use super::{ClusterSettings, DATA_FOLDER, Durability, PostgresError, State};
+use super::{DATA_FOLDER, Durability, Plan, PostgresError, State};
 
 /// Maximum duration of a stop, a kill included.
 pub(super) const STOPPED_WITHIN: Duration = Duration::from_secs(15);
@@ -50,7 +50,7 @@ type Ready = oneshot::Sender<Result<PgConnectOptions, PostgresError>>;
 /// Starts the thread. It ends when `stop` is dropped, or after it has reported an error through `ready`.
 pub(super) fn spawn(
     folder: PathBuf,
-    cluster: ClusterSettings,
+    cluster: Plan,
     stop: oneshot::Receiver<()>,
     ready: Ready,
     state: watch::Sender<State>,
@@ -66,7 +66,7 @@ pub(super) fn spawn(
 
 async fn supervise(
     folder: &Path,
-    cluster: ClusterSettings,
+    cluster: Plan,
     mut stop: oneshot::Receiver<()>,
     ready: Ready,
     state: &watch::Sender<State>,
@@ -84,7 +84,7 @@ async fn supervise(
     };
     state.send_replace(State::Up);
     // When the receiver is gone, so is `stop`.
-    let _ = ready.send(Ok(options(&claim.sockets, cluster.database)));
+    let _ = ready.send(Ok(options(&claim.sockets, claim.cluster.settings.database)));
 
     let mut pause = FIRST_PAUSE;
     loop {
@@ -125,7 +125,7 @@ async fn supervise(
 /// The cluster of a data folder as this process uses it: as its owner, or waiting to become the owner.
 struct Claim {
     folder: PathBuf,
-    cluster: ClusterSettings,
+    cluster: Plan,
     /// Locked by the owner.
     lock: File,
     /// The folder of the socket, whichever process runs PostgreSQL. It never changes, because connection pools use it.
@@ -134,7 +134,7 @@ struct Claim {
 
 impl Claim {
     /// Starts PostgreSQL, or finds the one that another process runs. Returns a server if this process owns it.
-    async fn join(folder: &Path, cluster: ClusterSettings) -> Result<(Claim, Option<Server>), PostgresError> {
+    async fn join(folder: &Path, cluster: Plan) -> Result<(Claim, Option<Server>), PostgresError> {
         let folder = folder::open(folder)?;
         let lock = folder::open_lock(&folder)?;
         let began = Instant::now();
@@ -142,12 +142,12 @@ impl Claim {
         let mut is_logged = false;
         loop {
             if try_lock(&lock, &folder)? {
-                let server = Server::start(&folder, cluster, &lock, None, true).await?;
+                let server = Server::start(&folder, &cluster, &lock, None, true).await?;
                 let sockets = server.layout.sockets.clone();
                 tracing::info!(folder = %folder.display(), elapsed = ?began.elapsed(), "PostgreSQL is up");
                 return Ok((Claim { folder, cluster, lock, sockets }, Some(server)));
             }
-            if let Some(sockets) = find_running(&folder, cluster.database).await {
+            if let Some(sockets) = find_running(&folder, cluster.settings.database).await {
                 tracing::info!(folder = %folder.display(), "using the PostgreSQL that another process runs");
                 return Ok((Claim { folder, cluster, lock, sockets }, None));
             }
@@ -191,7 +191,7 @@ impl Claim {
                     end_all(&data, if failures < 2 { Signal::Quit } else { Signal::Kill });
                 }
             }
-            let started = Server::start(&self.folder, self.cluster, &self.lock, Some(&self.sockets), fresh);
+            let started = Server::start(&self.folder, &self.cluster, &self.lock, Some(&self.sockets), fresh);
             match started.await {
                 Ok(server) => return server,
                 Err(error) => tracing::error!(again_in = ?*pause, "{error}"),
@@ -214,16 +214,17 @@ impl Server {
     /// Only the owner of the lock may call it, with `fresh` if it has just got the lock.
     async fn start(
         folder: &Path,
-        cluster: ClusterSettings,
+        cluster: &Plan,
         lock: &File,
         sockets: Option<&Path>,
         fresh: bool,
     ) -> Result<Server, PostgresError> {
+        let Plan { settings, primary } = cluster;
         let made_by = folder::made_by(&folder.join(DATA_FOLDER));
         let programs = find_or_fetch(folder, made_by).await?;
         let layout = Layout::decide(folder, lock, &programs, sockets)?;
         if folder::made_by(&layout.data).is_none() {
-            initdb(&layout, &programs, cluster.durability, lock).await?;
+            create(&layout, &programs, settings.durability, primary.as_deref(), lock).await?;
         }
         layout.link_from(folder)?;
         layout.make_private(&layout.sockets)?;
@@ -235,13 +236,13 @@ impl Server {
         let _ = layout.rotate_large_log();
         let from = log.metadata().map_or(0, |log| log.len());
         let program = programs.postgres();
-        let on_parent_death = match cluster.durability {
+        let on_parent_death = match settings.durability {
             Durability::Durable => Signal::Interrupt,
             Durability::Throwaway => Signal::Quit,
         };
         let spawn = || {
             let mut command = command(&program, layout.run_as, lock, on_parent_death)?;
-            command.args(settings::arguments(&layout.data, &layout.sockets, cluster));
+            command.args(settings::arguments(&layout.data, &layout.sockets, *settings));
             command.current_dir(&layout.home).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
             let child = Command::from(command).spawn()?;
             let watch = DeathWatch::start(&child, on_parent_death)?;
@@ -249,7 +250,7 @@ impl Server {
         };
         let (child, watch) = spawn().map_err(|source| PostgresError::Program { program, source })?;
         let mut server = Server { child, layout, started: Instant::now(), _watch: watch };
-        server.wait_until_ready(from, cluster.database).await?;
+        server.wait_until_ready(from, settings.database).await?;
         Ok(server)
     }
 
@@ -330,11 +331,13 @@ async fn find_or_fetch(folder: &Path, made_by: Option<u32>) -> Result<Programs, 
     programs::find(folder, made_by).await?.ok_or_else(|| PostgresError::NotFound { tried: tried() })
 }
 
-/// Creates the database in another folder and renames it, so that a kill in the middle leaves no half-made database.
-async fn initdb(
+/// Creates the database in another folder and renames it, so that a kill in the middle leaves no half-made database. It is
+/// empty, or a copy of that of a primary.
+async fn create(
     layout: &Layout,
     programs: &Programs,
     durability: Durability,
+    primary: Option<&Path>,
     lock: &File,
 ) -> Result<(), PostgresError> {
     tracing::info!(folder = %layout.data.display(), "creating a database with PostgreSQL {}", programs.major);
@@ -343,10 +346,13 @@ async fn initdb(
         std::fs::remove_dir_all(&unfinished).map_err(PostgresError::folder(&unfinished))?;
     }
     layout.make_private(&unfinished)?;
-    let program = programs.initdb();
+    let (program, arguments) = match primary {
+        None => (programs.initdb(), settings::initdb_arguments(&unfinished, durability)),
+        Some(primary) => (programs.basebackup(), settings::basebackup_arguments(&unfinished, primary)),
+    };
     let run = async {
         let mut command = command(&program, layout.run_as, lock, Signal::Terminate)?;
-        command.args(settings::initdb_arguments(&unfinished, durability));
+        command.args(arguments);
         command.current_dir(&layout.home).stdin(Stdio::null());
         Command::from(command).kill_on_drop(true).output().await
     };

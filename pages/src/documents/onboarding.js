@@ -17,7 +17,13 @@ fragment Batch on OnboardingBatch {
   province { code name nameEn }
   sameFileAs { id }
   channel { code name }
+  kind month differencesUrl
+  changes { change rows }
+  dueBefore { ...Due }
+  dueAfter { ...Due }
+  fallenWages { rows percent }
 }
+fragment Due on MonthlyDue { programme people employer worker rule { title } }
 ${COUNTS}`;
 
 /** Says when a batch has changed, until it ends. */
@@ -50,6 +56,28 @@ query BatchRows($id: ID!, $filter: OnboardingRowFilter!, $after: String) {
       totalCount
       pageInfo { hasNextPage endCursor }
       nodes { number line outcome problems { code severity path message hint } }
+    }
+  }
+}`;
+
+/** Rows of a monthly list that are one of some changes. */
+export const LIST_ROWS = `
+query ListRows($id: ID!, $change: [ListChange!]!, $after: String) {
+  onboardingBatch(id: $id) {
+    rows(first: 50, after: $after, filterBy: { change: $change }) {
+      pageInfo { hasNextPage endCursor }
+      nodes { number line change wageBefore wageAfter participant { fullName } content { fullName lastDay leavingReason } }
+    }
+  }
+}`;
+
+/** People who are registered with the payer of a monthly list and are not in it. */
+export const ABSENT = `
+query Absent($id: ID!, $after: String) {
+  onboardingBatch(id: $id) {
+    absent(first: 50, after: $after) {
+      pageInfo { hasNextPage endCursor }
+      nodes { participant { id fullName } ended }
     }
   }
 }`;

@@ -45,7 +45,7 @@ export function Again({ batch, report, edits }) {
           </button>
         </p>
       )}
-      <DropField label={t('again.drop')} hint={t('again.hint')} file={null} onFile={(file) => send(file, isPlan && isReplaced)} />
+      <DropField label={t('again.drop')} hint={t(batch.month ? 'again.hintList' : 'again.hint')} file={null} onFile={(file) => send(file, isPlan && isReplaced)} />
       {isPlan && (
         <Check checked={isReplaced} onChange={() => setReplaced(!isReplaced)}>
           {t('again.replaces')}

@@ -4,6 +4,7 @@ import { useState } from 'preact/hooks';
 import { APPROVE, CANCEL } from '../documents/onboarding.js';
 import { usePage } from '../i18n/index.js';
 import { Section } from '../ui/parts.jsx';
+import { Absent, isComplete, NOBODY, toInput } from './absent.jsx';
 import { ProblemList } from './form.jsx';
 
 const APPROVERS = ['ADMINISTRATOR', 'APPROVER'];
@@ -12,6 +13,7 @@ export function Approval({ batch, isOwn }) {
   const { t, api, viewer, format } = usePage();
   const [problems, setProblems] = useState([]);
   const [isBusy, setBusy] = useState(false);
+  const [absent, setAbsent] = useState(NOBODY);
   const run = async (document, input) => {
     setBusy(true);
     try {
@@ -23,18 +25,22 @@ export function Approval({ batch, isOwn }) {
     setBusy(false);
   };
   const mayApprove = APPROVERS.includes(viewer.role) && !isOwn;
+  const rows = format.number(batch.counts.pending);
+  const [check, approve] = batch.month ? ['approval.checkList', 'approval.approveList'] : ['approval.check', 'approval.approve'];
+  const isAnybodyAbsent = batch.changes.some((it) => it.change === 'ABSENT' && it.rows > 0);
   return (
     <Section id="approval" title={t('approval.title')} class="approval">
       {mayApprove ? (
         <>
-          <p>{t('approval.check', { rows: format.number(batch.counts.pending) })}</p>
+          <p>{t(check, { rows })}</p>
+          {isAnybodyAbsent && <Absent batch={batch} decision={absent} onDecide={setAbsent} />}
           <button
             type="button"
             class="button button-primary"
-            disabled={isBusy}
-            onClick={() => run(APPROVE, { planDigest: batch.planDigest })}
+            disabled={isBusy || !isComplete(absent)}
+            onClick={() => run(APPROVE, { planDigest: batch.planDigest, ...toInput(absent) })}
           >
-            {t('approval.approve', { rows: format.number(batch.counts.pending) })}
+            {t(approve, { rows })}
           </button>
         </>
       ) : (

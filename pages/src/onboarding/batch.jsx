@@ -8,6 +8,7 @@ import { Link, Loading, Notice, PageHead } from '../ui/parts.jsx';
 import { Approval } from './approval.jsx';
 import { Columns } from './columns.jsx';
 import { Counts } from './counts.jsx';
+import { ListChanges } from './list.jsx';
 import { ProblemRows } from './problem-rows.jsx';
 import { payerOf, Terms } from './terms.jsx';
 import { Upload } from './upload.jsx';
@@ -57,6 +58,7 @@ export function BatchPage({ argument: id }) {
       <Terms batch={batch} />
       {batch.state === 'RECEIVING' && <Upload batch={batch} isOwn={isOwn} />}
       {batch.state !== 'RECEIVING' && <Counts batch={batch} />}
+      {batch.changes.length > 0 && <ListChanges batch={batch} />}
       {batch.state === 'AWAITING_APPROVAL' && <Approval batch={batch} isOwn={isOwn} />}
       {batch.state !== 'RECEIVING' && batch.state !== 'VALIDATING' && <ProblemRows batch={batch} isOwn={isOwn} />}
       {batch.state !== 'RECEIVING' && <Columns batch={batch} />}
@@ -72,8 +74,9 @@ function Steps({ state }) {
   const { t } = usePage();
   const at = STEPS.indexOf(state);
   if (at < 0) return null;
+  // On a small screen it scrolls, also by the keyboard.
   return (
-    <ol class="steps" aria-label={t('steps.label')}>
+    <ol class="steps" aria-label={t('steps.label')} tabIndex={0}>
       {STEPS.map((step, index) => (
         <li
           key={step}
@@ -92,7 +95,8 @@ function Ending({ batch }) {
   const { t, format } = usePage();
   const { state, counts, approvedBy, cancelledBy, cancelReason, finishedAt, problems } = batch;
   if (state === 'COMPLETED') {
-    const text = t('batch.done', { enrolled: format.number(counts.enrolled), at: format.moment(finishedAt) });
+    const key = batch.month ? 'batch.applied' : 'batch.done';
+    const text = t(key, { enrolled: format.number(counts.enrolled), at: format.moment(finishedAt) });
     return <Notice kind="done" title={text}>{approvedBy && t('batch.approvedBy', { name: approvedBy })}</Notice>;
   }
   if (state === 'CANCELLED') {

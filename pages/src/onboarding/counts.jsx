@@ -14,6 +14,12 @@ export function Counts({ batch }) {
   const { t, format } = usePage();
   const { counts, state, monthlyContributions } = batch;
   const isPlan = state === 'VALIDATING' || state === 'AWAITING_APPROVAL';
+  const isList = batch.kind === 'MONTHLY_LIST';
+  // Of a list, the rows that are not enrolled change something else, or nothing.
+  const text = (outcome) => {
+    if (isPlan && outcome === 'pending') return t(isList ? 'counts.wouldChange' : 'counts.wouldEnroll');
+    return t(isList && outcome === 'alreadyEnrolled' ? 'counts.listed' : `counts.${outcome}`);
+  };
   const isRunning = state === 'APPLYING' || state === 'VALIDATING';
   const csv = () => ({
     name: `onboarding-${batch.id}`,
@@ -32,8 +38,7 @@ export function Counts({ batch }) {
         {OUTCOMES.map(([outcome, part]) => (
           <li key={outcome}>
             <i class={`swatch ${part}`} />
-            {t(isPlan && outcome === 'pending' ? 'counts.wouldEnroll' : `counts.${outcome}`)}{' '}
-            <b data-figure={outcome}>{format.number(counts[outcome])}</b>
+            {text(outcome)} <b data-figure={outcome}>{format.number(counts[outcome])}</b>
           </li>
         ))}
         <li>
@@ -41,7 +46,7 @@ export function Counts({ batch }) {
           {t('counts.flagged')} <b data-figure="flagged">{format.number(counts.flagged)}</b>
         </li>
       </ul>
-      {monthlyContributions > 0 && (
+      {monthlyContributions > 0 && !isList && (
         <p class="due">
           {t('counts.due')} <strong>{format.rupiah(monthlyContributions)}</strong>
         </p>

@@ -3,7 +3,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import { PAYERS_AND_CHANNELS, PROVINCES } from '../documents/onboarding.js';
 import { usePage } from '../i18n/index.js';
-import { Notice, Section, useLoad } from '../ui/parts.jsx';
+import { Notice, Section, Segmented, useLoad } from '../ui/parts.jsx';
 import { DropField } from './drop.jsx';
 import { start } from './start.js';
 
@@ -12,6 +12,7 @@ const CATEGORIES = ['PNS', 'CPNS', 'PPPK', 'NON_ASN'];
 const SEGMENTS = ['WAGE_EARNER', 'SELF_EMPLOYED'];
 /** The channel that is most likely to send the rosters of these people. */
 const USUAL_CHANNEL = { WAGE_EARNER: 'BRANCH', SELF_EMPLOYED: 'ASSOCIATION_DESK' };
+const FILES = ['ROSTER', 'MONTHLY_LIST'];
 const PROGRAMMES = ['WORK_ACCIDENT', 'DEATH', 'OLD_AGE', 'PENSION'];
 
 export function StartForm() {
@@ -22,6 +23,8 @@ export function StartForm() {
   const [payer, setPayer] = useState(own?.id ?? '');
   const [channel, setChannel] = useState('');
   const [startsOn, setStartsOn] = useState('');
+  const [kind, setKind] = useState(FILES[0]);
+  const [month, setMonth] = useState('');
   const [people, setPeople] = useState(offeredPeople[0]);
   const [programmes, setProgrammes] = useState(['WORK_ACCIDENT', 'DEATH']);
   const [isPaid, setPaid] = useState(false);
@@ -46,13 +49,16 @@ export function StartForm() {
   }, [choices.data, people]);
 
   const offered = viewer.provinces.length > 0 ? viewer.provinces : (provinces.data?.provinces ?? []);
+  const isList = kind === 'MONTHLY_LIST';
+  // Whoever joins without a day of their own is covered from the first day of the month.
+  const days = isList ? { kind, month: `${month}-01`, startsOn: `${month}-01` } : { startsOn };
   const submit = async (event) => {
     event.preventDefault();
     setSending(true);
     const terms = {
       ...(people === 'SELF_EMPLOYED' ? { associationId: payer } : { employerId: payer }),
       ...(CATEGORIES.includes(people) ? { category: people } : {}),
-      channelCode: channel, provinceCode: province, startsOn, programmes, firstContributionPaid: isPaid, allOrNothing,
+      channelCode: channel, provinceCode: province, ...days, programmes, firstContributionPaid: isPaid, allOrNothing,
     };
     try {
       setProblems(await start(api, terms, file, key));
@@ -65,15 +71,17 @@ export function StartForm() {
   };
   const toggle = (programme) =>
     setProgrammes((before) => (before.includes(programme) ? before.filter((it) => it !== programme) : [...before, programme]));
-  const isReady = file && payer && channel && startsOn && programmes.length > 0;
+  const isReady = file && payer && channel && (isList ? month : startsOn) && programmes.length > 0;
+  const template = (format) => `/onboarding/template.${format}?${kindOf(people)}${isList ? `&kind=${kind}` : ''}`;
 
   return (
     <Section id="start" title={t('form.title')} class="start-form">
       <form onSubmit={submit}>
+        <Segmented label={t('form.file')} value={kind} onChange={setKind} choices={FILES.map((it) => [it, t(`form.${it}`)])} />
+        {isList && <p class="note">{t('form.listNote')}</p>}
         <DropField label={t('drop.label')} hint={t('drop.hint')} file={file} onFile={setFile} disabled={isSending} />
         <p class="note">
-          {t('form.template')} <a href={`/onboarding/template.xlsx?${kindOf(people)}`}>XLSX</a> ·{' '}
-          <a href={`/onboarding/template.csv?${kindOf(people)}`}>CSV</a>
+          {t('form.template')} <a href={template('xlsx')}>XLSX</a> · <a href={template('csv')}>CSV</a>
         </p>
         <div class="fields">
           <Choice
@@ -95,11 +103,26 @@ export function StartForm() {
             choices={payers.map((it) => [it.id, it.name])}
           />
           <Choice label={t('form.channel')} value={channel} onChange={setChannel} choices={channels.map((it) => [it.code, it.name])} />
-          <label class="field">
-            <span>{t('form.startsOn')}</span>
-            <input type="date" required value={startsOn} onChange={(event) => setStartsOn(event.currentTarget.value)} />
-            <small>{t('form.startsOnNote')}</small>
-          </label>
+          {isList ? (
+            <label class="field">
+              <span>{t('form.month')}</span>
+              {/* Browsers without a field for months show one for text. */}
+              <input
+                type="month"
+                required
+                pattern="\d{4}-\d{2}"
+                placeholder="2014-10"
+                value={month}
+                onChange={(event) => setMonth(event.currentTarget.value)}
+              />
+            </label>
+          ) : (
+            <label class="field">
+              <span>{t('form.startsOn')}</span>
+              <input type="date" required value={startsOn} onChange={(event) => setStartsOn(event.currentTarget.value)} />
+              <small>{t('form.startsOnNote')}</small>
+            </label>
+          )}
           <fieldset class="field">
             <legend>{t('form.programmes')}</legend>
             {PROGRAMMES.map((it) => (

@@ -1,9 +1,8 @@
 // `/onboarding`: a new roster, and the batches so far.
 
-import { useState } from 'preact/hooks';
 import { BATCHES } from '../documents/onboarding.js';
 import { usePage } from '../i18n/index.js';
-import { Link, Loading, More, Notice, PageHead, Section, useLoad } from '../ui/parts.jsx';
+import { Link, Loading, More, Notice, PageHead, Section, usePages } from '../ui/parts.jsx';
 import { StartForm } from './form.jsx';
 import { payerOf } from './terms.jsx';
 
@@ -33,19 +32,10 @@ export function OnboardingPage() {
 
 function Batches() {
   const { t, api, name, format } = usePage();
-  const [later, setLater] = useState([]);
-  const [isLoading, setLoading] = useState(false);
-  const first = useLoad((signal) => api.query(BATCHES, {}, signal), [api]);
-  if (first.error) return <Notice kind="error">{first.error.message}</Notice>;
-  if (!first.data) return <Loading />;
-  const pages = [first.data.onboardingBatches, ...later];
-  const batches = pages.flatMap(({ nodes }) => nodes);
-  const { pageInfo } = pages.at(-1);
-  const more = async () => {
-    setLoading(true);
-    const page = await api.query(BATCHES, { after: pageInfo.endCursor }).finally(() => setLoading(false));
-    setLater((before) => [...before, page.onboardingBatches]);
-  };
+  const load = async (after, signal) => (await api.query(BATCHES, { after }, signal)).onboardingBatches;
+  const { nodes: batches, error, more } = usePages(load, [api]);
+  if (error) return <Notice kind="error">{error.message}</Notice>;
+  if (!batches) return <Loading />;
   return (
     <Section id="batches" title={t('batches.title')}>
       {batches.length === 0 && <p class="note">{t('batches.none')}</p>}
@@ -91,7 +81,7 @@ function Batches() {
           </table>
         </div>
       )}
-      <More hasNextPage={pageInfo.hasNextPage} isLoading={isLoading} onMore={more} />
+      <More {...more} />
     </Section>
   );
 }

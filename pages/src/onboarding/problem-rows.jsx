@@ -5,7 +5,7 @@ import { useState } from 'preact/hooks';
 import { REFUSED_ROWS, ROWS } from '../documents/onboarding.js';
 import { usePage } from '../i18n/index.js';
 import { readCsv, saveFile } from '../ui/csv.js';
-import { Loading, More, Notice, Section, useLoad } from '../ui/parts.jsx';
+import { Loading, More, Notice, Section, useLoad, usePages } from '../ui/parts.jsx';
 import { Again } from './again.jsx';
 
 /** Reports up to this many rows are shown in the page. Larger ones are downloaded. */
@@ -13,6 +13,8 @@ const MOST_CELLS = 2_000;
 
 export function ProblemRows({ batch, isOwn }) {
   const { t, api, name, format } = usePage();
+  // A monthly list is sent as a whole again: whoever is not in it would be absent.
+  const isEditable = isOwn && !batch.month;
   const [code, setCode] = useState(null);
   const [isFlagged, setFlagged] = useState(false);
   const [failure, setFailure] = useState(null);
@@ -54,7 +56,7 @@ export function ProblemRows({ batch, isOwn }) {
           </Chip>
         ))}
       </div>
-      <Rows key={JSON.stringify(filter)} batch={batch} filter={filter} report={report} edits={edits} onEdit={isOwn ? edit : null} />
+      <Rows key={JSON.stringify(filter)} batch={batch} filter={filter} report={report} edits={edits} onEdit={isEditable ? edit : null} />
       {isOwn && rejected > 0 && <Again batch={batch} report={report} edits={edits} />}
     </Section>
   );
@@ -100,20 +102,10 @@ const unquoted = (cell) => cell.replace(/^'/, '');
 
 function Rows({ batch, filter, report, edits, onEdit }) {
   const { t, api } = usePage();
-  const [later, setLater] = useState([]);
-  const [isLoading, setLoading] = useState(false);
   const load = async (after, signal) => (await api.query(ROWS, { id: batch.id, filter, after }, signal)).onboardingBatch.rows;
-  const first = useLoad((signal) => load(null, signal), [api, batch.id, batch.state]);
-  if (first.error) return <Notice kind="error">{first.error.message}</Notice>;
-  if (!first.data) return <Loading />;
-  const pages = [first.data, ...later];
-  const rows = pages.flatMap(({ nodes }) => nodes);
-  const { pageInfo } = pages.at(-1);
-  const more = async () => {
-    setLoading(true);
-    const page = await load(pageInfo.endCursor).finally(() => setLoading(false));
-    setLater((before) => [...before, page]);
-  };
+  const { nodes: rows, error, more } = usePages(load, [api, batch.id, batch.state]);
+  if (error) return <Notice kind="error">{error.message}</Notice>;
+  if (!rows) return <Loading />;
   return (
     <>
       <div class="table-wide" role="region" aria-label={t('rows.title')} tabIndex={0}>
@@ -145,7 +137,7 @@ function Rows({ batch, filter, report, edits, onEdit }) {
           </tbody>
         </table>
       </div>
-      <More hasNextPage={pageInfo.hasNextPage} isLoading={isLoading} onMore={more} />
+      <More {...more} />
     </>
   );
 }

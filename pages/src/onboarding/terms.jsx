@@ -14,7 +14,7 @@ export function Terms({ batch }) {
     [t('form.people'), name('category', batch.category ?? batch.segment)],
     [t('form.province'), language === 'id' ? province.name : province.nameEn],
     [t('form.programmes'), batch.programmes.map((it) => name('programme', it)).join(', ')],
-    [t('form.startsOn'), format.day(batch.startsOn)],
+    batch.month ? [t('form.month'), format.month(batch.month)] : [t('form.startsOn'), format.day(batch.startsOn)],
   ];
   const options = [batch.firstContributionPaid && t('form.paid'), batch.allOrNothing && t('form.allOrNothing')];
   return (

@@ -140,6 +140,25 @@ export function useLoad(load, inputs) {
   return { ...state, reload: () => setTurn((it) => it + 1) };
 }
 
+/**
+ * Loads the pages of a connection one after the other. `load(after, signal)` returns a connection. Returns the nodes so far
+ * (null until the first page is there), and the properties of [More].
+ */
+export function usePages(load, inputs) {
+  const [later, setLater] = useState([]);
+  const [isLoading, setLoading] = useState(false);
+  const first = useLoad((signal) => load(null, signal), inputs);
+  const pages = first.data ? [first.data, ...later] : [];
+  const pageInfo = pages.at(-1)?.pageInfo;
+  const onMore = async () => {
+    setLoading(true);
+    const page = await load(pageInfo.endCursor).finally(() => setLoading(false));
+    setLater((before) => [...before, page]);
+  };
+  const nodes = first.data && pages.flatMap((page) => page.nodes);
+  return { nodes, error: first.error, more: { hasNextPage: pageInfo?.hasNextPage, isLoading, onMore } };
+}
+
 /** The pages of a connection, with a button for more. `pages` are connections that were loaded so far. */
 export function More({ hasNextPage, isLoading, onMore }) {
   const { t } = usePage();

@@ -9,6 +9,7 @@ use crate::store::onboarding::lease::LeasedBatch;
 use crate::store::onboarding::monthly::PlannedRow;
 use crate::store::reference::Reference;
 use domain::actor::Actor;
+use domain::enrollment::Terms;
 use domain::monthly_list::{ListTerms, ListedRow, judge_listed};
 use domain::onboarding::{OnboardingKind, OnboardingState, Repeat, RowOutcome, StagedRow};
 use domain::rule::Rulebook;
@@ -76,11 +77,12 @@ impl ListBatch {
         (agreed, rules, today): (&SharedTerms, &Rulebook, NaiveDate),
         work: impl FnOnce(&ListTerms<'_>) -> T,
     ) -> T {
-        let terms = agreed.terms();
+        // A list says nothing about programmes: those that are missing are on the bill, and not in each row.
+        let terms = Terms { classification: None, ..agreed.terms() };
         work(&ListTerms {
             month: self.month,
             terms: &terms,
-            risk_class: agreed.found.employer.map_or(1, |employer| employer.risk_class),
+            risk_class: agreed.classification_in(self.month, rules).risk_class,
             provinces: &self.provinces,
             rules,
             today,

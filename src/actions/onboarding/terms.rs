@@ -10,6 +10,7 @@ use crate::store::reference::Reference;
 use crate::store::session::Session;
 use crate::store::{Database, StoreError};
 use domain::actor::Actor;
+use domain::employer::Classification;
 use domain::enrollment::{
     CivilServantCategory, Lookup, NewEnrollment, Payer, Programme, Segment, Terms, judge_terms,
 };
@@ -135,6 +136,7 @@ impl SharedTerms {
             programmes: &self.programmes,
             channel: Lookup::Found(&self.found.channel),
             employer: self.found.employer.into(),
+            classification: self.found.classification.as_ref(),
             association: self.found.association.into(),
             province: Lookup::Found(self.found.province),
             starts_on: self.starts_on,
@@ -147,6 +149,12 @@ impl SharedTerms {
     pub(in crate::actions) fn roster_of(&self, month: Option<NaiveDate>) -> RosterOf {
         let Found { employer, association, .. } = &self.found;
         RosterOf { employer: employer.map(|employer| employer.id), association: *association, month }
+    }
+
+    /// Returns risk class and size of the employer by which a month goes, given by one of its days.
+    pub(super) fn classification_in(&self, month: NaiveDate, rules: &Rulebook) -> Classification {
+        let dated = self.found.classification.as_ref();
+        dated.map_or(Classification::NO_EMPLOYER, |dated| dated.in_month(month, rules))
     }
 
     /// Returns the terms as a batch stores them.
@@ -166,9 +174,10 @@ impl SharedTerms {
 
     /// Returns the monthly contributions for one of the people.
     pub(super) fn contributions(&self, rules: &Rulebook, new: &NewEnrollment) -> i64 {
-        let risk_class = self.found.employer.map_or(1, |employer| employer.risk_class);
+        let starts_on = new.timeline.starts_on;
+        let risk_class = self.classification_in(starts_on, rules).risk_class;
         let wage = new.monthly_wage.unwrap_or_default();
-        let due = rules.contributions(&new.programmes, new.segment, risk_class, wage, new.timeline.starts_on);
+        let due = rules.contributions(&new.programmes, new.segment, risk_class, wage, starts_on);
         due.iter().map(|due| due.employer + due.worker).sum()
     }
 }

@@ -219,7 +219,8 @@ where
 impl Onboard {
     /// Writes the template if the arguments name one. This needs no registry.
     pub fn without_registry(&self) -> Option<ExitCode> {
-        self.template.as_deref().map(|path| template_file::write(path, self.kind))
+        let of = (self.kind.segment, self.kind.category);
+        self.template.as_deref().map(|path| template_file::write(path, self.kind.file(), of))
     }
 }
 

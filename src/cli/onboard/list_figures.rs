@@ -6,7 +6,7 @@ use std::fmt;
 use chrono::NaiveDate;
 use strum::VariantArray as _;
 
-use super::summary::table;
+use super::table::table;
 use domain::monthly_list::{Due, DueSums, ListChange, Summary};
 use domain::number::{grouped, rupiah};
 

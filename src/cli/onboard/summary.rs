@@ -7,6 +7,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 
 use super::list_figures::ListFigures;
+use super::table::table;
 use crate::graphql::node_id::NodeId;
 use domain::number::{grouped, rupiah};
 use domain::onboarding::{Counts, OnboardingKind, RowOutcome};
@@ -183,22 +184,6 @@ fn unit_table(units: &[(String, Counts)]) -> String {
         [unit, received, enrolled, before, rejected, flagged]
     }));
     table(&rows, [false, true, true, true, true, true])
-}
-
-/// Aligns columns, with two spaces between them and numbers on the right.
-pub(super) fn table<const N: usize>(rows: &[[String; N]], is_number: [bool; N]) -> String {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
-    let widths: [usize; N] = std::array::from_fn(width);
-    let mut text = String::new();
-    for row in rows {
-        let cells: [String; N] = std::array::from_fn(|at| match is_number[at] {
-            true => format!("{:>width$}", row[at], width = widths[at]),
-            false => format!("{:<width$}", row[at], width = widths[at]),
-        });
-        text.push_str(cells.join("  ").trim_end());
-        text.push('\n');
-    }
-    text
 }
 
 /// Returns a problem as one line.

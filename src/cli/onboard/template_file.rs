@@ -6,30 +6,34 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::REFUSED;
-use super::args::KindArgs;
 use super::progress::tell;
+use domain::enrollment::{CivilServantCategory, Segment};
 use domain::onboarding::{OnboardingKind, RosterKind};
 use roster::template;
 
 /// Writes the template. It never overwrites a file, which may have been filled in.
-pub(super) fn write(path: &Path, args: KindArgs) -> ExitCode {
-    let Some(kind) = RosterKind::of_template(args.segment, args.category) else {
+pub(super) fn write(
+    path: &Path,
+    file: OnboardingKind,
+    (segment, category): (Option<Segment>, Option<CivilServantCategory>),
+) -> ExitCode {
+    let Some(kind) = RosterKind::of_template(segment, category) else {
         tell("error: only wage earners of a government have a category: leave --category out");
         return ExitCode::from(REFUSED);
     };
     let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
     let bytes = match extension.as_deref() {
-        Some("csv") => template::csv(args.file(), kind),
-        Some("xlsx") => template::workbook(args.file(), kind),
+        Some("csv") => template::csv(file, kind),
+        Some("xlsx") => template::workbook(file, kind),
         _ => {
             tell("error: name the template .csv or .xlsx");
             return ExitCode::from(REFUSED);
         }
     };
-    let file = OpenOptions::new().write(true).create_new(true).open(path);
-    match file.and_then(|mut file| file.write_all(&bytes)) {
+    let opened = OpenOptions::new().write(true).create_new(true).open(path);
+    match opened.and_then(|mut file| file.write_all(&bytes)) {
         Ok(()) => {
-            let what = match args.file() {
+            let what = match file {
                 OnboardingKind::Roster => "roster",
                 OnboardingKind::MonthlyList => "monthly list",
             };
@@ -48,8 +52,9 @@ mod tests {
     use std::fs::{self, File};
 
     use super::*;
-    use domain::enrollment::{CivilServantCategory, Segment};
     use roster::{self, Limits};
+
+    const ROSTER: OnboardingKind = OnboardingKind::Roster;
 
     #[test]
     fn the_extension_chooses_the_format_and_no_file_is_overwritten() {
@@ -57,27 +62,26 @@ mod tests {
         fs::create_dir(&folder).unwrap();
         for name in ["template.csv", "Template.XLSX"] {
             let path = folder.join(name);
-            assert_eq!(write(&path, KindArgs::default()), ExitCode::SUCCESS);
+            assert_eq!(write(&path, ROSTER, (None, None)), ExitCode::SUCCESS);
             let roster = roster::open(File::open(&path).unwrap(), &Limits::default()).unwrap();
             assert_eq!(roster.columns()[0], "NIK");
             fs::write(&path, "filled in").unwrap();
-            assert_eq!(write(&path, KindArgs::default()), ExitCode::from(REFUSED));
+            assert_eq!(write(&path, ROSTER, (None, None)), ExitCode::from(REFUSED));
             assert_eq!(fs::read_to_string(&path).unwrap(), "filled in");
         }
-        assert_eq!(write(&folder.join("template.ods"), KindArgs::default()), ExitCode::from(REFUSED));
-        let members = KindArgs { segment: Some(Segment::SelfEmployed), ..KindArgs::default() };
+        assert_eq!(write(&folder.join("template.ods"), ROSTER, (None, None)), ExitCode::from(REFUSED));
+        let members = Some(Segment::SelfEmployed);
         let path = folder.join("members.csv");
-        assert_eq!(write(&path, members), ExitCode::SUCCESS);
-        let members_header = fs::read_to_string(&path).unwrap();
-        assert!(members_header.contains("PENGHASILAN") && !members_header.contains("SEBAB KELUAR"));
-        let staff = KindArgs { category: Some(CivilServantCategory::Pns), ..members };
-        assert_eq!(write(&folder.join("staff.csv"), staff), ExitCode::from(REFUSED));
-        let list = KindArgs { monthly_list: Some("2014-10-01".parse().unwrap()), ..members };
+        assert_eq!(write(&path, ROSTER, (members, None)), ExitCode::SUCCESS);
+        let header = fs::read_to_string(&path).unwrap();
+        assert!(header.contains("PENGHASILAN") && !header.contains("SEBAB KELUAR"));
+        let staff = Some(CivilServantCategory::Pns);
+        assert_eq!(write(&folder.join("staff.csv"), ROSTER, (members, staff)), ExitCode::from(REFUSED));
         let path = folder.join("list.xlsx");
-        assert_eq!(write(&path, list), ExitCode::SUCCESS);
-        let kind = RosterKind::of_template(list.segment, None).unwrap();
-        let roster = roster::open_monthly_list(kind, File::open(&path).unwrap(), &Limits::default()).unwrap();
-        assert!(roster.columns().contains(&"SEBAB KELUAR".to_owned()));
+        assert_eq!(write(&path, OnboardingKind::MonthlyList, (members, None)), ExitCode::SUCCESS);
+        let kind = RosterKind::of_template(members, None).unwrap();
+        let list = roster::open_monthly_list(kind, File::open(&path).unwrap(), &Limits::default()).unwrap();
+        assert!(list.columns().contains(&"SEBAB KELUAR".to_owned()));
         fs::remove_dir_all(&folder).unwrap();
     }
 }

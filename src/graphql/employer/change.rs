@@ -1,8 +1,9 @@
-//! The mutations that register employers, declare their headcount, close and reopen them.
+//! The mutations that register and change employers, declare their headcount, close and reopen them.
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
-use super::{Employer, EmployerKind};
+use super::{Employer, EmployerEvent, EmployerKind, EmployerSize};
+use crate::actions::change_employer::{self, Changed, change_employer};
 use crate::actions::close_employer::{self, Closed, close_employer};
 use crate::actions::declare_headcount::{self, Declared, declare_headcount};
 use crate::actions::register_employer::{self as action, register_employer};
@@ -40,6 +41,8 @@ pub struct RegisterEmployerInput {
     province_code: String,
     /// Number of workers that it declares as of today. Later declarations are made by `declareHeadcount`.
     declared_headcount: Option<Lenient<i32>>,
+    /// Size of the business, by which programmes are mandatory.
+    size: Option<EmployerSize>,
 }
 
 /// Result of `registerEmployer`.
@@ -47,6 +50,46 @@ pub struct RegisterEmployerInput {
 pub struct RegisterEmployerPayload {
     /// The employer. Null if an error rejects the input.
     employer: Option<Employer>,
+    /// All problems with the input, warnings included.
+    errors: Vec<UserError>,
+}
+
+/// Input of `changeEmployer`. At least one of name, numbers, risk class and size is needed; the others stay as they are.
+#[derive(InputObject)]
+pub struct ChangeEmployerInput {
+    /// Idempotency key: makes retries safe. 16 to 255 characters; use a new key for each call and the same key for its
+    /// retries.
+    idempotency_key: Option<String>,
+    /// Only checks the input: the errors are those of a real call, but nothing is written, no idempotency key is used up, and
+    /// the payload has no record.
+    #[graphql(default)]
+    validate_only: bool,
+    /// Id of the employer.
+    employer_id: ID,
+    /// Day from which the facts hold, each until its next recorded change: not before the employer's registration or its
+    /// first enrollment, and at most a year ahead. A contribution month goes by the risk class and size on its first day.
+    effective_on: Lenient<Date>,
+    /// Name, at most 200 characters.
+    name: Option<String>,
+    /// Tax number (NPWP), 15 or 16 digits.
+    tax_number: Option<String>,
+    /// Business number (NIB), 13 digits.
+    business_number: Option<String>,
+    /// Work-accident risk class, 1 to 5.
+    risk_class: Option<Lenient<i32>>,
+    /// Size of the business, by which programmes are mandatory. Existing enrollments keep their programmes.
+    size: Option<EmployerSize>,
+    /// Reason, at most 200 characters, without long numbers. Required for a month that is over.
+    reason: Option<String>,
+}
+
+/// Result of `changeEmployer`.
+#[derive(SimpleObject)]
+pub struct ChangeEmployerPayload {
+    /// The employer, as it is today. Null if an error rejects the input.
+    employer: Option<Employer>,
+    /// The event in its history, which `retractEvent` takes back. Null if an error rejects the input.
+    event: Option<EmployerEvent>,
     /// All problems with the input, warnings included.
     errors: Vec<UserError>,
 }
@@ -158,6 +201,7 @@ impl EmployerMutation {
             risk_class: reader.scalar(input.risk_class, "riskClass").unwrap_or_default(),
             province_code: input.province_code,
             declared_headcount: declared.and_then(|people| reader.scalar(people, "declaredHeadcount")),
+            size: input.size.map(Into::into),
         };
         let submission = reader.submission(input.idempotency_key.as_deref()).validating(input.validate_only);
         let done =
@@ -165,6 +209,40 @@ impl EmployerMutation {
         let registered = done.value.map(|action::Registered { employer }| employer);
         let employer = written(registered, |id| Employer::load(ctx, id)).await?;
         Ok(RegisterEmployerPayload { employer, errors: user_errors(done.problems) })
+    }
+
+    /// Changes name, numbers, risk class or size of an employer from a day on. Earlier days keep theirs: bills and contributions
+    /// go by the risk class of their month. A number that another employer has, or will have, is a `CONFLICT`, and so is a
+    /// fact that another change gives from the same day on. Figures and lists show the employers of today.
+    async fn change_employer(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Input of the mutation.")] input: ChangeEmployerInput,
+    ) -> Result<ChangeEmployerPayload, FieldError> {
+        let caller = caller(ctx);
+        let (today, mut reader) = (caller.today(), InputReader::default());
+        let class = input.risk_class;
+        let wanted = change_employer::Input {
+            employer: reader.id(input.employer_id, employer_id, "employerId"),
+            effective_on: reader.scalar(input.effective_on, "effectiveOn").unwrap_or(today),
+            name: input.name,
+            tax_number: input.tax_number,
+            business_number: input.business_number,
+            risk_class: class.map(|class| reader.scalar(class, "riskClass").unwrap_or_default()),
+            size: input.size.map(Into::into),
+            reason: input.reason,
+        };
+        let submission = reader.submission(input.idempotency_key.as_deref()).validating(input.validate_only);
+        let done = change_employer(&caller.database, &caller.actor, today, submission, &wanted).await?;
+        let errors = user_errors(done.problems);
+        let Some(Changed { employer, event }) = done.value else {
+            return Ok(ChangeEmployerPayload { employer: None, event: None, errors });
+        };
+        let (event, employer) = tokio::try_join!(
+            written(Some((employer, event)), |(employer, id)| EmployerEvent::load(ctx, employer, id)),
+            written(Some(employer), |id| Employer::load(ctx, id))
+        )?;
+        Ok(ChangeEmployerPayload { employer, event, errors })
     }
 
     /// Declares how many workers an employer has as of a day. Employers declare for themselves, officers and

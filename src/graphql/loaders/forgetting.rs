@@ -11,6 +11,7 @@ impl Loaders {
             paid_months,
             events,
             employers,
+            employer_events,
             associations,
             batches,
             payments,
@@ -19,6 +20,7 @@ impl Loaders {
             association_pages,
             enrollment_pages,
             event_pages,
+            employer_event_pages,
             row_pages,
             absent_pages,
             sent_rows,
@@ -35,6 +37,7 @@ impl Loaders {
         paid_months.forget();
         events.forget();
         employers.forget();
+        employer_events.forget();
         associations.forget();
         batches.forget();
         payments.forget();
@@ -43,6 +46,7 @@ impl Loaders {
         association_pages.forget();
         enrollment_pages.forget();
         event_pages.forget();
+        employer_event_pages.forget();
         row_pages.forget();
         absent_pages.forget();
         sent_rows.forget();

@@ -17,6 +17,7 @@ use crate::store::enrollment::{self, ExportedEnrollment};
 use crate::store::keys::{NumberKind, WrongKey};
 use crate::store::participant::{self, ParticipantRow};
 use crate::store::snapshot::Snapshot;
+use domain::employer::Classification;
 use domain::participant::CardNumber;
 
 /// Rows that are read and written at a time. Three pieces are in memory at once; smaller ones are no faster.
@@ -199,7 +200,9 @@ fn write_contributions(caller: &Caller, exported: &ExportedEnrollment, sheet: &m
     let (row, rules) = (&exported.row, &caller.reference.rules);
     let due = match row.wages().current(row.starts_on) {
         Some(wage) => {
-            let risk_class = exported.risk_class.unwrap_or(1);
+            let counts_on = rules.employer_day(row.starts_on);
+            let risk_class =
+                exported.risk_class_on(counts_on).unwrap_or(Classification::NO_EMPLOYER.risk_class);
             rules.contributions(&row.programmes, row.segment, risk_class, wage, row.starts_on)
         }
         None => rules.flat_contributions(&row.programmes, row.segment, row.starts_on),

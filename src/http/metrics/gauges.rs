@@ -6,6 +6,7 @@ use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gau
 use super::{Sources, class_name};
 use crate::store::Database;
 use crate::store::session::PoolUse;
+use crate::store::standby::{StandbyState, Standbys};
 use crate::store::vital_signs;
 use crate::telemetry::SpanCounts;
 
@@ -50,6 +51,15 @@ pub(super) fn describe() {
     describe_counter!(
         "registry_spans_total",
         "Spans that ended: sent, dropped because too many waited, or failed because the collector did not take them."
+    );
+    describe_gauge!("registry_standby_up", "Whether queries read from a standby.");
+    describe_gauge!(
+        "registry_standby_lag_seconds",
+        "How far a standby is behind the primary, while queries can read from it."
+    );
+    describe_counter!(
+        "registry_reads_total",
+        "Queries by the server that they read from: a standby, or the primary because no standby could serve them."
     );
     describe_gauge!("registry_servers", "Processes that serve this database, this one included.");
     describe_gauge!("registry_database_up", "Whether the database answers.");
@@ -102,6 +112,7 @@ pub(super) fn set(sources: &Sources, signs: &VitalSigns) {
         gauge!("registry_pool_connections_limit", "pool" => pool).set(f64::from(limit));
         counter!("registry_statements_total", "pool" => pool).absolute(statements);
     }
+    set_standbys(&database.standbys);
     for (outcome, spans) in spans.iter().flat_map(SpanCounts::read) {
         counter!("registry_spans_total", "outcome" => outcome).absolute(spans);
     }
@@ -109,6 +120,22 @@ pub(super) fn set(sources: &Sources, signs: &VitalSigns) {
     if let Some(signs) = signs.0 {
         set_background(signs);
     }
+}
+
+/// Sets how far each standby is. Their names are settings of the operator.
+fn set_standbys(standbys: &Standbys) {
+    if standbys.is_empty() {
+        return;
+    }
+    let (states, at_primary) = standbys.state();
+    for StandbyState { name, lag, reads } in states {
+        gauge!("registry_standby_up", "server" => name.clone()).set(f64::from(u8::from(lag.is_some())));
+        if let Some(lag) = lag {
+            gauge!("registry_standby_lag_seconds", "server" => name.clone()).set(lag.as_secs_f64());
+        }
+        counter!("registry_reads_total", "server" => name).absolute(reads);
+    }
+    counter!("registry_reads_total", "server" => "primary").absolute(at_primary);
 }
 
 fn set_background(signs: vital_signs::VitalSigns) {

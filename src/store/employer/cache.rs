@@ -103,6 +103,8 @@ mod tests {
             province_id: 16,
             declared_headcount: None,
             closed_on: None,
+            size: None,
+            versions: None,
         };
         ids.into_iter().map(|id| (id, row(id))).collect()
     }

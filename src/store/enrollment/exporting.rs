@@ -1,5 +1,7 @@
 //! All enrollments that an actor may see, for exports.
 
+use chrono::NaiveDate;
+use sqlx::types::Json;
 use sqlx::{FromRow, Postgres, QueryBuilder};
 
 use super::{COLUMNS, EnrollmentFilter, EnrollmentRow, push_any, push_visible};
@@ -28,8 +30,19 @@ pub struct ExportedEnrollment {
     pub row: EnrollmentRow,
     /// Name of the employer or association.
     pub payer: Option<String>,
-    /// Risk class of the employer.
-    pub risk_class: Option<i16>,
+    /// Risk class of the employer today.
+    risk_class: Option<i16>,
+    /// Its risk classes, each with the day from which it holds; `None` if it never changed.
+    risk_classes: Option<Json<Vec<(Option<NaiveDate>, i16)>>>,
+}
+
+impl ExportedEnrollment {
+    /// Returns the risk class of the employer on a day.
+    pub fn risk_class_on(&self, day: NaiveDate) -> Option<i16> {
+        let classes = self.risk_classes.iter().flat_map(|classes| &classes.0);
+        let of_day = classes.take_while(|(from, _)| from.is_none_or(|from| from <= day)).last();
+        of_day.map(|&(_, class)| class).or(self.risk_class)
+    }
 }
 
 /// Appends the statement that counts enrollments.
@@ -54,7 +67,9 @@ pub fn push_count_of_programmes(
 /// Appends the statement that reads enrollments, person by person in the order of registration.
 pub fn push_all(sql: &mut QueryBuilder<Postgres>, actor: &Actor, selection: &EnrollmentSelection) {
     sql.push(format!(
-        "select {COLUMNS}, coalesce(m.name, a.name) as payer, m.risk_class \
+        "select {COLUMNS}, coalesce(m.name, a.name) as payer, m.risk_class, \
+                (select jsonb_agg(jsonb_build_array(v.valid_from, v.risk_class) order by v.valid_from nulls first) \
+                 from employer_version v where v.employer_id = m.id) as risk_classes \
          from enrollment e join participant p on p.id = e.participant_id \
          left join employer m on m.id = e.employer_id left join association a on a.id = e.association_id where true"
     ));

@@ -1,12 +1,14 @@
 //! Monthly lists: who is registered, the rows of a list, absent people, and which list of a payer counts.
 
+mod unlisted;
+
 use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::types::Json;
 use sqlx::{AssertSqlSafe, FromRow, PgConnection, QueryBuilder};
 
-use super::lease::LeasedBatch;
+pub use self::unlisted::{absent_enrollments, insert_absent, left_enrollments};
 use super::writing::NewRow;
 use crate::store::array::column;
 use crate::store::columns::in_order;
@@ -207,82 +209,6 @@ pub async fn keep_summary(conn: &mut PgConnection, batch: i64, summary: &Summary
                set list_summary = $2, planned_from = coalesce(planned_from, now()) where id = $1";
     sqlx::query(sql).bind(batch).bind(Json(summary)).execute(conn).await?;
     Ok(())
-}
-
-/// Appends the condition that an enrollment is with the payer of a list and in its segment and category.
-fn push_of_payer(sql: &mut QueryBuilder<sqlx::Postgres>, list: &LeasedBatch) {
-    match (list.employer_id, list.association_id) {
-        (Some(employer), _) => sql.push("e.employer_id = ").push_bind(employer),
-        (None, Some(association)) => sql.push("e.association_id = ").push_bind(association),
-        (None, None) => sql.push("false"),
-    };
-    sql.push(" and e.segment = ").push_bind(list.segment);
-    sql.push(" and e.civil_servant is not distinct from ").push_bind(list.category);
-}
-
-/// Inserts the people who are registered with the payer on a day and are in no row of the list. Returns their number.
-pub async fn insert_absent(
-    conn: &mut PgConnection,
-    (batch, list): (i64, &LeasedBatch),
-    on: NaiveDate,
-) -> Result<u64, StoreError> {
-    let mut sql =
-        QueryBuilder::new("insert into onboarding_absent (batch_id, participant_id, enrollment_id) select ");
-    sql.push_bind(batch).push(", e.participant_id, e.id from enrollment e where ");
-    push_of_payer(&mut sql, list);
-    sql.push(" and e.ends_on is null and e.starts_on <= ").push_bind(on);
-    sql.push(" and not exists (select from onboarding_row r where r.batch_id = ").push_bind(batch);
-    sql.push(" and r.listed_id = e.participant_id)");
-    Ok(sql.build().execute(conn).await?.rows_affected())
-}
-
-/// An enrollment of somebody who is in no row of the list.
-#[derive(FromRow)]
-struct UnlistedRow {
-    participant_id: i64,
-    #[sqlx(flatten)]
-    enrollment: ComparedRow,
-}
-
-impl UnlistedRow {
-    fn into_enrollment(self) -> (i64, RegisteredEnrollment) {
-        (self.participant_id, self.enrollment.into())
-    }
-}
-
-/// Returns the enrollments of absent people after a person, in the order of people.
-pub async fn absent_enrollments(
-    conn: &mut PgConnection,
-    batch: i64,
-    (behind, at_most): (i64, i64),
-) -> Result<Vec<(i64, RegisteredEnrollment)>, StoreError> {
-    let sql = format!(
-        "select a.participant_id, {COMPARED} from onboarding_absent a
-         join enrollment e on e.participant_id = a.participant_id and e.id = a.enrollment_id
-         where a.batch_id = $1 and a.participant_id > $2 order by a.participant_id limit $3"
-    );
-    let rows = sqlx::query_as(AssertSqlSafe(sql)).bind(batch).bind(behind).bind(at_most);
-    let rows: Vec<UnlistedRow> = rows.fetch_all(conn).await?;
-    Ok(rows.into_iter().map(UnlistedRow::into_enrollment).collect())
-}
-
-/// Returns enrollments with the payer that ended after the first day of a month, of people who are in no row of the list:
-/// those after an enrollment, in the order of people.
-pub async fn left_enrollments(
-    conn: &mut PgConnection,
-    (batch, list): (i64, &LeasedBatch),
-    month: NaiveDate,
-    ((person, enrollment), at_most): ((i64, i64), i64),
-) -> Result<Vec<(i64, RegisteredEnrollment)>, StoreError> {
-    let mut sql = QueryBuilder::new(format!("select e.participant_id, {COMPARED} from enrollment e where "));
-    push_of_payer(&mut sql, list);
-    sql.push(" and e.ends_on > ").push_bind(month);
-    sql.push(" and (e.participant_id, e.id) > (").push_bind(person).push(", ").push_bind(enrollment);
-    sql.push(") and not exists (select from onboarding_row r where r.batch_id = ").push_bind(batch);
-    sql.push(" and r.listed_id = e.participant_id) order by e.participant_id, e.id limit ")
-        .push_bind(at_most);
-    let rows: Vec<UnlistedRow> = sql.build_query_as().fetch_all(conn).await?;
-    Ok(rows.into_iter().map(UnlistedRow::into_enrollment).collect())
 }
 
 /// Why a list must not be applied.

@@ -226,8 +226,7 @@ async fn each_member_gets_the_months_that_its_enrollment_covers() {
         let days = days_of_cover(&group.app, &group.people[person]).await;
         assert_eq!(days, json!([{"from": from, "until": until}]), "{person}");
     }
-    let past =
-        "query ($id: ID!) { participant(by: {id: $id}, asOf: \"2014-10-02\") {
+    let past = "query ($id: ID!) { participant(by: {id: $id}, asOf: \"2014-10-02\") {
         enrollments { nodes { paidThrough paidPeriods { from } } } } }";
     let data = group.app.ask(past, json!({"id": group.people[0]})).await;
     let then = json!([{"paidThrough": "2014-10-31", "paidPeriods": null}]);

@@ -30,16 +30,16 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 
 /// The folder of test clusters: in the build folder, so that `cargo clean` removes it.
-const CLUSTERS: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/postgres");
+pub const CLUSTERS: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/postgres");
 
 /// The prefix of the databases of tests on a shared server.
 const PREFIX: &str = "registry_test_";
 
 /// The login that owns the databases on the private server. It is not a superuser.
-const OWNER: &str = "plain_owner";
+pub const OWNER: &str = "plain_owner";
 
 /// The login of the registry, which owns nothing.
-const LOGIN: &str = "plain_login";
+pub const LOGIN: &str = "plain_login";
 
 /// An empty database with the schema, for one test.
 #[derive(Debug)]
@@ -54,6 +54,10 @@ pub struct TestDatabase {
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
+        // One without a name goes with its cluster.
+        if self.name.is_empty() {
+            return;
+        }
         // Dropping a database needs a runtime, and the runtime of this test ends. The next test drops the database.
         FINISHED.lock().unwrap().push(std::mem::take(&mut self.name));
     }
@@ -247,7 +251,7 @@ async fn prepare() -> PathBuf {
 }
 
 /// Sets up the database of a private cluster: owner, schema and the registry's login.
-async fn make_plain_template(cluster: &Cluster) {
+pub async fn make_plain_template(cluster: &Cluster) {
     let mut superuser = connect(&cluster.options()).await;
     // Tests watch and end sessions of the registry. The registry itself does not need these rights.
     let owner = format!(

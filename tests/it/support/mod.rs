@@ -8,6 +8,7 @@ pub mod pooler;
 pub mod program;
 pub mod provider;
 pub mod proxy;
+pub mod replicated;
 pub mod roster;
 pub mod schema;
 pub mod socket;

@@ -59,6 +59,7 @@ pub fn judge_person(
     if starts_on != terms.starts_on {
         problems.extend(judge_start(terms, rules, starts_on, today));
     }
+    problems.extend(warn_about_programmes(terms, rules, starts_on));
     problems.extend(form.monthly_wage.and_then(|wage| judge_wage(wage).or_else(|| warn_about_wage(wage))));
     let identity = judge_identity(&form.national_id, form.passport_number.as_deref(), rules, &mut problems);
     let national_id = identity.as_ref().and_then(IdentityNumber::national_id);
@@ -291,6 +292,20 @@ fn judge_combination(terms: &Terms<'_>, rules: &Rulebook, starts_on: NaiveDate) 
     let (segment, required) = (terms.segment, required.join(" and "));
     let message = format!("An enrollment in the segment {segment} needs at least {required}.");
     Some(Problem::error(ProblemCode::Required, "programmes", message).hint(rule.citation.title.clone()))
+}
+
+/// Returns the warning that programmes are missing which are mandatory at a business of that size. The employer is at fault and
+/// not the person, who is covered all the same.
+fn warn_about_programmes(terms: &Terms<'_>, rules: &Rulebook, starts_on: NaiveDate) -> Option<Problem> {
+    let size = terms.classification?.on(starts_on).size;
+    let rule = rules.mandatory(terms.segment, size, starts_on)?;
+    let missing: Vec<&str> = rule.missing(terms.programmes).map(Into::into).collect();
+    if missing.is_empty() {
+        return None;
+    }
+    let message =
+        format!("Mandatory at a business of the size {}: {} too.", rule.size, missing.join(" and "));
+    Some(Problem::warning(ProblemCode::Required, "programmes", message).hint(rule.citation.title.clone()))
 }
 
 /// Checks a birth date.

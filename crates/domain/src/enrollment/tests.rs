@@ -6,8 +6,10 @@ use super::*;
 use crate::cell::MAX_MONTHLY_WAGE;
 use crate::identity::{RegionCodes, ServiceNumberRules};
 use crate::problem::Severity;
-use crate::rule::{AgeRule, Citation, CivilServantRule, CombinationRule, Period, ProgrammeRule, Rulebook};
-use crate::vocabulary::ChannelKind;
+use crate::rule::{
+    AgeRule, Citation, CivilServantRule, CombinationRule, Period, ProgrammeRule, Rulebook, SizeRule,
+};
+use crate::vocabulary::{ChannelKind, EmployerSize};
 
 fn day(text: &str) -> NaiveDate {
     text.parse().unwrap()
@@ -58,6 +60,8 @@ fn rules() -> Rulebook {
         licences: Vec::new(),
         graces: vec![],
         combinations: vec![],
+        employers: vec![],
+        sizes: vec![],
         roundings: vec![],
         wages: vec![],
         wage_falls: vec![],
@@ -87,6 +91,7 @@ fn terms(channel: &Channel) -> Terms<'_> {
         programmes: &[Programme::WorkAccident],
         channel: Lookup::Found(channel),
         employer: Lookup::NotNamed,
+        classification: None,
         association: Lookup::NotNamed,
         province: Lookup::Found(16),
         starts_on: day("2014-10-02"),
@@ -146,7 +151,7 @@ fn with_the_first_contribution_an_enrollment_starts_active_and_is_paid_to_the_en
 #[test]
 fn each_segment_has_its_payer() {
     let channel = channel();
-    let employer = Some(Payer { id: 1, risk_class: 1, kind: EmployerKind::Government, closed_on: None });
+    let employer = Some(Payer { id: 1, kind: EmployerKind::Government, closed_on: None });
     for (segment, employer, association, expected) in [
         (Segment::WageEarner, None, None, vec![pair(ProblemCode::Required, "employerId")]),
         (Segment::WageEarner, employer, None, vec![]),
@@ -191,8 +196,7 @@ fn programmes_are_judged_on_the_first_day_and_each_once() {
 #[test]
 fn a_row_with_a_first_day_of_its_own_is_judged_by_that_day() {
     let channel = channel();
-    let employer =
-        Lookup::Found(Payer { id: 1, risk_class: 1, kind: EmployerKind::Government, closed_on: None });
+    let employer = Lookup::Found(Payer { id: 1, kind: EmployerKind::Government, closed_on: None });
     let servants = Terms {
         segment: Segment::WageEarner,
         employer,
@@ -282,12 +286,7 @@ fn only_staff_who_are_no_civil_servants_may_lack_a_service_number() {
     let channel = channel();
     let servants = Terms {
         segment: Segment::WageEarner,
-        employer: Lookup::Found(Payer {
-            id: 1,
-            risk_class: 1,
-            kind: EmployerKind::Government,
-            closed_on: None,
-        }),
+        employer: Lookup::Found(Payer { id: 1, kind: EmployerKind::Government, closed_on: None }),
         civil_servants: Some(CivilServantCategory::Pns),
         ..terms(&channel)
     };
@@ -350,12 +349,7 @@ fn an_optional_field_never_refuses_a_person() {
     let channel = channel();
     let servants = Terms {
         segment: Segment::WageEarner,
-        employer: Lookup::Found(Payer {
-            id: 1,
-            risk_class: 1,
-            kind: EmployerKind::Government,
-            closed_on: None,
-        }),
+        employer: Lookup::Found(Payer { id: 1, kind: EmployerKind::Government, closed_on: None }),
         civil_servants: Some(CivilServantCategory::NonAsn),
         ..terms(&channel)
     };
@@ -392,4 +386,30 @@ fn an_optional_field_never_refuses_a_person() {
         grade: None,
     };
     assert_eq!(new.unwrap().civil_servant, Some(expected));
+}
+
+#[test]
+fn missing_mandatory_programmes_are_a_warning_by_the_size_of_the_first_day() {
+    let channel = channel();
+    let rules = Rulebook {
+        sizes: vec![SizeRule {
+            size: EmployerSize::Small,
+            segment: Segment::SelfEmployed,
+            required: vec![Programme::WorkAccident, Programme::OldAge],
+            citation: citation("2014-01-01", None),
+        }],
+        ..rules()
+    };
+    let of = |size| Classification { risk_class: 1, size };
+    let sizes = Dated::new(of(None), [(day("2014-10-01"), of(Some(EmployerSize::Small)))]);
+    let judged = |starts_on: &str| {
+        let terms = Terms { classification: Some(&sizes), ..terms(&channel) };
+        let form = PersonForm { starts_on: Some(day(starts_on)), ..form() };
+        let (new, problems) = judge_person(form, &terms, &rules, day("2014-10-02"));
+        let problems = problems.into_iter().map(|p| (p.code, p.path.join("."), p.severity));
+        (new.map(|new| new.flags), problems.collect::<Vec<_>>())
+    };
+    let missing = vec![(ProblemCode::Required, "programmes".to_owned(), Severity::Warning)];
+    assert_eq!(judged("2014-10-01"), (Some(vec![ProblemCode::Required]), missing));
+    assert_eq!(judged("2014-09-30"), (Some(Vec::new()), Vec::new()));
 }

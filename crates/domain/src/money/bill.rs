@@ -6,6 +6,7 @@ use chrono::NaiveDate;
 
 use super::{BillingRule, Rounded};
 use crate::day::{end_of_month, first_of_month};
+use crate::employer::Classification;
 use crate::rule::{Citation, Exact, Rulebook};
 use crate::timeline::PaidMonths;
 use crate::vocabulary::{Programme, Segment};
@@ -40,8 +41,8 @@ pub struct Insured {
     pub segment: Segment,
     /// Programmes.
     pub programmes: Vec<Programme>,
-    /// Work-accident risk class of the payer in that month.
-    pub risk_class: i16,
+    /// Risk class and size of the payer in that month.
+    pub classification: Classification,
     /// Monthly wage in that month.
     pub wage: Option<i64>,
     /// First day.
@@ -97,6 +98,8 @@ pub struct Bill {
     pub open_people: i64,
     /// The part of the total that is for these.
     pub open: i64,
+    /// Mandatory programmes that people lack. Nothing is due for what somebody is not enrolled in.
+    pub missing: Vec<MissingProgramme>,
 }
 
 impl Bill {
@@ -136,6 +139,17 @@ pub struct BillLine {
     pub rules: Vec<Citation>,
 }
 
+/// A programme that is mandatory by the size of the employer, and that people lack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MissingProgramme {
+    /// The programme.
+    pub programme: Programme,
+    /// Billed enrollments without it.
+    pub people: i64,
+    /// The rule that makes it mandatory.
+    pub rule: Citation,
+}
+
 /// Sums of shares. Where each worker's share is rounded, they are whole.
 #[derive(Clone, Copy, Debug, Default)]
 struct Shares {
@@ -171,6 +185,7 @@ impl<'a> BillMaker<'a> {
             without_payment: 0,
             open_people: 0,
             open: 0,
+            missing: Vec::new(),
         };
         Self { rules, bill, sums: BTreeMap::new() }
     }
@@ -187,8 +202,10 @@ impl<'a> BillMaker<'a> {
         self.bill.wage_base += wage.unwrap_or_default() * people;
         self.bill.people_without_wage += if wage.is_none() { people } else { 0 };
         self.bill.open_people += if insured.record == MonthRecord::Open { people } else { 0 };
+        self.add_missing(insured);
         let is_joining = first_of_month(insured.starts_on) == month;
-        for rate in rules.rates(&insured.programmes, segment, insured.risk_class, wage, month) {
+        let risk_class = insured.classification.risk_class;
+        for rate in rules.rates(&insured.programmes, segment, risk_class, wage, month) {
             if rate.rule.is_once && !is_joining {
                 continue;
             }
@@ -203,6 +220,23 @@ impl<'a> BillMaker<'a> {
             shares.worker += share(rate.worker);
             if !sums.rules.contains(&&rate.rule.citation) {
                 sums.rules.push(&rate.rule.citation);
+            }
+        }
+    }
+
+    /// Adds the mandatory programmes that enrollments lack.
+    fn add_missing(&mut self, insured: &Insured) {
+        let rule = self.rules.mandatory(insured.segment, insured.classification.size, self.bill.month);
+        let Some(rule) = rule else { return };
+        for programme in rule.missing(&insured.programmes) {
+            let is_known =
+                |known: &&mut MissingProgramme| known.programme == programme && known.rule == rule.citation;
+            match self.bill.missing.iter_mut().find(is_known) {
+                Some(known) => known.people += insured.people,
+                None => {
+                    let (people, rule) = (insured.people, rule.citation.clone());
+                    self.bill.missing.push(MissingProgramme { programme, people, rule });
+                }
             }
         }
     }
@@ -241,6 +275,7 @@ impl<'a> BillMaker<'a> {
         }
         bill.without_payment = total - payable;
         bill.open = (payable - paid).max(0);
+        bill.missing.sort_by_key(|missing| missing.programme);
         bill
     }
 }

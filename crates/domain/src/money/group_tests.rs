@@ -4,6 +4,7 @@ use chrono::NaiveDate;
 
 use super::tests::{day, rules};
 use super::*;
+use crate::employer::Classification;
 use crate::problem::ProblemCode;
 use crate::rule::Period;
 use crate::timeline::PaidMonths;
@@ -26,7 +27,7 @@ fn member(starts_on: &str, programmes: &[Programme]) -> Member {
         insured: Insured {
             segment: Segment::SelfEmployed,
             programmes: programmes.to_vec(),
-            risk_class: 1,
+            classification: Classification::NO_EMPLOYER,
             wage: None,
             starts_on,
             ends_on: None,

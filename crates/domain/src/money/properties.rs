@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::tests::{day, rules};
 use super::*;
+use crate::employer::Classification;
 use crate::vocabulary::Programme;
 
 fn months() -> impl Strategy<Value = Vec<MonthDue>> {
@@ -152,7 +153,7 @@ proptest! {
         let insured = |&(wage, people, record): &(i64, i64, usize)| Insured {
             segment: Segment::WageEarner,
             programmes: vec![Programme::WorkAccident, Programme::Death, Programme::OldAge],
-            risk_class: 1,
+            classification: Classification::NO_EMPLOYER,
             wage: Some(wage),
             starts_on: day("2014-01-01"),
             ends_on: None,

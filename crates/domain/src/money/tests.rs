@@ -5,10 +5,13 @@ use std::collections::BTreeSet;
 use chrono::{NaiveDate, NaiveTime};
 
 use super::*;
+use crate::employer::Classification;
 use crate::problem::ProblemCode;
 use crate::rule::{ContributionRule, Period, Rounding, RoundingRule};
 use crate::timeline::PaidMonths;
 use crate::vocabulary::Programme::{self, Death, OldAge, Pension, WorkAccident};
+
+mod by_employer;
 
 pub(super) fn day(text: &str) -> NaiveDate {
     text.parse().unwrap()
@@ -115,7 +118,7 @@ fn worker(wage: i64) -> Insured {
     Insured {
         segment: Segment::WageEarner,
         programmes: vec![WorkAccident, Death, OldAge],
-        risk_class: 1,
+        classification: Classification::NO_EMPLOYER,
         wage: Some(wage),
         starts_on: day("2010-01-01"),
         ends_on: None,

@@ -83,12 +83,13 @@ fn channel() -> Channel {
 }
 
 fn terms<'a>(channel: &'a Channel, programmes: &'a [Programme], month: &str) -> Terms<'a> {
-    let employer = Payer { id: EMPLOYER, risk_class: 1, kind: EmployerKind::Company, closed_on: None };
+    let employer = Payer { id: EMPLOYER, kind: EmployerKind::Company, closed_on: None };
     Terms {
         segment: Segment::WageEarner,
         programmes,
         channel: Lookup::Found(channel),
         employer: Lookup::Found(employer),
+        classification: None,
         association: Lookup::NotNamed,
         province: Lookup::Found(16),
         starts_on: day(month),

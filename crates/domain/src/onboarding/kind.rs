@@ -75,7 +75,7 @@ mod tests {
     use CivilServantCategory::{Cpns, NonAsn, Pns, Pppk};
 
     fn employer(kind: EmployerKind) -> Payer {
-        Payer { id: 1, risk_class: 1, kind, closed_on: None }
+        Payer { id: 1, kind, closed_on: None }
     }
 
     #[test]

@@ -3,12 +3,13 @@
 use chrono::NaiveDate;
 
 use super::{
-    AgeRule, Citation, CivilServantRule, ClearanceRule, CombinationRule, ContributionRule, GraceRule,
-    MoneyRules, ProgrammeRule, RoundingRule, WageFallRule, WageRule, WageRuleKind,
+    AgeRule, Citation, CivilServantRule, ClearanceRule, CombinationRule, ContributionRule, EmployerRule,
+    EmployerRuleKind, GraceRule, MoneyRules, ProgrammeRule, RoundingRule, SizeRule, WageFallRule, WageRule,
+    WageRuleKind,
 };
-use crate::day::age_on;
+use crate::day::{age_on, end_of_month, first_of_month};
 use crate::identity::{RegionCodes, ServiceNumberRules};
-use crate::vocabulary::{ChannelKind, CivilServantCategory, Programme, Segment};
+use crate::vocabulary::{ChannelKind, CivilServantCategory, EmployerSize, Programme, Segment};
 
 /// All rules, as loaded from the database.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,6 +40,10 @@ pub struct Rulebook {
     pub roundings: Vec<RoundingRule>,
     /// Rules about wages.
     pub wages: Vec<WageRule>,
+    /// Rules about changes of employers.
+    pub employers: Vec<EmployerRule>,
+    /// Programmes that are mandatory for businesses of a size.
+    pub sizes: Vec<SizeRule>,
     /// Rules about wages that fall from one monthly list to the next.
     pub wage_falls: Vec<WageFallRule>,
     /// Periods of channel kinds. A kind without a rule exists always.
@@ -96,6 +101,32 @@ impl Rulebook {
         self.wages.iter().find(|rule| rule.kind == kind && rule.citation.period.holds_on(day))
     }
 
+    /// Returns the rule about changes of employers of a kind that is in force on a day.
+    pub fn employer_rule(&self, kind: EmployerRuleKind, day: NaiveDate) -> Option<&EmployerRule> {
+        self.employers.iter().find(|rule| rule.kind == kind && rule.citation.period.holds_on(day))
+    }
+
+    /// Returns the day whose risk class and size count for a contribution month, given by one of its days: the first,
+    /// unless a [rule](EmployerRuleKind) says the last.
+    pub fn employer_day(&self, month: NaiveDate) -> NaiveDate {
+        match self.employer_rule(EmployerRuleKind::MonthByLastDay, month) {
+            Some(_) => end_of_month(month),
+            None => first_of_month(month),
+        }
+    }
+
+    /// Returns the rule by which programmes are mandatory for people of a segment at a business of a size on a day. Without
+    /// a rule, and where the size is unknown, none is.
+    pub fn mandatory(
+        &self,
+        segment: Segment,
+        size: Option<EmployerSize>,
+        day: NaiveDate,
+    ) -> Option<&SizeRule> {
+        let is_of = |rule: &&SizeRule| rule.segment == segment && Some(rule.size) == size;
+        self.sizes.iter().filter(is_of).find(|rule| rule.citation.period.holds_on(day))
+    }
+
     /// Returns the rule about falling wages that is in force on a day.
     pub fn wage_fall(&self, day: NaiveDate) -> Option<&WageFallRule> {
         self.wage_falls.iter().find(|rule| rule.citation.period.holds_on(day))
@@ -129,6 +160,13 @@ impl Rulebook {
     }
 }
 
+impl SizeRule {
+    /// Returns the mandatory programmes that are not among these.
+    pub fn missing(&self, programmes: &[Programme]) -> impl Iterator<Item = Programme> {
+        self.required.iter().copied().filter(|required| !programmes.contains(required))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,5 +193,33 @@ mod tests {
         assert!(rules.programme(Programme::Pension, Segment::WageEarner, day("2015-07-01")).is_ok());
         let refusal = rules.programme(Programme::Pension, Segment::SelfEmployed, day("2015-07-01"));
         assert_eq!(refusal, Err(ProgrammeRefusal::NotForSegment(&rule)));
+    }
+
+    #[test]
+    fn what_is_mandatory_follows_the_size_and_the_day() {
+        let pair = vec![Programme::WorkAccident, Programme::Death];
+        let rule = |size, required: &[Programme]| SizeRule {
+            size,
+            segment: Segment::WageEarner,
+            required: required.to_vec(),
+            citation: Citation {
+                code: size.to_string(),
+                title: "Perpres 109/2013".into(),
+                period: Period { from: day("2015-07-01"), until: None },
+            },
+        };
+        let small = [pair[0], pair[1], Programme::OldAge];
+        let sizes = vec![rule(EmployerSize::Micro, &pair), rule(EmployerSize::Small, &small)];
+        let rules = Rulebook { sizes, ..Rulebook::default() };
+        let missing = |segment, size, on| {
+            let rule = rules.mandatory(segment, size, day(on));
+            rule.map(|rule| rule.missing(&pair).collect::<Vec<_>>()).unwrap_or_default()
+        };
+        let size = Some(EmployerSize::Small);
+        assert_eq!(missing(Segment::WageEarner, size, "2015-07-01"), [Programme::OldAge]);
+        assert_eq!(missing(Segment::WageEarner, size, "2015-06-30"), []);
+        assert_eq!(missing(Segment::Construction, size, "2015-07-01"), []);
+        assert_eq!(missing(Segment::WageEarner, Some(EmployerSize::Micro), "2015-07-01"), []);
+        assert_eq!(missing(Segment::WageEarner, None, "2015-07-01"), []);
     }
 }

@@ -117,11 +117,11 @@ async fn add_absent(
 async fn add_left(step: &Step, conn: &mut PgConnection, summary: &mut Summary) -> Result<(), StoreError> {
     let month = step.with_list(|list| list.month)?;
     let list = (step.lease.id, &step.held);
-    let mut behind = (0, 0);
+    let mut behind = 0;
     loop {
         let page = monthly::left_enrollments(conn, list, month, (behind, UNLISTED_AT_ONCE)).await?;
-        let Some((participant, last)) = page.last() else { return Ok(()) };
-        behind = (*participant, last.id);
+        let Some(&(last, _)) = page.last() else { return Ok(()) };
+        behind = last;
         step.with_list(|list| page.iter().for_each(|(_, ended)| summary.add_left(ended, list)))?;
     }
 }

@@ -1,0 +1,56 @@
+//! Queries that always read from the primary, also where there are standbys.
+
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use async_graphql::Pos;
+use async_graphql::parser::types::OperationType;
+use graphql_front::analysis::Operation;
+use graphql_front::catalogue::FieldId;
+
+use super::rights::CATALOGUE;
+
+/// Types and root fields that are read at the primary, whatever else a request selects: they write (an answer of a licence
+/// clearance is kept), they are read under the registry's own role (audit entries, bills, rows as they were sent), or they
+/// are watched while another process writes them (onboardings, whose progress never goes back).
+const AT_PRIMARY: &[&str] = &[
+    "AuditEntry",
+    "ContributionBill",
+    "OnboardingBatch",
+    "OnboardingRow",
+    "Query.auditEntries",
+    "Query.contributionBill",
+    "Query.licenceClearance",
+    "Query.licenceClearanceGiven",
+    "Query.licenceClearances",
+    "Query.licenceClearancesGiven",
+    "Query.onboardingBatch",
+    "Query.onboardingBatches",
+    "Query.ownLicenceClearance",
+];
+
+static FIELDS: LazyLock<HashSet<usize>> = LazyLock::new(|| {
+    let named = |field: &FieldId| {
+        let known = CATALOGUE.get(*field);
+        AT_PRIMARY.contains(&known.of.as_str()) || AT_PRIMARY.contains(&known.to_string().as_str())
+    };
+    CATALOGUE.ids().filter(named).map(FieldId::index).collect()
+});
+
+/// Returns whether an operation may read from a standby as a whole: it is a query without any field that needs the primary.
+pub fn may_read_at_standby(operation: &Operation) -> bool {
+    let needs_primary = |(field, _): &(FieldId, Pos)| FIELDS.contains(&field.index());
+    operation.kind == OperationType::Query && !operation.fields.iter().any(needs_primary)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_in_the_schema() {
+        for name in AT_PRIMARY {
+            assert!(CATALOGUE.has(name), "{name}");
+        }
+    }
+}
