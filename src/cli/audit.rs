@@ -11,6 +11,7 @@ use clap::{Args, Subcommand};
 use crate::graphql::node_id::participant_id;
 use crate::store::Database;
 use crate::store::audit::chain;
+use crate::store::audit::partition::{self, Detachment};
 use crate::store::audit::seal::{self, Verified};
 use crate::store::audit::{self, EntryFilter, EntryRow};
 use domain::audit::Hash;
@@ -40,6 +41,15 @@ enum Command {
         /// one. Without a head, the command cannot see that the newest seals were cut off together with their entries.
         #[arg(long)]
         head: Option<String>,
+    },
+    /// Detaches the oldest partitions of the trail, as long as all entries of one are older than a moment.
+    ///
+    /// A partition has up to ten million entries. It stays in the database as a table of its own, to be kept elsewhere and then
+    /// dropped. Seals and their chain stay, so the rest of the trail is verified as before. Needs the login that owns the tables.
+    Detach {
+        /// Before this moment: 2014-10-02, which begins at midnight in Jakarta, or 2014-10-02T03:00:00Z.
+        #[arg(long, value_parser = moment)]
+        before: DateTime<Utc>,
     },
     /// Prints the number and the hash of the newest seal, separated by a tab. Store them outside the database.
     Head,
@@ -85,6 +95,7 @@ impl Audit {
     pub async fn run(self, database: &Database) -> anyhow::Result<ExitCode> {
         match self.command {
             Command::Verify { head } => return verify(database, head.as_deref()).await,
+            Command::Detach { before } => detach(database, before).await?,
             Command::Head => {
                 let head = chain::head(&database.control).await?;
                 let head = head.context(
@@ -103,11 +114,17 @@ async fn verify(database: &Database, head: Option<&str>) -> anyhow::Result<ExitC
     let head = head.map(read_head).transpose()?;
     let mut out = std::io::stdout();
     match seal::verify(database, head.as_ref()).await? {
-        Ok(Verified { seals, sealed, unsealed, head }) => {
+        Ok(Verified { seals, sealed, unsealed, detached, head }) => {
             writeln!(
                 out,
                 "intact: {sealed} entries under {seals} seals; {unsealed} newer ones are not sealed yet"
             )?;
+            if detached > 0 {
+                writeln!(
+                    out,
+                    "{detached} entries more were detached by order; attach their partitions to verify them"
+                )?;
+            }
             writeln!(out, "{seals}\t{}", hex::encode(head))?;
             Ok(ExitCode::SUCCESS)
         }
@@ -116,6 +133,24 @@ async fn verify(database: &Database, head: Option<&str>) -> anyhow::Result<ExitC
             Ok(ExitCode::from(TAMPERED))
         }
     }
+}
+
+async fn detach(database: &Database, before: DateTime<Utc>) -> anyhow::Result<()> {
+    if !database.login_is_owner {
+        bail!(
+            "`registry audit detach` changes tables: run it under the login that owns them, as `registry migrate`"
+        );
+    }
+    let mut connection = database.maintenance().await?;
+    let detached = partition::detach_older(&mut connection, &database.keys, before).await?;
+    let mut out = std::io::stdout();
+    for (table, Detachment { first_id, before_id, entries, .. }) in &detached {
+        writeln!(out, "{table}\t{entries} entries\tfor values from ({first_id}) to ({before_id})")?;
+    }
+    if detached.is_empty() {
+        tracing::info!("no partition is full, sealed and older than this");
+    }
+    Ok(())
 }
 
 async fn who_saw(database: &Database, person: i64, period: Period) -> anyhow::Result<()> {

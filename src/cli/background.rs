@@ -11,7 +11,7 @@ use crate::actions::onboarding::retention::{Keeps, Tidied, tidy};
 use crate::actions::onboarding::worker::{self, WorkerSettings};
 use crate::clock::Clock;
 use crate::http::auth::Authority;
-use crate::store::audit::seal;
+use crate::store::audit::{partition, seal};
 use crate::store::{Database, StoreError, count, idempotency};
 
 /// The background tasks and their intervals.
@@ -55,6 +55,9 @@ impl Background {
             })),
             tokio::spawn(repeat(hour, of_database(), async move |database: &Database| {
                 tidy_onboardings(database, keeps).await
+            })),
+            tokio::spawn(repeat(hour, of_database(), async |database: &Database| {
+                partition::add_ahead(&database.control).await.map(|_| ())
             })),
             tokio::spawn(authority.clone().renew_keys()),
             tokio::spawn(of_database().follow_reference()),

@@ -8,6 +8,7 @@ pub mod chain;
 mod entry;
 mod index;
 mod journal;
+pub mod partition;
 mod postings;
 pub mod seal;
 pub mod succession;

@@ -7,7 +7,7 @@
 use sqlx::{Connection as _, PgConnection};
 use zeroize::Zeroizing;
 
-use super::audit::succession;
+use super::audit::{partition, succession};
 use super::error::StoreError;
 use super::keys::{KeyRing, Keys, NumberKind};
 
@@ -97,6 +97,7 @@ pub async fn rotate(
         return Err(RotationError::Unreadable { claimed, readable: done.identifiers });
     }
     succession::hand_over(conn, old, new).await?;
+    partition::sign_again(conn, old, new).await?;
     let sealed = new.seal_secret(&secret);
     sqlx::query!("update installation set key_check = $1, retry_secret = $2", new.check(), sealed)
         .execute(&mut *conn)

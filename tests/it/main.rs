@@ -9,6 +9,7 @@ mod access;
 mod agreements;
 mod allocations;
 mod audit;
+mod audit_partitions;
 mod audit_seals;
 mod bad_input;
 mod channels;

@@ -6,7 +6,7 @@
 //! segment covers: those of the last seconds. The index is derived, and the verification of the trail compares it with the
 //! entries.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use sqlx::{Connection as _, PgConnection};
@@ -187,6 +187,8 @@ pub(super) struct IndexCheck {
     /// The seals since the last segment that was compared, and their pairs.
     began: i64,
     postings: Vec<Posting>,
+    /// Entries of these seals that were detached with their partitions, so that their people are not known.
+    detached: HashSet<i64>,
 }
 
 impl IndexCheck {
@@ -195,7 +197,18 @@ impl IndexCheck {
         sqlx::query("select pg_advisory_lock_shared($1)").bind(LOCK).execute(&mut locked).await?;
         let segments = "select first_seal, last_seal from audit_segment order by first_seal";
         let segments: Vec<(i64, i64)> = sqlx::query_as(segments).fetch_all(&database.control).await?;
-        Ok(Self { locked, segments: segments.into(), began: 1, postings: Vec::new() })
+        Ok(Self {
+            locked,
+            segments: segments.into(),
+            began: 1,
+            postings: Vec::new(),
+            detached: HashSet::new(),
+        })
+    }
+
+    /// Passes over what the index says of entries of the next seal that were detached.
+    pub(super) fn pass_over(&mut self, entries: impl IntoIterator<Item = i64>) {
+        self.detached.extend(entries);
     }
 
     /// Adds the entries of the next seal. Returns `false` if the segment that ends with it has other pairs.
@@ -217,11 +230,20 @@ impl IndexCheck {
         }
         self.segments.pop_front();
         self.began = seal + 1;
-        let expected = encode(std::mem::take(&mut self.postings));
+        let (mut expected, detached) =
+            (std::mem::take(&mut self.postings), std::mem::take(&mut self.detached));
         let stored =
             "select first_subject, postings from audit_posting where first_seal = $1 order by first_subject";
         let stored: Vec<(i64, Vec<u8>)> = sqlx::query_as(stored).bind(first_seal).fetch_all(session).await?;
-        Ok(stored.into_iter().map(|(first_subject, bytes)| Block { first_subject, bytes }).eq(expected))
+        let stored = stored.into_iter().map(|(first_subject, bytes)| Block { first_subject, bytes });
+        if detached.is_empty() {
+            return Ok(stored.eq(encode(expected)));
+        }
+        let Some(pairs) = stored.map(|block| decode(&block)).collect::<Option<Vec<_>>>() else {
+            return Ok(false);
+        };
+        expected.sort_unstable();
+        Ok(pairs.into_iter().flatten().filter(|(_, entry)| !detached.contains(entry)).eq(expected))
     }
 
     /// Is a segment left that claims to cover seals after the last one?

@@ -4,13 +4,14 @@
 //! a seal covers those among which no further entry can appear: all by transactions older than every running one. The
 //! index (`index.rs`) of the people whom entries name follows the seals.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use sqlx::{FromRow, PgConnection};
 use tokio::time::timeout;
 
 use super::chain::{Head, LOCK, hash_of, newest};
 use super::index::{self, IndexCheck};
+use super::partition::Detached;
 use super::succession::Succession;
 use crate::store::Database;
 use crate::store::error::StoreError;
@@ -187,6 +188,8 @@ pub struct Verified {
     pub sealed: u64,
     /// The number of entries that are not sealed yet. A change of these cannot be detected.
     pub unsealed: i64,
+    /// The number of sealed entries that were detached with their partitions.
+    pub detached: u64,
     /// The hash of the newest seal; zeros if there is none.
     pub head: Hash,
 }
@@ -201,8 +204,9 @@ pub async fn verify(
 ) -> Result<Result<Verified, Tampering>, StoreError> {
     let session = &database.control;
     let succession = Succession::read(session, &database.keys).await?;
+    let detached = Detached::read(session, &database.keys).await?;
     let mut index = IndexCheck::begin(database).await?;
-    let verified = verify_seals(session, (&succession, head), &mut index).await;
+    let verified = verify_seals(session, (&succession, head), &detached, &mut index).await;
     index.end().await;
     verified
 }
@@ -210,10 +214,11 @@ pub async fn verify(
 async fn verify_seals(
     session: &Session,
     (succession, head): (&Succession, Option<&Hash>),
+    detached: &Detached,
     index: &mut IndexCheck,
 ) -> Result<Result<Verified, Tampering>, StoreError> {
     let signed = |seal: &Seal| succession.has_signed(seal);
-    let (mut walk, mut sealed, mut seals) = (ChainCheck::default(), 0, VecDeque::new());
+    let (mut walk, mut sealed, mut absent, mut seals) = (ChainCheck::default(), 0, 0, VecDeque::new());
     loop {
         if seals.is_empty() {
             seals.extend(seals_behind(session, walk.number).await?);
@@ -226,9 +231,14 @@ async fn verify_seals(
         };
         let entries = entries_between(session, behind, walk.last).await?;
         let found: Vec<Leaf> = entries.iter().map(Entry::leaf).collect();
+        let present: HashSet<i64> = found.iter().map(|leaf| leaf.id).collect();
+        let is_detached = |leaf: &Leaf| !present.contains(&leaf.id) && detached.has(leaf.id);
+        let (gone, leaves): (Vec<Leaf>, Vec<Leaf>) = leaves.into_iter().partition(is_detached);
         if let Some(tampering) = Tampering::between(&leaves, &found) {
             return Ok(Err(tampering));
         }
+        absent += gone.len() as u64;
+        index.pass_over(gone.iter().map(|leaf| leaf.id));
         if !index.add(session, walk.number, &entries).await? {
             return Ok(Err(Tampering::IndexChanged(walk.number)));
         }
@@ -241,7 +251,7 @@ async fn verify_seals(
         return Ok(Err(Tampering::IndexChanged(walk.number)));
     }
     let unsealed = unsealed_behind(session, walk.last).await?;
-    Ok(Ok(Verified { seals: walk.number, sealed, unsealed, head: walk.hash }))
+    Ok(Ok(Verified { seals: walk.number, sealed, unsealed, detached: absent, head: walk.hash }))
 }
 
 async fn unsealed_behind(session: &Session, last: (i64, i64)) -> Result<i64, StoreError> {

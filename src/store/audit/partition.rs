@@ -1,0 +1,151 @@
+//! Partitions of the audit trail. Each has a range of ids, so that a seal, which knows its entries by their ids, says exactly
+//! which entries a partition had. Ids grow with time, so a partition is a stretch of time.
+//!
+//! Servers make partitions ahead. The owner of the tables detaches old ones as a whole: an order that is signed with the
+//! installation's key, so that the verification of the trail can tell it from a deletion. Seals and their chain stay, and a
+//! detached partition that is attached again is verified entry by entry.
+
+use chrono::{DateTime, Utc};
+use sha2::{Digest as _, Sha256};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+
+use super::chain::lock_until_end;
+use crate::store::error::StoreError;
+use crate::store::keys::{Keys, evidence_key_id, verify_evidence};
+use crate::store::session::Session;
+use domain::audit::Hash;
+
+/// Makes the partitions of the entries to come, if there are too few. Returns how many it made.
+pub async fn add_ahead(session: &Session) -> Result<i32, StoreError> {
+    Ok(sqlx::query_scalar("select add_audit_partitions()").fetch_one(session).await?)
+}
+
+/// A partition that was detached.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Detachment {
+    /// Its first id.
+    pub first_id: i64,
+    /// The first id after it.
+    pub before_id: i64,
+    /// The number of its entries.
+    pub entries: i64,
+    /// When it was detached, by the database's clock.
+    pub detached_at: DateTime<Utc>,
+}
+
+impl Detachment {
+    /// The hash that is signed.
+    fn hash(&self) -> Hash {
+        let mut digest = Sha256::new();
+        digest.update(b"registry audit detachment 1");
+        for number in [self.first_id, self.before_id, self.entries, self.detached_at.timestamp_micros()] {
+            digest.update(number.to_be_bytes());
+        }
+        digest.finalize().into()
+    }
+
+    async fn insert(&self, conn: &mut PgConnection, keys: &Keys) -> Result<(), StoreError> {
+        let sql =
+            "insert into audit_detachment (first_id, before_id, entries, detached_at, key_id, signature)
+                   values ($1, $2, $3, $4, $5, $6) on conflict do nothing";
+        let row = sqlx::query(sql).bind(self.first_id).bind(self.before_id).bind(self.entries);
+        row.bind(self.detached_at)
+            .bind(evidence_key_id(&keys.evidence_public_key()).as_slice())
+            .bind(keys.sign_evidence(&self.hash()).as_slice())
+            .execute(conn)
+            .await?;
+        Ok(())
+    }
+}
+
+/// The ids whose partitions were detached by order of whoever has the key in force.
+#[derive(Debug)]
+pub(super) struct Detached(Vec<Detachment>);
+
+impl Detached {
+    pub(super) async fn read(session: &Session, keys: &Keys) -> Result<Self, StoreError> {
+        Ok(Self(signed(&mut *session.begin().await?, keys).await?))
+    }
+
+    /// May the entry with this id be absent?
+    pub(super) fn has(&self, id: i64) -> bool {
+        self.0.iter().any(|one| (one.first_id..one.before_id).contains(&id))
+    }
+}
+
+/// Returns the detachments that a key has signed.
+async fn signed(conn: &mut PgConnection, keys: &Keys) -> Result<Vec<Detachment>, StoreError> {
+    #[derive(sqlx::FromRow)]
+    struct Row {
+        #[sqlx(flatten)]
+        detachment: Detachment,
+        signature: Vec<u8>,
+    }
+    let key = keys.evidence_public_key();
+    let sql =
+        "select first_id, before_id, entries, detached_at, signature from audit_detachment where key_id = $1
+               order by first_id";
+    let rows: Vec<Row> = sqlx::query_as(sql).bind(evidence_key_id(&key).as_slice()).fetch_all(conn).await?;
+    let is_signed = |row: &Row| verify_evidence(&key, &row.detachment.hash(), &row.signature);
+    Ok(rows.into_iter().filter(is_signed).map(|row| row.detachment).collect())
+}
+
+/// Signs with another key what the former one has signed, within the transaction that exchanges the keys.
+pub async fn sign_again(conn: &mut PgConnection, old: &Keys, new: &Keys) -> Result<(), StoreError> {
+    for detachment in signed(conn, old).await? {
+        detachment.insert(conn, new).await?;
+    }
+    Ok(())
+}
+
+/// A partition of the catalogue.
+#[derive(sqlx::FromRow)]
+struct Partition {
+    name: String,
+    first_id: i64,
+    before_id: i64,
+}
+
+/// Detaches the oldest partitions, as long as all entries of one are older than a moment, sealed and indexed. Returns them with
+/// the names of their tables. The connection belongs to the owner of the tables.
+pub async fn detach_older(
+    conn: &mut PgConnection,
+    keys: &Keys,
+    than: DateTime<Utc>,
+) -> Result<Vec<(String, Detachment)>, StoreError> {
+    let mut detached = Vec::new();
+    let mut transaction = conn.begin().await?;
+    // No seal is made meanwhile, and requests do not wait for long.
+    lock_until_end(&mut transaction).await?;
+    sqlx::query("set local lock_timeout = '2s'").execute(&mut *transaction).await?;
+    for partition in full_partitions(&mut transaction).await? {
+        let Partition { name, first_id, before_id } = partition;
+        let whole = format!(
+            "select count(*), clock_timestamp() from {name} having max(at) < $1 and bool_and((transaction, id) <= (
+                 select last_transaction, last_id from audit_seal
+                 where number = (select max(last_seal) from audit_segment)))"
+        );
+        let whole = sqlx::query_as(AssertSqlSafe(whole)).bind(than).fetch_optional(&mut *transaction);
+        let Some((entries, detached_at)) = whole.await? else { break };
+        let detachment = Detachment { first_id, before_id, entries, detached_at };
+        detachment.insert(&mut transaction, keys).await?;
+        let detach = format!("alter table audit_entry detach partition {name}");
+        sqlx::query(AssertSqlSafe(detach)).execute(&mut *transaction).await?;
+        detached.push((name, detachment));
+    }
+    transaction.commit().await?;
+    Ok(detached)
+}
+
+/// Returns the partitions that take no more entries, oldest first.
+async fn full_partitions(conn: &mut PgConnection) -> Result<Vec<Partition>, StoreError> {
+    let sql = "select name, first_id, before_id from (
+                   select c.oid::regclass::text as name,
+                          coalesce(substring(b.bound from 'FROM \\(''?([0-9]+)')::bigint, 0) as first_id,
+                          substring(b.bound from 'TO \\(''?([0-9]+)')::bigint as before_id
+                   from pg_inherits i join pg_class c on c.oid = i.inhrelid
+                   cross join lateral (select pg_get_expr(c.relpartbound, c.oid) as bound) b
+                   where i.inhparent = 'audit_entry'::regclass) p
+               where before_id <= (select last_value from audit_entry_id_seq) order by before_id";
+    Ok(sqlx::query_as(sql).fetch_all(conn).await?)
+}
