@@ -1,5 +1,5 @@
-//! C2: the monthly list of a company (`--list-rows`, by default 100,000), in a copy of the register. The plan is measured in rows per second, and
-//! its application against the same changes as set-based SQL by hand.
+//! C2: the monthly list of a company (`--list-rows`, by default 100,000), in a copy of the register. The plan is measured in
+//! rows per second, and its application against the same changes as set-based SQL by hand.
 
 use std::time::{Duration, Instant};
 

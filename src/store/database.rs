@@ -18,7 +18,7 @@ use super::enrollment::NewcomerQueue;
 use super::error::StoreError;
 use super::keys::{KeyRing, Keys};
 use super::migration::migrate;
-use super::open_error::OpenError;
+use super::open_error::{OpenError, WrongStandby};
 use super::pool::{self, Access, Pool};
 use super::recount;
 use super::reference::{self, Reference};
@@ -137,8 +137,8 @@ impl Database {
         let login_is_owner = migrate(&mut connection).await?;
         roles::require(&mut connection).await?;
         let is_distributed = distribution::is_distributed(&mut connection).await?;
-        if is_distributed && !standbys.servers.is_empty() {
-            return Err(OpenError::StandbysOfCluster);
+        if is_distributed && let Some(server) = standbys.servers.first() {
+            return Err(OpenError::Standby { name: standby::name(server), wrong: WrongStandby::Cluster });
         }
         let standbys = open_standbys(&mut connection, standbys, settings).await?;
         // If closing fails, the server notices that the connection is gone.

@@ -156,11 +156,6 @@ pub enum OpenError {
          the roles that begin with registry_, with the right to log in: see docs/scale-out.md"
     )]
     Distribution(String),
-    /// Standbys are named for a coordinator of Citus. The workers would not learn the scope of a query there.
-    #[error(
-        "the people of this database are distributed by Citus, so no standby can serve queries: unset DATABASE_REPLICA_URL"
-    )]
-    StandbysOfCluster,
     /// The numbers are indexed under another key.
     #[error(
         "this database belongs to another identity key: with this one, everybody could be enrolled a second time. \
@@ -195,6 +190,9 @@ pub enum WrongStandby {
     /// It lacks migrations.
     #[error("its tables are of an older version: wait until it has replayed the migrations")]
     OlderSchema,
+    /// The people are distributed over the workers of a cluster, and a copy of the coordinator has none of them.
+    #[error("DATABASE_URL is a Citus cluster, whose workers hold the people: leave DATABASE_REPLICA_URL away")]
+    Cluster,
 }
 
 /// Returns the statements that create roles.
