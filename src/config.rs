@@ -30,15 +30,16 @@ pub use self::problems::Problems;
 pub use self::quantity::{Days, Seconds};
 pub use self::roster::RosterLimits;
 use crate::store::database::PoolSettings;
+use crate::store::hosts::Hosts;
 use crate::store::keys::KeyRing;
 use crate::store::standby::StandbySettings;
 
 /// The settings of every command.
 #[derive(Args, Clone, Debug)]
 pub struct Config {
-    /// PostgreSQL 15 or newer, as postgres://user@host/database. TLS: add ?sslmode=verify-full, and
-    /// &sslrootcert=FILE for an authority of your own. Without this setting, and not in production, a private PostgreSQL
-    /// is started in the data folder.
+    /// PostgreSQL 15 or newer, as postgres://user@host/database. Several hosts, with commas: the one that takes writes. TLS:
+    /// add ?sslmode=verify-full, and &sslrootcert=FILE for an authority of your own. Without this setting, and not in
+    /// production, a private PostgreSQL is started in the data folder.
     #[arg(long, env = "DATABASE_URL", global = true, hide_env_values = true, help_heading = "Installation")]
     pub database_url: Option<String>,
 
@@ -201,8 +202,8 @@ pub struct InstallationSettings {
 /// Where the database is.
 #[derive(Clone, Debug)]
 pub enum DatabaseServer {
-    /// A server that the operator runs.
-    Given(Box<PgConnectOptions>),
+    /// Servers that the operator runs, of which one takes writes.
+    Given(Hosts),
     /// A private PostgreSQL in this folder.
     Private(PathBuf),
 }
@@ -285,7 +286,7 @@ impl Config {
     fn server(&self) -> anyhow::Result<DatabaseServer> {
         match self.database_url.as_deref().filter(|url| !url.is_empty()) {
             // The driver's own message could repeat the password.
-            Some(url) => address(url).map(|options| DatabaseServer::Given(Box::new(options))).context(
+            Some(url) => hosts(url).map(DatabaseServer::Given).context(
                 "DATABASE_URL is not a PostgreSQL address; write it as postgres://user@host/database",
             ),
             None if self.is_production() => bail!(
@@ -332,6 +333,21 @@ impl Config {
     }
 }
 
+/// Reads an address with one host or several, as libpq takes them: `postgres://user@one:5432,two:5432/database`. Like libpq
+/// with `target_session_attrs=read-write`, the registry uses the one that takes writes.
+fn hosts(url: &str) -> Option<Hosts> {
+    let url = url.replace("target_session_attrs=read-write", "");
+    let (scheme, rest) = url.split_once("://")?;
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let (login, hosts) =
+        authority.rsplit_once('@').map_or((None, authority), |(login, hosts)| (Some(login), hosts));
+    let login = login.map(|login| format!("{login}@")).unwrap_or_default();
+    let mut all = hosts.split(',').map(|host| address(&format!("{scheme}://{login}{host}{path}")));
+    let first = all.next()??;
+    Some(Hosts::new(first, all.collect::<Option<_>>()?))
+}
+
 /// Reads the address of a server.
 fn address(url: &str) -> Option<PgConnectOptions> {
     let is_postgres = url.starts_with("postgres://") || url.starts_with("postgresql://");
@@ -366,6 +382,40 @@ mod tests {
         for name in ["DATABASE_URL", "REGISTRY_KEY_FILE", "REGISTRY_OIDC_ISSUER", "REGISTRY_OIDC_AUDIENCE"] {
             let expected = format!("  {name} is missing: ");
             assert!(lines.next().is_some_and(|line| line.starts_with(&expected)), "{name}: {missing}");
+        }
+    }
+
+    #[test]
+    fn an_address_may_have_several_hosts() {
+        let read = |url: &str| {
+            hosts(url).map(|hosts| {
+                let shown = |options: &PgConnectOptions| {
+                    let database = options.get_database().unwrap_or_default();
+                    format!(
+                        "{}@{}:{}/{database}",
+                        options.get_username(),
+                        options.get_host(),
+                        options.get_port()
+                    )
+                };
+                hosts.all().iter().map(shown).collect::<Vec<_>>().join(" ")
+            })
+        };
+        for (url, found) in [
+            ("postgres://anna@one/register", "anna@one:5432/register"),
+            (
+                "postgres://anna:p%40ss@one:6,two:7/register?sslmode=disable",
+                "anna@one:6/register anna@two:7/register",
+            ),
+            (
+                "postgresql://anna@one,two/register?target_session_attrs=read-write&sslmode=disable",
+                "anna@one:5432/register anna@two:5432/register",
+            ),
+        ] {
+            assert_eq!(read(url).as_deref(), Some(found), "{url}");
+        }
+        for wrong in ["mysql://one/register", "one", "postgres://one:x,two/register"] {
+            assert!(hosts(wrong).is_none(), "{wrong}");
         }
     }
 

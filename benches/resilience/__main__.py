@@ -15,6 +15,7 @@ import traceback
 
 import crashes
 import database_faults
+import failover
 import files
 import http_attacks
 import identity
@@ -42,6 +43,7 @@ GROUPS = {
     "five": starting.five,
     "read_only": starting.read_only,
     "restore": restore.restore,
+    "failover": failover.failover,
 }
 
 

@@ -77,6 +77,18 @@ class Cluster:
         self._run(self.bin / "pg_basebackup", *where, "-D", folder, "-X", "stream", "-c", "fast")
         return time.monotonic() - begun
 
+    def follow(self, primary: "Cluster") -> None:
+        """Becomes a standby of another cluster, with a new copy of its data, and waits until it streams."""
+        self.stop()
+        shutil.rmtree(self.data, ignore_errors=True)
+        where = ["-h", "127.0.0.1", "-p", str(primary.port), "-U", ACCOUNT]
+        self._run(self.bin / "pg_basebackup", *where, "-D", self.data, "-X", "stream", "-c", "fast", "-R")
+        self.start()
+
+    def promote(self) -> None:
+        """Becomes a primary, and waits until it takes writes."""
+        self.sql("select pg_promote(true, 60)")
+
     def recover(self) -> None:
         """Starts as a restore, and waits until it takes writes."""
         self._run("touch", self.data / "recovery.signal")

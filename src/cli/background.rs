@@ -62,6 +62,7 @@ impl Background {
             tokio::spawn(authority.clone().renew_keys()),
             tokio::spawn(of_database().follow_reference()),
             tokio::spawn(of_database().compare_standbys()),
+            tokio::spawn(of_database().watch_hosts()),
         ];
         let processing = (0..workers).map(|_| process_onboardings(Arc::clone(database), clock, worker));
         tasks.extend(processing.map(tokio::spawn));

@@ -60,8 +60,9 @@ impl Doctor {
         }
         found.push(traces());
         match server {
-            Some(DatabaseServer::Given(options)) => {
-                found.extend(examine(&options, pools, keys, config.is_production(), &standbys).await);
+            Some(DatabaseServer::Given(hosts)) => {
+                hosts.survey().await;
+                found.extend(examine(hosts.current(), pools, keys, config.is_production(), &standbys).await);
             }
             Some(DatabaseServer::Private(folder)) => {
                 let text = format!(

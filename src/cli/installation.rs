@@ -40,14 +40,14 @@ impl Installation {
     /// The database cannot be used.
     pub async fn open_with(settings: InstallationSettings) -> anyhow::Result<Self> {
         let InstallationSettings { pools, keys, server, standbys } = settings;
-        let (options, cluster) = match server {
-            DatabaseServer::Given(options) => (*options, None),
+        let (hosts, cluster) = match server {
+            DatabaseServer::Given(hosts) => (hosts, None),
             DatabaseServer::Private(folder) => {
                 let cluster = start_postgres(&folder).await?;
-                (cluster.options(), Some(cluster))
+                (cluster.options().into(), Some(cluster))
             }
         };
-        let database = Database::open_with_standbys(options, standbys, keys, pools).await;
+        let database = Database::open_with_standbys(hosts, standbys, keys, pools).await;
         let database = database.context("the registry cannot use its database")?;
         if !database.is_durable().await? {
             tracing::warn!(

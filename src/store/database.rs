@@ -16,6 +16,7 @@ use super::distribution;
 use super::employer::EmployerCache;
 use super::enrollment::NewcomerQueue;
 use super::error::StoreError;
+use super::hosts::Hosts;
 use super::keys::{KeyRing, Keys};
 use super::migration::migrate;
 use super::open_error::{OpenError, WrongStandby};
@@ -96,7 +97,7 @@ pub struct Database {
     pub open_batches: i64,
     /// The copies of the database that queries read.
     pub standbys: Standbys,
-    options: PgConnectOptions,
+    hosts: Hosts,
     /// The API clients.
     pub clients: ClientCache,
     /// The counters of the country, in memory.
@@ -112,22 +113,25 @@ pub struct Database {
 impl Database {
     /// Connects, applies the migrations, and reads the reference data.
     pub async fn open(
-        options: PgConnectOptions,
+        hosts: impl Into<Hosts>,
         keys: impl Into<KeyRing>,
         settings: PoolSettings,
     ) -> Result<Arc<Self>, OpenError> {
-        Self::open_with_standbys(options, StandbySettings::default(), keys, settings).await
+        Self::open_with_standbys(hosts, StandbySettings::default(), keys, settings).await
     }
 
     /// Does the same, and reads from standbys where it may. One that cannot be reached is left out until it can be.
     pub async fn open_with_standbys(
-        options: PgConnectOptions,
+        hosts: impl Into<Hosts>,
         standbys: StandbySettings,
         keys: impl Into<KeyRing>,
         settings: PoolSettings,
     ) -> Result<Arc<Self>, OpenError> {
         // PgBouncer refuses this parameter of the start, and the default of the server is as exact.
-        let options = options.extra_float_digits(None);
+        let hosts = hosts.into().map(|options| options.extra_float_digits(None));
+        hosts.survey().await;
+        let options = hosts.current().clone();
+        let of_pools = hosts.map(|options| options.application_name(APPLICATION));
         let employers = Arc::new(EmployerCache::default());
         let connection = pool::connect_for_maintenance(&options).await;
         let mut connection = connection.map_err(|error| OpenError::of_connecting(error, &options))?;
@@ -144,9 +148,8 @@ impl Database {
         // If closing fails, the server notices that the connection is gone.
         let _ = connection.close().await;
         let session = |size, timeouts: Timeouts| {
-            let options = options.clone().application_name(APPLICATION);
             let setup = timeouts.statement(is_distributed);
-            let pool = Pool::new(Access::ReadWrite, options, setup, size, timeouts.acquire);
+            let pool = Pool::new(Access::ReadWrite, of_pools.clone(), setup, size, timeouts.acquire);
             let pool = if is_distributed { pool.of_cluster() } else { pool };
             Session::of_registry(pool, timeouts.statement, Arc::clone(&employers))
         };
@@ -173,7 +176,7 @@ impl Database {
             standbys,
             misses_per_hour: settings.misses_per_hour.into(),
             open_batches: settings.open_batches.into(),
-            options,
+            hosts,
             clients,
             country: Country::default(),
             watched: Watched::default(),
@@ -200,12 +203,12 @@ impl Database {
 
     /// Opens a connection under the login itself, without timeouts: to migrate, or to load a whole register.
     pub async fn maintenance(&self) -> Result<PgConnection, StoreError> {
-        Ok(pool::connect_for_maintenance(&self.options).await?)
+        Ok(pool::connect_for_maintenance(self.hosts.current()).await?)
     }
 
     /// Returns the options for connecting to this database.
     pub fn connect_options(&self) -> &PgConnectOptions {
-        &self.options
+        self.hosts.current()
     }
 
     /// Returns the current reference data. A request takes them once, so that it sees one state.
@@ -243,6 +246,16 @@ impl Database {
         Ok(())
     }
 
+    /// Returns the servers of which one takes writes.
+    pub fn hosts(&self) -> &Hosts {
+        &self.hosts
+    }
+
+    /// Looks for a newer primary once a second, where there are several servers. Never returns.
+    pub async fn watch_hosts(self: Arc<Self>) {
+        self.hosts.keep_watching().await;
+    }
+
     /// Compares the standbys with the primary a few times a second. Never returns.
     pub async fn compare_standbys(self: Arc<Self>) {
         self.standbys.keep_comparing(&self.control).await;
@@ -265,7 +278,7 @@ impl Database {
     /// Opens a connection that listens for announcements.
     pub(super) async fn listener(&self) -> Result<PgListener, StoreError> {
         let single = PgPoolOptions::new().max_connections(1).acquire_timeout(Duration::from_secs(3));
-        Ok(PgListener::connect_with(&single.connect_lazy_with(self.options.clone())).await?)
+        Ok(PgListener::connect_with(&single.connect_lazy_with(self.hosts.current().clone())).await?)
     }
 }
 
@@ -293,7 +306,8 @@ async fn open_standbys(
         }
         let timeouts = pools.for_requests();
         let setup = timeouts.statement(false);
-        let pool = Pool::new(Access::ReadOnly, options, setup, pools.interactive, timeouts.acquire);
+        let pool =
+            Pool::new(Access::ReadOnly, options.into(), setup, pools.interactive, timeouts.acquire);
         // Nothing tells this server's cache of employers what has changed, so it stays empty.
         all.push(Standby::new(name, Session::of_registry(pool, timeouts.statement, Arc::default())));
     }

@@ -24,6 +24,7 @@ impl Database {
 
     /// Listens until the connection is lost. Reloads everything first, because announcements may have been missed.
     async fn follow_reference_once(&self) -> Result<(), StoreError> {
+        let timeline = self.hosts().timeline();
         let mut listener = self.listener().await?;
         listener.eager_reconnect(false);
         listener.listen_all(["reference_changed", "figures_folded"]).await?;
@@ -39,6 +40,10 @@ impl Database {
                 Ok(Ok(Some(changed))) => self.reload(&changed).await?,
                 Ok(Ok(None)) => return Err(StoreError::Unavailable("the listening connection broke".into())),
                 Ok(Err(error)) => return Err(error.into()),
+                Err(_elapsed) if self.hosts().timeline() != timeline => {
+                    // A former primary announces nothing of what is written at its successor.
+                    return Err(StoreError::Unavailable("another server is the primary".into()));
+                }
                 Err(_elapsed) => {
                     self.test_connection(&mut listener).await?;
                     tested = Instant::now();

@@ -50,6 +50,7 @@ pub mod examination;
 mod follow;
 mod group_commit;
 pub mod group_payment;
+pub mod hosts;
 pub mod idempotency;
 pub mod identifier;
 pub mod keys;

@@ -29,12 +29,13 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use sqlx::Connection as _;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::database_identity::DatabaseIdentity;
+use super::hosts::{Hosts, connect_to};
 
 /// The longest life of a connection: it bounds what a session gathers in memory.
 const LIFETIME: Duration = Duration::from_secs(30 * 60);
@@ -69,7 +70,7 @@ pub(super) enum Access {
 
 struct Shared {
     access: Access,
-    options: PgConnectOptions,
+    hosts: Hosts,
     /// The statement that sets up a new connection.
     setup: String,
     acquire_timeout: Duration,
@@ -92,6 +93,8 @@ struct Idle {
 /// A connection with what the pool knows about it.
 struct Entry {
     connection: PgConnection,
+    /// The timeline of its server.
+    timeline: u32,
     identity: Option<Arc<DatabaseIdentity>>,
     opened: Instant,
     used: Instant,
@@ -119,13 +122,13 @@ impl Pool {
     /// Makes a pool of at most `size` connections in use. Each new connection runs `setup`.
     pub(super) fn new(
         access: Access,
-        options: PgConnectOptions,
+        hosts: Hosts,
         setup: String,
         size: u32,
         acquire_timeout: Duration,
     ) -> Self {
         let slots = Arc::new(Semaphore::new(Self::most_open(size) as usize));
-        let shared = Shared { access, options, setup, acquire_timeout, slots, idle: Mutex::default() };
+        let shared = Shared { access, hosts, setup, acquire_timeout, slots, idle: Mutex::default() };
         Self {
             shared: Arc::new(shared),
             permits: Arc::new(Semaphore::new(size as usize)),
@@ -217,9 +220,9 @@ impl Pool {
                     permit = connection.discard();
                 }
                 Taken::Slot(slot) => {
-                    let connection = self.connect(deadline).await?;
+                    let (connection, timeline) = self.connect(deadline).await?;
                     let now = Instant::now();
-                    let entry = Entry { connection, identity: None, opened: now, used: now, slot };
+                    let entry = Entry { connection, timeline, identity: None, opened: now, used: now, slot };
                     let mut connection = self.checked_out(entry, permit);
                     connection.assume(identity).await?;
                     return Ok(connection);
@@ -239,10 +242,10 @@ impl Pool {
     }
 
     /// Opens a connection, and waits for a server that is starting until the deadline.
-    async fn connect(&self, deadline: Instant) -> Result<PgConnection, sqlx::Error> {
+    async fn connect(&self, deadline: Instant) -> Result<(PgConnection, u32), sqlx::Error> {
         loop {
-            let Shared { options, setup, .. } = &*self.shared;
-            let refused = match timeout_at(deadline, connect_and_set_up(options, setup)).await {
+            let Shared { hosts, setup, .. } = &*self.shared;
+            let refused = match timeout_at(deadline, hosts.connect(setup)).await {
                 Ok(Ok(connection)) => return Ok(connection),
                 Ok(Err(error)) if is_starting(&error) => error,
                 Ok(Err(error)) => return Err(error),
@@ -277,6 +280,8 @@ impl Shared {
     fn take(&self, identity: &Arc<DatabaseIdentity>) -> Option<Taken> {
         let mut idle = self.idle();
         let suspected = idle.suspected;
+        // What is written at a former primary is lost, so its connections are closed.
+        idle.connections.retain(|entry| self.is_of_primary(entry));
         let is_trusted = |entry: &Entry| {
             suspected.is_none_or(|moment| entry.used > moment) && entry.used.elapsed() < TRUSTED
         };
@@ -299,6 +304,10 @@ impl Shared {
         }
     }
 
+    fn is_of_primary(&self, entry: &Entry) -> bool {
+        entry.timeline >= self.hosts.timeline()
+    }
+
     fn suspect(&self) {
         self.idle().suspected = Some(Instant::now());
     }
@@ -307,17 +316,11 @@ impl Shared {
 /// Opens a connection for maintenance, outside of a pool and without timeouts: a migration takes as long as it takes, and
 /// waits for another process's migration.
 pub(super) async fn connect_for_maintenance(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
-    connect_and_set_up(
+    connect_to(
         options,
         "select set_config('statement_timeout', '0', false), set_config('lock_timeout', '0', false)",
     )
     .await
-}
-
-async fn connect_and_set_up(options: &PgConnectOptions, setup: &str) -> Result<PgConnection, sqlx::Error> {
-    let mut connection = options.connect().await?;
-    sqlx::raw_sql(AssertSqlSafe(setup)).execute(&mut connection).await?;
-    Ok(connection)
 }
 
 fn is_starting(error: &sqlx::Error) -> bool {
@@ -370,7 +373,8 @@ impl PooledConnection {
     /// Returns the connection to the pool after a complete use.
     fn give_back(mut self) {
         let Some(mut entry) = self.entry.take() else { return };
-        if entry.opened.elapsed() > LIFETIME || self.home.slots.is_closed() {
+        let is_outdated = entry.opened.elapsed() > LIFETIME || !self.home.is_of_primary(&entry);
+        if is_outdated || self.home.slots.is_closed() {
             self.entry = Some(entry);
             return;
         }

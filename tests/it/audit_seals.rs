@@ -151,7 +151,7 @@ async fn a_seal_with_another_key_is_reported_as_forged() {
     seal_all(&app).await;
     // The owner of the database does not have the key, but can register another one and seal with it.
     app.owner("truncate installation").await;
-    let options = app.database_url().parse().unwrap();
+    let options: sqlx::postgres::PgConnectOptions = app.database_url().parse().unwrap();
     let thief = Database::open(options, Keys::derive(&[9; 32]), PoolSettings::default()).await.unwrap();
     assert_eq!(verify(&thief, None).await.unwrap(), Err(Tampering::SealForged(1)));
     read(&app).await;

@@ -30,6 +30,7 @@ mod endpoint;
 mod enrolling;
 mod enrolling_again;
 mod exports;
+mod failover;
 mod faults;
 mod front_ends;
 mod full_disk;

@@ -4,7 +4,7 @@ use crate::store::pool::{Access, Pool};
 fn standbys(count: usize) -> Standbys {
     let standby = |n| {
         let options = PgConnectOptions::new_without_pgpass();
-        let pool = Pool::new(Access::ReadOnly, options, String::new(), 1, Duration::ZERO);
+        let pool = Pool::new(Access::ReadOnly, options.into(), String::new(), 1, Duration::ZERO);
         Standby::new(format!("standby-{n}"), Session::of_registry(pool, Duration::ZERO, Arc::default()))
     };
     let all = (0..count).map(|n| Arc::new(standby(n))).collect();
