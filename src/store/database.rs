@@ -306,8 +306,7 @@ async fn open_standbys(
         }
         let timeouts = pools.for_requests();
         let setup = timeouts.statement(false);
-        let pool =
-            Pool::new(Access::ReadOnly, options.into(), setup, pools.interactive, timeouts.acquire);
+        let pool = Pool::new(Access::ReadOnly, options.into(), setup, pools.interactive, timeouts.acquire);
         // Nothing tells this server's cache of employers what has changed, so it stays empty.
         all.push(Standby::new(name, Session::of_registry(pool, timeouts.statement, Arc::default())));
     }
