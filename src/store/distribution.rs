@@ -81,7 +81,7 @@ pub async fn narrow_policies(conn: &mut PgConnection) -> Result<(), sqlx::Error>
 
 async fn has_extension(conn: &mut PgConnection) -> Result<bool, sqlx::Error> {
     let exists = "select exists (select from pg_extension where extname = 'citus')";
-    Ok(sqlx::query_scalar(exists).fetch_one(conn).await?)
+    sqlx::query_scalar(exists).fetch_one(conn).await
 }
 
 /// Returns the tables that are not distributed yet. The database has the extension.
@@ -119,7 +119,7 @@ async fn references_of(conn: &mut PgConnection, tables: &[&str]) -> Result<Vec<R
                       from pg_constraint
                       where contype = 'f' and conparentid = 0 and conrelid::regclass::text = any($1)
                       order by 1, 2";
-    Ok(sqlx::query_as(references).bind(tables).fetch_all(conn).await?)
+    sqlx::query_as(references).bind(tables).fetch_all(conn).await
 }
 
 async fn run(

@@ -33,8 +33,11 @@ pub struct ExportedEnrollment {
     /// Risk class of the employer today.
     risk_class: Option<i16>,
     /// Its risk classes, each with the day from which it holds; `None` if it never changed.
-    risk_classes: Option<Json<Vec<(Option<NaiveDate>, i16)>>>,
+    risk_classes: Option<Json<Vec<DatedClass>>>,
 }
+
+/// A risk class, and the day from which it holds; `None` if it held from the beginning.
+type DatedClass = (Option<NaiveDate>, i16);
 
 impl ExportedEnrollment {
     /// Returns the risk class of the employer on a day.
