@@ -49,12 +49,12 @@ fn the_fixed_queries_allocate_no_more_than_their_budgets() {
         "id cardNumber fullName employer { name province { name } } channel { name provinces { name } }";
     let mut wrong = Vec::new();
     for (what, query, variables, budgets) in [
-        ("nothing", "{ viewer { __typename } }".to_owned(), json!({}), [235, 75]),
+        ("nothing", "{ viewer { __typename } }".to_owned(), json!({}), [235, 77]),
         (
             "a person by card number",
             "query ($n: String!) { participant(by: {cardNumber: $n}) { id fullName status } }".to_owned(),
             json!({ "n": person["cardNumber"] }),
-            [335, 105],
+            [335, 107],
         ),
         (
             "a person with relations",

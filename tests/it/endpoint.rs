@@ -94,7 +94,10 @@ async fn the_web_pages_are_one_document_that_loads_nothing_from_other_hosts() {
         assert!(asset.headers[header::CACHE_CONTROL].to_str().unwrap().contains("immutable"), "{part}");
     }
     let settings = get("/pages/settings.json".to_owned()).await;
-    assert_eq!(settings.body, json!({"tokens": [], "provider": null, "playground": false}));
+    assert_eq!(
+        settings.body,
+        json!({"tokens": [], "provider": null, "playground": false, "publicFigures": false})
+    );
     assert_eq!(get("/pages/assets/..%2findex.html".to_owned()).await.status, StatusCode::NOT_FOUND);
     // Without pages, certificates still have their style and their script.
     let without = App::new().await.with_settings(Settings::default());

@@ -107,6 +107,6 @@ async fn a_former_primary_that_still_takes_writes_gets_none() {
     assert_eq!(reply.status, StatusCode::SERVICE_UNAVAILABLE, "{}", reply.body);
     assert_eq!(enrolled(former).await, 1);
     execute(&mut elsewhere, "alter database registry allow_connections true").await;
-    enroll(&app, &token, &channel, "after-the-split").await;
+    enroll(&app, &token, &channel, "after-the-split-0").await;
     assert_eq!(enrolled(successor).await, 7);
 }

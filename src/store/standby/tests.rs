@@ -69,6 +69,7 @@ async fn a_client_that_wrote_reads_from_the_primary_until_a_standby_shows_it() {
 #[tokio::test]
 async fn a_position_that_a_client_sends_counts_whichever_process_has_written() {
     let (standbys, now) = (standbys(2), Instant::now());
+    standbys.compare_with(now, 90, &[90, 90]);
     standbys.compare_with(now, 100, &[90, 100]);
     assert_eq!(standbys.chosen(2, Some(80), now), Some("standby-0".into()));
     assert_eq!(standbys.chosen(2, Some(95), now), Some("standby-1".into()));
