@@ -18,8 +18,8 @@ use super::request_id::RequestId;
 /// An operation that was admitted and is about to run.
 #[derive(Debug)]
 pub struct Call {
-    /// The parsed request. Its data hold the [`RequestId`](super::request_id::RequestId) and the
-    /// [`Language`](super::language::Language).
+    /// The parsed request. Its data hold the [`RequestId`] and the
+    /// [`Language`].
     pub request: Request,
     /// The document of the request, which may have run before with other variables.
     pub document: Arc<ParsedDocument>,
