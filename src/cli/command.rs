@@ -45,7 +45,7 @@ pub enum Command {
     Key(key::Key),
     /// Lists who read or changed whose data, and verifies the audit trail.
     Audit(audit::Audit),
-    /// Onboards the civil servants of a roster file.
+    /// Onboards the people of a roster, or takes the monthly list of a payer.
     Onboard(onboard::Onboard),
     /// Lapses the enrollments whose grace period is over. `registry serve` does the same once a day.
     Lapse,
