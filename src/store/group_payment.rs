@@ -1,6 +1,6 @@
 //! Payments of a group: the members of an association, and which of their months a payment covers.
 //!
-//! A payment is for members whoever sees them, as a bill is of the payer as a whole. So these functions take no actor; only
+//! A payment covers its members in any scope, as a bill covers the whole payer. So these functions take no actor; only
 //! sums leave their callers, which check whose association it is.
 
 use chrono::NaiveDate;

@@ -50,7 +50,7 @@ test('a monthly list is planned, approved with a decision about absent people, a
 
     const page = await open(browser, '/onboarding', { role: 'ADMINISTRATOR' })
     await page.getByRole('button', { name: 'Monthly list' }).click()
-    await page.getByText('Whoever is not in the list stays enrolled').waitFor()
+    await page.getByText('People who are not in the list stay enrolled').waitFor()
     await page.getByLabel('Choose a file').setInputFiles(list)
     await page.getByRole('combobox', { name: 'People', exact: true }).selectOption('WAGE_EARNER')
     await page.getByLabel('Province of residence').selectOption('16')
@@ -107,5 +107,5 @@ test('a monthly list is planned, approved with a decision about absent people, a
     await picture(page, 'monthly-list-done')
     page.assertSound()
     const { employer: found } = await api('ADMINISTRATOR', 'query ($id: ID!) { employer(by: { id: $id }) { counts { total ended } } }', { id: employer })
-    assert.deepEqual(found.counts, { total: 12, ended: 3 }, 'the leaver, whoever came and left, and the absent person who was named')
+    assert.deepEqual(found.counts, { total: 12, ended: 3 }, 'the leaver, the person who came and left, and the absent person who was named')
   }))

@@ -67,7 +67,7 @@ function Named({ batch, people, onChange }) {
   if (error) return <Notice kind="error">{error.message}</Notice>;
   if (!nodes) return <Loading />;
   const toggle = (id) => onChange(people.includes(id) ? people.filter((it) => it !== id) : [...people, id]);
-  // Whoever has moved out of the scope is not named.
+  // A person who has moved out of the scope is not named.
   const named = nodes.map(({ participant }) => participant).filter(Boolean);
   return (
     <>

@@ -50,7 +50,7 @@ export function StartForm() {
 
   const offered = viewer.provinces.length > 0 ? viewer.provinces : (provinces.data?.provinces ?? []);
   const isList = kind === 'MONTHLY_LIST';
-  // Whoever joins without a day of their own is covered from the first day of the month.
+  // A person who joins without a day of their own is covered from the first day of the month.
   const days = isList ? { kind, month: `${month}-01`, startsOn: `${month}-01` } : { startsOn };
   const submit = async (event) => {
     event.preventDefault();

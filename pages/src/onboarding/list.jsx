@@ -105,7 +105,7 @@ function Rows({ batch, change }) {
   const { nodes, error, more } = usePages(load, [api, batch.id, batch.state]);
   if (error) return <Notice kind="error">{error.message}</Notice>;
   if (!nodes) return <Loading />;
-  // Wages and days are shown to whoever may read personal data and states a purpose.
+  // Wages and days are shown to people who may read personal data and state a purpose.
   const wages = nodes.some((it) => it.wageAfter !== null && it.wageAfter !== undefined);
   const ends = isAbsent && nodes.some(({ ended }) => ended !== null);
   const wage = (value) => (value === null ? '–' : format.rupiah(value));

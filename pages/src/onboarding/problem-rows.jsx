@@ -13,7 +13,7 @@ const MOST_CELLS = 2_000;
 
 export function ProblemRows({ batch, isOwn }) {
   const { t, api, name, format } = usePage();
-  // A monthly list is sent as a whole again: whoever is not in it would be absent.
+  // A monthly list is sent as a whole again: a person who is not in it would be absent.
   const isEditable = isOwn && !batch.month;
   const [code, setCode] = useState(null);
   const [isFlagged, setFlagged] = useState(false);

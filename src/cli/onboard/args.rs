@@ -35,7 +35,7 @@ MONTHLY LISTS
   With --monthly-list the file has all people of a payer in one month. It may
   also have the columns HARI TERAKHIR, SEBAB KELUAR, PROVINSI and BLTH. Joiners
   are enrolled, leavers end, and other wages and provinces are recorded.
-  Whoever is registered and not in the list stays enrolled.
+  People who are registered and not in the list stay enrolled.
 
 EXIT CODES
   0  every row is enrolled, or was enrolled before; of a plan: would be
@@ -95,7 +95,7 @@ pub(super) struct KindArgs {
     /// The file is the monthly list of its payer, with all its people in this month: 2014-10
     ///
     /// The registry compares it with the people who are registered with that payer, in the segment and category of the list.
-    /// Whoever is not in the list stays enrolled.
+    /// People who are not in the list stay enrolled.
     #[arg(long, value_name = "MONTH", value_parser = parse_month)]
     pub(super) monthly_list: Option<NaiveDate>,
 }

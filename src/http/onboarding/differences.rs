@@ -146,7 +146,7 @@ pub struct Differences {
     pub database: Arc<Database>,
     /// Where they are read.
     pub session: Session,
-    /// For whom. Whoever sent the list gets back what it sent.
+    /// The caller. A client that sent the list gets back what it sent.
     pub actor: Arc<Actor>,
     /// The list.
     pub batch: BatchRow,

@@ -58,7 +58,7 @@ impl Detachment {
     }
 }
 
-/// The ids whose partitions were detached by order of whoever has the key in force.
+/// The ids whose partitions were detached by a holder of the key in force.
 #[derive(Debug)]
 pub(super) struct Detached(Vec<Detachment>);
 

@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn whoever_comes_and_leaves_within_the_month_is_enrolled_and_has_left() {
+async fn a_person_who_comes_and_leaves_within_the_month_is_enrolled_and_has_left() {
     let payer = Payer::new(10).await;
     let staff = payer.staff(&[2_000_000]).await;
     let other = payer.app().employer("PT Lain").await;
@@ -23,7 +23,7 @@ async fn whoever_comes_and_leaves_within_the_month_is_enrolled_and_has_left() {
     for row in [3, 4] {
         assert_eq!(codes(&plan["rows"]["nodes"][row]["problems"]), ["NOT_FOUND"]);
     }
-    // The whole wage of whoever came and left is due.
+    // The whole wage of a person who came and left is due.
     assert_eq!((total(&plan["dueBefore"]), total(&plan["dueAfter"])), (124_800, 436_800));
 
     let content = "query ($id: ID!) { onboardingBatch(id: $id) { rows(first: 2) { nodes { content {
@@ -121,7 +121,7 @@ async fn the_wage_of_a_leaver_is_recorded_for_the_last_month_and_then_the_enroll
 }
 
 #[tokio::test]
-async fn whoever_is_enrolled_meanwhile_is_not_ended_by_a_row_that_would_have_enrolled() {
+async fn a_person_who_is_enrolled_meanwhile_is_not_ended_by_a_row_that_would_have_enrolled() {
     let payer = Payer::new(10).await;
     let newcomer = payer.person(2_500_000);
     let batch = payer.plan(&[line(&newcomer, "2500000;03-09-2014;20-09-2014;A1;")]).await;

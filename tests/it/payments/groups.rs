@@ -414,7 +414,7 @@ async fn of_two_payments_for_a_member_and_month_at_once_one_is_told() {
     assert_eq!(group.paid_through().await, ["2014-11-30", "never"]);
     assert_eq!(group.app.count("select count(*) from payment").await, 1);
 
-    // A payment and a recording without one: whoever comes second adds nothing.
+    // A payment and a recording without one: the second adds nothing.
     let token = group.app.administrator().await;
     let record = json!({"month": OCTOBER, "enrollmentIds": [group.members[1]]});
     let second = json!({"enrollmentIds": [group.members[1]]});

@@ -49,7 +49,7 @@ impl RegisteredEnrollment {
         self.held.timeline.status() != EnrollmentStatus::Ended
     }
 
-    /// Returns whether it covers a day of the month of a list. Whoever is covered is paid for in that month.
+    /// Returns whether it covers a day of the month of a list. A person who is covered is paid for in that month.
     pub(super) fn covers(&self, month: NaiveDate) -> bool {
         let timeline = &self.held.timeline;
         let is_ahead = timeline.starts_on > end_of_month(month);

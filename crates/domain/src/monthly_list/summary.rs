@@ -112,7 +112,7 @@ impl Summary {
         }
     }
 
-    /// Adds an enrollment with the payer, and what the list changes of it. Whoever is covered on one day of the month at
+    /// Adds an enrollment with the payer, and what the list changes of it. A person who is covered on one day of the month at
     /// least is paid for in that month.
     fn add_registered(&mut self, held: &RegisteredEnrollment, action: &Action, list: &ListTerms<'_>) {
         if !held.covers(list.month) {

@@ -294,7 +294,7 @@ fn the_worked_example_of_a_month_is_due_to_the_rupiah() {
         assert_eq!(cited, programmes.iter().map(|&programme| (programme, 4)).collect::<Vec<_>>());
         assert!(summary.after.by_programme().all(|due| due.rule.code == due.programme.to_string()));
 
-        // The same list again: whoever left in the month is still paid for in it, in the list or not.
+        // The same list again: a person who left in the month is still paid for in it, in the list or not.
         for rows in [&rows[..], &rows[..2]] {
             let (again, same) = office.apply(rows, &after);
             assert_eq!((again.before.total(), again.after.total()), (month, month));

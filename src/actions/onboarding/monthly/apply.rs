@@ -133,7 +133,7 @@ impl<'a> Applied<'a> {
                 self.outcome = RowOutcome::Enrolled;
                 (self.participant, self.enrollment) = (Some(*participant), Some(*enrollment));
             }
-            // Whoever has left already would stay enrolled.
+            // A person who has left already would stay enrolled.
             EnrollOutcome::AlreadyEnrolled { .. } if self.ending().is_some() => {
                 self.refuse(not_as_planned(ListChange::Joins, ListChange::Leaves));
             }

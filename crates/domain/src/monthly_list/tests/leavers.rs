@@ -33,7 +33,7 @@ fn comes_and_leaves(n: i64, (first_day, last_day): (&str, &str)) -> Row {
 }
 
 #[test]
-fn whoever_comes_and_leaves_within_the_month_is_enrolled_and_has_left() {
+fn a_person_who_comes_and_leaves_within_the_month_is_enrolled_and_has_left() {
     let office = Office::new(&PROGRAMMES[..3], MONTH);
     let row = comes_and_leaves(1, ("2016-10-03", "2016-10-20"));
     let left = Some((day("2016-10-21"), EndReason::Resigned));
@@ -87,7 +87,7 @@ fn coming_and_leaving_needs_days_of_the_month_in_their_order_that_no_enrollment_
     let dead = Row { leaving_reason: Some("A6".into()), ..comes_and_leaves(1, ("2016-10-03", "2016-10-20")) };
     assert_eq!(office.change(&dead, None), ListChange::Problem);
     let young = Row { birth_date: "2014-08-02".into(), ..comes_and_leaves(1, ("2016-10-03", "2016-10-20")) };
-    assert_eq!(office.change(&young, None), ListChange::Problem, "whoever left had to be able to join");
+    assert_eq!(office.change(&young, None), ListChange::Problem, "a person who left had to be able to join");
 }
 
 #[test]
