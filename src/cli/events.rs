@@ -11,7 +11,8 @@ use super::audit::moment;
 use crate::store::Database;
 use crate::store::event::partition::{self, Detachment};
 
-/// How long servers have to hear what will be detached. A request that began before is over by then.
+/// How long servers have to hear what will be detached, and standbys to replay what is attached. A request that began before is over
+/// by then.
 const HEARD: Duration = Duration::from_secs(30);
 
 /// The history of people.
@@ -59,7 +60,7 @@ impl Events {
                     tracing::info!("no partition is full and older than this");
                 }
             }
-            Command::Attach { table } => print(&partition::attach(&mut connection, &table).await?)?,
+            Command::Attach { table } => print(&partition::attach(&mut connection, &table, HEARD).await?)?,
         }
         Ok(())
     }

@@ -36,7 +36,7 @@ impl App {
 
     /// Attaches a partition, and tells this process.
     pub(crate) async fn attach_events(&self, table: &str) -> Result<Detachment, AttachError> {
-        let attached = attach(&mut self.sql.acquire().await.unwrap(), table).await;
+        let attached = attach(&mut self.sql.acquire().await.unwrap(), table, Duration::ZERO).await;
         self.database.refresh_reference().await.unwrap();
         attached
     }

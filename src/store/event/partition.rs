@@ -161,7 +161,14 @@ impl From<sqlx::Error> for AttachError {
 }
 
 /// Attaches a detached partition again. The connection belongs to the owner of the tables.
-pub async fn attach(conn: &mut PgConnection, table: &str) -> Result<Detachment, AttachError> {
+///
+/// It puts on record that the history is whole when all standbys have `replayed` that. If it fails in between, answers say less than
+/// they could, and the next call goes on.
+pub async fn attach(
+    conn: &mut PgConnection,
+    table: &str,
+    replayed: Duration,
+) -> Result<Detachment, AttachError> {
     let detached = DetachedEvents::read(&mut *conn).await?.0;
     let Some(detachment) = detached.into_iter().find(|one| one.partition == table) else {
         return Err(AttachError::NotDetached(table.to_owned()));
@@ -187,20 +194,19 @@ pub async fn attach(conn: &mut PgConnection, table: &str) -> Result<Detachment, 
              alter table {partition} validate constraint event_range"
         );
         sqlx::raw_sql(AssertSqlSafe(prepare)).execute(&mut *conn).await?;
-    }
-    let mut transaction = conn.begin().await?;
-    sqlx::query("set local lock_timeout = '2s'").execute(&mut *transaction).await?;
-    if !is_attached {
-        let range = detachment.range();
+        let mut transaction = conn.begin().await?;
+        sqlx::query("set local lock_timeout = '2s'").execute(&mut *transaction).await?;
         let attach = format!(
-            "alter table participant_event attach partition {partition} for values {range};
-             alter table {partition} drop constraint event_range"
+            "alter table participant_event attach partition {partition} for values {};
+             alter table {partition} drop constraint event_range",
+            detachment.range()
         );
         sqlx::raw_sql(AssertSqlSafe(attach)).execute(&mut *transaction).await?;
+        transaction.commit().await?;
+        tokio::time::sleep(replayed).await;
     }
     let record = "update event_detachment set attached_at = clock_timestamp(), attached_by = session_user
                   where partition = $1 and attached_at is null";
-    sqlx::query(record).bind(partition).execute(&mut *transaction).await?;
-    transaction.commit().await?;
+    sqlx::query(record).bind(partition).execute(conn).await?;
     Ok(detachment)
 }
