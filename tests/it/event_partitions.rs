@@ -180,7 +180,14 @@ async fn only_the_partition_that_was_detached_is_attached() {
     assert!(matches!(attached("participant_event_0").await, Err(AttachError::Store(_))));
     app.owner("delete from participant_event_0 where id = 5000000000").await;
     app.owner("insert into participant_event_0 select * from one_event").await;
+    // A dump of the plain owner cannot restore the foreign key, because row security binds its check.
+    app.owner("alter table participant_event_0 drop constraint participant_event_participant_id_fkey").await;
     assert_eq!(attached("participant_event_0").await.unwrap(), "participant_event_0");
+    let keys = "select count(*) from pg_constraint where conrelid = 'participant_event_0'::regclass
+                and contype in ('p', 'f') and conparentid <> 0 and convalidated";
+    assert_eq!(app.count(keys).await, 2);
+    let check = "select count(*) from pg_constraint where conrelid = 'participant_event_0'::regclass and contype = 'c'";
+    assert_eq!(app.count(check).await, 0);
 }
 
 #[tokio::test]

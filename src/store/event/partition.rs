@@ -8,6 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgExecutor};
 
+use crate::store::distribution;
 use crate::store::error::StoreError;
 use crate::store::partition::{self, Partition};
 
@@ -132,6 +133,9 @@ async fn record_older(conn: &mut PgConnection, than: DateTime<Utc>) -> Result<Ve
     Ok(detachments)
 }
 
+/// The foreign key of each partition.
+const REFERENCE: &str = "participant_event_participant_id_fkey";
+
 /// Why a table was not attached. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum AttachError {
@@ -173,7 +177,7 @@ pub async fn attach(
     let Some(detachment) = detached.into_iter().find(|one| one.partition == table) else {
         return Err(AttachError::NotDetached(table.to_owned()));
     };
-    let Detachment { partition, first_id, before_id, .. } = &detachment;
+    let partition = &detachment.partition;
     let state = "select to_regclass($1) is not null,
                         exists (select from pg_inherits where inhrelid = to_regclass($1))";
     let (exists, is_attached): (bool, bool) =
@@ -187,13 +191,7 @@ pub async fn attach(
         return Err(AttachError::Differs { found, detached: detachment.events });
     }
     if !is_attached {
-        // Checks the range beforehand: attaching then reads no row, while nobody can write people.
-        let prepare = format!(
-            "alter table {partition} enable row level security, drop constraint if exists event_range;
-             alter table {partition} add constraint event_range check (id >= {first_id} and id < {before_id}) not valid;
-             alter table {partition} validate constraint event_range"
-        );
-        sqlx::raw_sql(AssertSqlSafe(prepare)).execute(&mut *conn).await?;
+        prepare(conn, &detachment).await?;
         let mut transaction = conn.begin().await?;
         sqlx::query("set local lock_timeout = '2s'").execute(&mut *transaction).await?;
         let attach = format!(
@@ -209,4 +207,30 @@ pub async fn attach(
                   where partition = $1 and attached_at is null";
     sqlx::query(record).bind(partition).execute(conn).await?;
     Ok(detachment)
+}
+
+/// Checks the range of a table and its foreign key, which a restored one can lack. Attaching then reads no row, while nobody can write
+/// people.
+async fn prepare(conn: &mut PgConnection, detachment: &Detachment) -> Result<(), AttachError> {
+    let Detachment { partition, first_id, before_id, .. } = detachment;
+    // On a cluster only a distributed table can refer to people, and attaching distributes it.
+    let can_refer = !distribution::is_distributed(conn).await?;
+    let refers = "select exists (select from pg_constraint where conrelid = $1::regclass and contype = 'f')";
+    let refers: bool = sqlx::query_scalar(refers).bind(partition).fetch_one(&mut *conn).await?;
+    let reference = match can_refer && !refers {
+        true => format!(", add constraint {REFERENCE} foreign key (participant_id) references participant not valid"),
+        false => String::new(),
+    };
+    let add = format!(
+        "set local lock_timeout = '2s';
+         alter table {partition} enable row level security, drop constraint if exists event_range;
+         alter table {partition}
+             add constraint event_range check (id >= {first_id} and id < {before_id}) not valid{reference}"
+    );
+    let validate = |name: &str| format!("alter table {partition} validate constraint {name}");
+    let validations = [Some(validate("event_range")), can_refer.then(|| validate(REFERENCE))];
+    for statements in [Some(add)].into_iter().chain(validations).flatten() {
+        sqlx::raw_sql(AssertSqlSafe(statements)).execute(&mut *conn).await?;
+    }
+    Ok(())
 }
