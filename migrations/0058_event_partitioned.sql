@@ -1,8 +1,11 @@
 -- A cluster changes its tables, and then makes a function, over one connection to each worker. Elsewhere nobody reads this setting.
 set local citus.multi_shard_modify_mode to 'sequential';
 
--- Reads all events once, beside whoever adds some.
-alter table participant_event validate constraint participant_event_of_before;
+-- Reads all events once, beside whoever adds some. In a block like all that changes the table, because a cluster passes each statement
+-- on to the workers by itself.
+do $$ begin
+    alter table participant_event validate constraint participant_event_of_before;
+end $$;
 
 -- From here on requests wait, for the time of a few changes of the catalogue.
 do $$
@@ -58,12 +61,14 @@ end $$;
 
 -- The rights and policies of the table decide. Nobody but the owner reaches a partition by its name: it grants nothing, and its
 -- row security shows nothing.
-revoke all on participant_event from public;
-revoke all on participant_event_0 from public, registry_writer, registry_reader, registry_of_provinces, registry_of_channels,
-    registry_of_employer, registry_of_association, registry_scoped;
-grant select on participant_event to registry_writer, registry_reader, registry_of_provinces, registry_of_channels,
-    registry_of_employer, registry_of_association, registry_scoped;
-grant insert on participant_event to registry_writer;
+do $$ begin
+    revoke all on participant_event from public;
+    revoke all on participant_event_0 from public, registry_writer, registry_reader, registry_of_provinces,
+        registry_of_channels, registry_of_employer, registry_of_association, registry_scoped;
+    grant select on participant_event to registry_writer, registry_reader, registry_of_provinces, registry_of_channels,
+        registry_of_employer, registry_of_association, registry_scoped;
+    grant insert on participant_event to registry_writer;
+end $$;
 
 -- Keeps two empty partitions ahead of the newest event, and returns how many it has made. Servers call it each hour, and where an
 -- event finds no partition. A partition is made apart and then attached, so that readers do not wait. Attaching waits for those

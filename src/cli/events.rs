@@ -48,12 +48,15 @@ impl Events {
     /// The login does not own the tables, the table is not the one that was detached, or the database is unavailable or busy.
     pub async fn run(self, database: &Database) -> anyhow::Result<()> {
         if !database.login_is_owner {
-            bail!("`registry events` changes tables: run it under the login that owns them, as `registry migrate`");
+            bail!(
+                "`registry events` changes tables: run it under the login that owns them, as `registry migrate`"
+            );
         }
         let mut connection = database.maintenance().await?;
         match self.command {
             Command::Detach { before } => {
-                let busy = "the partitions are not detached; if the database was only busy, run the command again";
+                let busy =
+                    "the partitions are not detached; if the database was only busy, run the command again";
                 let detached = partition::detach_older(&mut connection, before, HEARD).await.context(busy)?;
                 detached.iter().try_for_each(print)?;
                 if detached.is_empty() {

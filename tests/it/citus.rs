@@ -112,7 +112,8 @@ async fn a_partition_of_events_is_detached_and_attached_again(app: &App) {
     let whole = app.count(events).await;
     let detached = app.detach_events().await;
     assert_eq!((detached[0].events, app.count(events).await), (before, whole - before));
-    let history = "query ($id: ID!) { participant(by: {id: $id}) { eventsDetachedUntil events { totalCount } } }";
+    let history =
+        "query ($id: ID!) { participant(by: {id: $id}) { eventsDetachedUntil events { totalCount } } }";
     let history = app.ask(history, json!({"id": id})).await["participant"].take();
     assert_eq!(history, json!({"eventsDetachedUntil": null, "events": {"totalCount": whole - before}}));
     assert_eq!(app.recount().await.differences, []);

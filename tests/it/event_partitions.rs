@@ -88,7 +88,8 @@ async fn a_history_says_that_events_are_detached_and_is_whole_once_they_are_atta
     assert_eq!(whole, [history(&app, &old).await, history(&app, &new).await]);
 
     let detached = app.detach_events().await;
-    let [Detachment { first_id: 0, before_id: BOUND, events, recorded_until, partition }] = detached.as_slice()
+    let [Detachment { first_id: 0, before_id: BOUND, events, recorded_until, partition }] =
+        detached.as_slice()
     else {
         panic!("{detached:?}")
     };

@@ -285,7 +285,8 @@ async fn nobody_but_the_owner_reads_a_partition_by_its_name() {
     assert_eq!((shown("participant_event_1").await, shown("participant_event").await), (0, 1));
     let detached = "insert into event_detachment (first_id, before_id, partition, events, recorded_until)
                     values (1, 2, 'x', 1, now())";
-    let error = sqlx::query(detached).execute(&app.database.writer).await.expect_err("only the owner detaches");
+    let error =
+        sqlx::query(detached).execute(&app.database.writer).await.expect_err("only the owner detaches");
     assert!(error.to_string().contains("permission denied"), "{error}");
 }
 

@@ -165,10 +165,13 @@ async fn the_history_of_people_becomes_the_first_partition_without_a_copy() {
     MIGRATIONS.run_to(ONE_TABLE, &mut owner).await.unwrap();
     copy(&former, &mut owner).await;
     let files = async |owner: &mut PgConnection, names: &str| -> Vec<i64> {
-        let sql = format!("select pg_relation_filenode(name)::bigint from unnest('{{{names}}}'::regclass[]) as n(name)");
+        let sql = format!(
+            "select pg_relation_filenode(name)::bigint from unnest('{{{names}}}'::regclass[]) as n(name)"
+        );
         sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(owner).await.unwrap()
     };
-    let policies = "select polname || ' of ' || array(select unnest(polroles)::regrole order by 1)::text || ' '
+    let policies =
+        "select polname || ' of ' || array(select unnest(polroles)::regrole order by 1)::text || ' '
                            || coalesce(pg_get_expr(polqual, polrelid), '')
                     from pg_policy where polrelid = 'participant_event'::regclass
                                       or pg_get_expr(polqual, polrelid) ~ 'participant_event' order by 1";

@@ -125,7 +125,8 @@ async fn record_older(conn: &mut PgConnection, than: DateTime<Utc>) -> Result<Ve
              select $1, $2, $3, count(*), max(recorded_at) from {name} having max(recorded_at) < $4
              returning partition, first_id, before_id, events, recorded_until"
         );
-        let record = sqlx::query_as(AssertSqlSafe(record)).bind(first_id).bind(before_id).bind(&name).bind(than);
+        let record =
+            sqlx::query_as(AssertSqlSafe(record)).bind(first_id).bind(before_id).bind(&name).bind(than);
         let Some(detachment) = record.fetch_optional(&mut *transaction).await? else { break };
         detachments.push(detachment);
     }
@@ -193,13 +194,14 @@ pub async fn attach(
     if !is_attached {
         prepare(conn, &detachment).await?;
         let mut transaction = conn.begin().await?;
-        sqlx::query("set local lock_timeout = '2s'").execute(&mut *transaction).await?;
-        let attach = format!(
-            "alter table participant_event attach partition {partition} for values {};
-             alter table {partition} drop constraint event_range",
-            detachment.range()
-        );
-        sqlx::raw_sql(AssertSqlSafe(attach)).execute(&mut *transaction).await?;
+        let range = detachment.range();
+        for statement in [
+            "set local lock_timeout = '2s'".to_owned(),
+            format!("alter table participant_event attach partition {partition} for values {range}"),
+            format!("alter table {partition} drop constraint event_range"),
+        ] {
+            sqlx::query(AssertSqlSafe(statement)).execute(&mut *transaction).await?;
+        }
         transaction.commit().await?;
         tokio::time::sleep(replayed).await;
     }
@@ -217,20 +219,27 @@ async fn prepare(conn: &mut PgConnection, detachment: &Detachment) -> Result<(),
     let can_refer = !distribution::is_distributed(conn).await?;
     let refers = "select exists (select from pg_constraint where conrelid = $1::regclass and contype = 'f')";
     let refers: bool = sqlx::query_scalar(refers).bind(partition).fetch_one(&mut *conn).await?;
-    let reference = match can_refer && !refers {
-        true => format!(", add constraint {REFERENCE} foreign key (participant_id) references participant not valid"),
-        false => String::new(),
-    };
-    let add = format!(
-        "set local lock_timeout = '2s';
-         alter table {partition} enable row level security, drop constraint if exists event_range;
-         alter table {partition}
-             add constraint event_range check (id >= {first_id} and id < {before_id}) not valid{reference}"
+    let add_reference = format!(
+        "alter table {partition}
+             add constraint {REFERENCE} foreign key (participant_id) references participant not valid"
     );
     let validate = |name: &str| format!("alter table {partition} validate constraint {name}");
-    let validations = [Some(validate("event_range")), can_refer.then(|| validate(REFERENCE))];
-    for statements in [Some(add)].into_iter().chain(validations).flatten() {
-        sqlx::raw_sql(AssertSqlSafe(statements)).execute(&mut *conn).await?;
+    // One by one: a cluster passes each statement on by itself.
+    let statements = [
+        Some("set lock_timeout = '2s'".to_owned()),
+        Some(format!(
+            "alter table {partition} enable row level security, drop constraint if exists event_range"
+        )),
+        Some(format!(
+            "alter table {partition} add constraint event_range check (id >= {first_id} and id < {before_id}) not valid"
+        )),
+        Some(validate("event_range")),
+        (can_refer && !refers).then_some(add_reference),
+        can_refer.then(|| validate(REFERENCE)),
+        Some("reset lock_timeout".to_owned()),
+    ];
+    for statement in statements.into_iter().flatten() {
+        sqlx::query(AssertSqlSafe(statement)).execute(&mut *conn).await?;
     }
     Ok(())
 }
