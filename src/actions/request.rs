@@ -16,11 +16,11 @@ use crate::store::audit::Trail;
 use crate::store::idempotency::{self, KeyOf};
 use crate::store::keys::Keys;
 use crate::store::session::Session;
-use crate::store::{Database, StoreError, participant};
+use crate::store::{Database, StoreError, participant, partition};
 use domain::actor::{Actor, Right};
 use domain::problem::{Problem, refuses};
 
-/// Maximum number of attempts of a transaction with serialization conflicts.
+/// Maximum number of attempts of a transaction with serialization conflicts, or without a partition for a row.
 const ATTEMPTS: u32 = 4;
 
 /// How long a request waits for another one with the same key. While it waits, it occupies a permit.
@@ -155,6 +155,11 @@ impl<'a, I: Serialize> Request<'a, I> {
                 Err(StoreError::Contended(code)) if attempt < ATTEMPTS => {
                     tracing::debug!(code, attempt, "serialization conflict; retrying");
                     tokio::time::sleep(backoff(attempt)).await;
+                    attempt += 1;
+                }
+                // No server has made it ahead.
+                Err(StoreError::NoPartition) if attempt < ATTEMPTS => {
+                    partition::add_ahead(self.session).await?;
                     attempt += 1;
                 }
                 result => return Ok(result?),

@@ -210,6 +210,12 @@ impl Participant {
         Ok(ParticipantEventConnection::new(slice, &page, total))
     }
 
+    /// Time up to which events may be missing in `events`: older ones were detached, and the operator keeps them elsewhere. No
+    /// event that was recorded later is missing. Null if the history is complete.
+    fn events_detached_until(&self, ctx: &Context<'_>) -> Option<DateTime> {
+        caller(ctx).reference.detached_events.of_person(*self.row.registered_at.get()).map(Into::into)
+    }
+
     /// Time of the first enrollment.
     fn registered_at(&self) -> DateTime {
         (*self.row.registered_at.get()).into()
@@ -376,7 +382,8 @@ impl ParticipantQuery {
     /// Returns a participant by id, identity number, card number or service number, or null if there is none in your scope.
     /// With `asOf`, the person as of the end of that day: status, province, employer, association, enrollments with their
     /// wages, and events; null if the person was not registered yet. With `knownOn`, what was recorded by the end of that
-    /// day, without later corrections; alone, as of that day.
+    /// day, without later corrections; alone, as of that day. `knownOn` is refused (EVENTS_DETACHED) for a person with
+    /// `eventsDetachedUntil`.
     async fn participant(
         &self,
         ctx: &Context<'_>,

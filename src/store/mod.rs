@@ -62,6 +62,7 @@ pub mod onboarding;
 pub mod open_error;
 pub mod page;
 pub mod participant;
+pub mod partition;
 pub mod payment;
 mod pool;
 pub mod position;

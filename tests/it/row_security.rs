@@ -255,6 +255,42 @@ async fn readers_cannot_write_and_writers_cannot_rewrite_history() {
 }
 
 #[tokio::test]
+async fn nobody_but_the_owner_reads_a_partition_by_its_name() {
+    let Scene { app, scopes } = scene().await;
+    app.fill_partition().await;
+    app.enrolled(&Person::new("BR-ONE")).await;
+    app.detach_events().await;
+    let mut sessions = vec![app.database.writer.clone()];
+    let everybody = [Role::Administrator, Role::Auditor].map(|role| actor(role, Scope::default()));
+    let scoped = scopes.into_iter().map(|(_, scope)| actor(Role::Officer, scope));
+    sessions.extend(everybody.into_iter().chain(scoped).map(|actor| app.database.reading(&actor)));
+    // The first one is detached, the second one has an event, the third one is empty.
+    for partition in ["participant_event_0", "participant_event_1", "participant_event_2"] {
+        let security = "select relrowsecurity from pg_class where oid = $1::regclass";
+        assert!(sqlx::query_scalar::<_, bool>(security).bind(partition).fetch_one(&app.sql).await.unwrap());
+        for session in &sessions {
+            let read = AssertSqlSafe(format!("select count(*) from {partition}"));
+            let error = sqlx::query(read).execute(session).await.expect_err(partition);
+            let code = error.as_database_error().and_then(|error| error.code().map(|code| code.into_owned()));
+            assert_eq!(code.as_deref(), Some("42501"), "{partition}");
+        }
+    }
+    // Nor if somebody granted it by mistake.
+    app.owner("grant select on participant_event_1 to registry_reader").await;
+    let reader = app.database.reading(&actor(Role::Administrator, Scope::default()));
+    let shown = async |table: &str| -> i64 {
+        let sql = AssertSqlSafe(format!("select count(*) from {table}"));
+        sqlx::query_scalar(sql).fetch_one(&reader).await.unwrap()
+    };
+    assert_eq!((shown("participant_event_1").await, shown("participant_event").await), (0, 1));
+    let detached = "insert into event_detachment (first_id, before_id, partition, events, recorded_until)
+                    values (1, 2, 'x', 1, now())";
+    let error =
+        sqlx::query(detached).execute(&app.database.writer).await.expect_err("only the owner detaches");
+    assert!(error.to_string().contains("permission denied"), "{error}");
+}
+
+#[tokio::test]
 async fn the_roles_own_nothing_and_every_table_with_people_has_row_security() {
     let app = App::new().await;
     let owned = "select count(*) from pg_class c join pg_roles r on r.oid = c.relowner

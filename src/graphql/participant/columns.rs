@@ -24,6 +24,7 @@ const COLUMNS: &[(&str, ParticipantColumns)] = &[
     ("association", ParticipantColumns::PAYERS),
     ("enrollments", ParticipantColumns::empty()),
     ("events", ParticipantColumns::empty()),
+    ("eventsDetachedUntil", ParticipantColumns::DETAILS),
     ("registeredAt", ParticipantColumns::DETAILS),
 ];
 

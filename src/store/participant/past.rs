@@ -11,6 +11,7 @@ use super::statement::{own, push_columns, push_scope};
 use super::{ParticipantColumns, ParticipantKey, ParticipantRow};
 use crate::store::enrollment::{self, EnrollmentRow};
 use crate::store::error::StoreError;
+use crate::store::event::partition::DetachedEvents;
 use crate::store::event::{self, StoredEvent};
 use crate::store::session::Session;
 use domain::actor::Actor;
@@ -61,6 +62,8 @@ pub enum Visible {
     NotYet,
     /// The events do not tell what was known on the day.
     Unexplained(Incomplete),
+    /// Events of the person may be among those that are detached. The newest of them was recorded at this moment.
+    Detached(DateTime<Utc>),
 }
 
 #[derive(FromRow)]
@@ -104,7 +107,7 @@ pub async fn find_on(
     actor: &Actor,
     key: ParticipantKey<'_>,
     as_of: AsOf,
-    rules: &Rulebook,
+    (rules, detached): (&Rulebook, &DetachedEvents),
 ) -> Result<Option<Visible>, StoreError> {
     let mut sql = QueryBuilder::new("select ");
     push_columns(&mut sql, actor, ParticipantColumns::all());
@@ -120,10 +123,16 @@ pub async fn find_on(
     push_scope(&mut sql, actor);
     let stored: Option<StoredPerson> = sql.build_query_as().fetch_optional(session).await?;
     session.shows(stored.iter().map(|stored| stored.row.id));
-    Ok(stored.map(|stored| match stored.on(actor, as_of, rules) {
-        Ok(Some(person)) => Visible::Registered(Box::new(person)),
-        Ok(None) => Visible::NotYet,
-        Err(incomplete) => Visible::Unexplained(incomplete),
+    Ok(stored.map(|stored| {
+        // What was known follows from all events of the person.
+        if let (Some(_), Some(until)) = (as_of.known, detached.of_person(*stored.row.registered_at.get())) {
+            return Visible::Detached(until);
+        }
+        match stored.on(actor, as_of, rules) {
+            Ok(Some(person)) => Visible::Registered(Box::new(person)),
+            Ok(None) => Visible::NotYet,
+            Err(incomplete) => Visible::Unexplained(incomplete),
+        }
     }))
 }
 
