@@ -92,6 +92,17 @@ impl Session {
         Self { failed: Some(Arc::default()), ..self.of_reader(actor) }
     }
 
+    /// Makes a session of the registry itself on the same connections, for what callers are shown nothing of but sums. At a
+    /// standby the session of the reader learns of its failures, too.
+    pub fn as_registry(&self) -> Self {
+        Self { identity: Arc::new(DatabaseIdentity::registry()), seen: None, ..self.clone() }
+    }
+
+    /// Makes its pool take the permits of another session's pool.
+    pub(super) fn with_permits_of(self, other: &Session) -> Self {
+        Self { pool: self.pool.with_permits_of(&other.pool), ..self }
+    }
+
     /// Returns whether a statement of a reader at a standby has failed.
     pub fn has_failed(&self) -> bool {
         self.failed.as_ref().is_some_and(|failed| failed.load(Ordering::Relaxed))
@@ -142,7 +153,7 @@ impl Session {
 
     /// Begins a transaction if a connection is free now.
     pub async fn begin_if_free(&self) -> Result<Option<Transaction>, StoreError> {
-        match self.pool.try_acquire(&self.identity).await? {
+        match self.noting(self.pool.try_acquire(&self.identity).await)? {
             Some(connection) => self.begin_on(connection).await.map(Some),
             None => Ok(None),
         }
