@@ -260,7 +260,8 @@ def behind_a_standby(environment: Environment, report: Report, count: int) -> No
                 form, (here, there) = people.person(), (all_servers[(at + step) % count] for step in (0, 1))
                 written = here.client(token=token).post_with_retries(people.enrollment(form, str(uuid.uuid4())))
                 missed += not is_shown(there.client(token=token), form, written.position)
-                # Another client, which has written nothing.
+                # Another client, which has written nothing. A lookup that finds nobody is counted at the primary, so each
+                # server shows it the standby once.
                 control += not is_shown(there.client(), form)
             standby.sql("select pg_wal_replay_resume()")
     finally:

@@ -264,6 +264,11 @@ impl Pool {
         }
     }
 
+    /// Waits until its server has a successor as the primary.
+    pub(super) async fn superseded(&self) {
+        self.shared.hosts.superseded().await;
+    }
+
     /// Closes all connections, once they are idle or after five seconds.
     pub(super) async fn close(&self) {
         let all = timeout(Duration::from_secs(5), self.permits.acquire_many(self.size)).await;
@@ -327,6 +332,11 @@ pub(super) async fn connect_for_maintenance(options: &PgConnectOptions) -> Resul
         "select set_config('statement_timeout', '0', false), set_config('lock_timeout', '0', false)",
     )
     .await
+}
+
+/// The error of what was given up because its server is no longer the primary.
+pub(super) fn superseded_error() -> sqlx::Error {
+    io::Error::other("a former primary").into()
 }
 
 fn is_starting(error: &sqlx::Error) -> bool {
@@ -403,9 +413,7 @@ impl PooledConnection {
     /// what was read is old.
     fn unless_superseded<T>(&self, result: Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
         match &self.entry {
-            Some(entry) if result.is_ok() && !self.home.is_of_primary(entry) => {
-                Err(io::Error::other("a former primary").into())
-            }
+            Some(entry) if result.is_ok() && !self.home.is_of_primary(entry) => Err(superseded_error()),
             _ => result,
         }
     }

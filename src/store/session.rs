@@ -20,7 +20,7 @@ use super::columns::{InOrder, read_all};
 use super::database_identity::DatabaseIdentity;
 use super::employer::EmployerCache;
 use super::error::StoreError;
-use super::pool::{Pool, PooledConnection};
+use super::pool::{Pool, PooledConnection, superseded_error};
 use super::seen::Seen;
 use domain::actor::Actor;
 
@@ -52,6 +52,24 @@ pub struct Session {
     statements: Arc<AtomicU64>,
     /// Whether a statement has failed, for a reader at a standby: then the request runs again at the primary.
     failed: Option<Arc<AtomicBool>>,
+}
+
+/// Why work was given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interrupted {
+    /// Its deadline passed.
+    Elapsed,
+    /// Another server has become the primary.
+    Superseded,
+}
+
+impl From<Interrupted> for StoreError {
+    fn from(interrupted: Interrupted) -> Self {
+        Self::Unavailable(match interrupted {
+            Interrupted::Elapsed => "the transaction took too long".into(),
+            Interrupted::Superseded => "another server has become the primary".into(),
+        })
+    }
 }
 
 impl fmt::Debug for Session {
@@ -225,10 +243,27 @@ impl Session {
         work: impl Future<Output = Result<T, sqlx::Error>>,
     ) -> Result<T, sqlx::Error> {
         self.statements.fetch_add(1, Ordering::Relaxed);
-        self.noting(match timeout(self.statement_deadline, work).await {
+        let result = match self.bounded(self.statement_deadline, work).await {
             Ok(result) => result,
-            Err(_) => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
-        })
+            Err(Interrupted::Elapsed) => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
+            Err(Interrupted::Superseded) => Err(superseded_error()),
+        };
+        self.noting(result)
+    }
+
+    /// Bounds work on its connections by a deadline, and by a failover: what runs at the former primary may wait for ever for
+    /// its standby.
+    pub async fn bounded<T>(
+        &self,
+        deadline: Duration,
+        work: impl Future<Output = T>,
+    ) -> Result<T, Interrupted> {
+        tokio::select! {
+            // The timeline of now is the one to compare with.
+            biased;
+            () = self.pool.superseded() => Err(Interrupted::Superseded),
+            done = timeout(deadline, work) => done.map_err(|_elapsed| Interrupted::Elapsed),
+        }
     }
 }
 
