@@ -9,6 +9,7 @@ use super::error::FieldError;
 use crate::clock::Clock;
 use crate::store::Database;
 use crate::store::coverage::Country;
+use crate::store::participant::ParticipantColumns;
 use crate::store::reference::Reference;
 use crate::store::session::Session;
 use crate::store::standby::Standby;
@@ -33,6 +34,8 @@ pub struct Caller {
     pub clock: Clock,
     /// The purpose for which personal data are read, if the request states one.
     pub purpose: Option<String>,
+    /// The columns of people that the request needs.
+    pub participant_columns: ParticipantColumns,
 }
 
 impl Caller {
@@ -40,7 +43,13 @@ impl Caller {
     pub fn new(database: Arc<Database>, actor: Arc<Actor>, clock: Clock) -> Self {
         let reference = database.reference();
         let session = database.reading(&actor);
-        Self { session, standby: None, database, actor, reference, clock, purpose: None }
+        let participant_columns = ParticipantColumns::all();
+        Self { session, standby: None, database, actor, reference, clock, purpose: None, participant_columns }
+    }
+
+    /// Returns the same caller, who needs these columns of people alone.
+    pub fn needing(self, participant_columns: ParticipantColumns) -> Self {
+        Self { participant_columns, ..self }
     }
 
     /// Returns the same caller, who reads at a standby.

@@ -33,6 +33,7 @@ use crate::graphql::at_primary::may_read_at_standby;
 use crate::graphql::caller::Caller;
 use crate::graphql::code::RegistryCode;
 use crate::graphql::context::RequestContext;
+use crate::graphql::participant::columns_of;
 use crate::graphql::rights::{self, CATALOGUE};
 use crate::graphql::{self, Registry};
 use crate::store::Database;
@@ -160,7 +161,8 @@ impl RegistryApplication {
         let refused = rights::refuse(operation.kind, &operation.fields, actor.role);
         let withholds = rights::withholds(&operation.fields, actor.role);
         let about = about(&request.data, &operation, stated);
-        let context = RequestContext::new(caller.for_purpose(stated), about);
+        let caller = caller.for_purpose(stated).needing(columns_of(&operation));
+        let context = RequestContext::new(caller, about);
         let (trail, session) = (Arc::clone(&context.trail), context.caller.session.clone());
         let ignored_purpose = purpose::ignored(stated, actor).map(|reason| value!({ "ignored": reason }));
         let mut request = request.data(context);

@@ -74,6 +74,7 @@ mod seen;
 mod server_check;
 pub mod server_process;
 pub mod session;
+mod shared_read;
 pub mod snapshot;
 pub mod standby;
 pub mod target;

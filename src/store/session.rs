@@ -20,8 +20,10 @@ use super::columns::{InOrder, read_all};
 use super::database_identity::DatabaseIdentity;
 use super::employer::EmployerCache;
 use super::error::StoreError;
+use super::participant::PersonRead;
 use super::pool::{Pool, PooledConnection, superseded_error};
 use super::seen::Seen;
+use super::shared_read::SharedReads;
 use domain::actor::Actor;
 
 /// How the connections of a pool are used.
@@ -46,6 +48,8 @@ pub struct Session {
     seen: Option<Arc<Seen>>,
     /// The employers that were read through any session of the database.
     employers: Arc<EmployerCache>,
+    /// People whom other requests read on the same connections.
+    people: Arc<SharedReads<PersonRead>>,
     /// The deadline of a statement on this side. The server's own timeout says nothing over a dead network.
     statement_deadline: Duration,
     /// Statements that were sent on these connections.
@@ -86,14 +90,26 @@ impl Session {
         employers: Arc<EmployerCache>,
     ) -> Self {
         let statement_deadline = statement_timeout + Duration::from_secs(2);
-        let identity = Arc::new(DatabaseIdentity::registry());
-        let statements = Arc::default();
-        Self { pool, identity, seen: None, employers, statement_deadline, statements, failed: None }
+        Self {
+            pool,
+            identity: Arc::new(DatabaseIdentity::registry()),
+            seen: None,
+            employers,
+            people: Arc::default(),
+            statement_deadline,
+            statements: Arc::default(),
+            failed: None,
+        }
     }
 
     /// The employers in memory.
     pub fn employers(&self) -> &EmployerCache {
         &self.employers
+    }
+
+    /// The reads of people that requests on these connections share.
+    pub(super) fn people(&self) -> &SharedReads<PersonRead> {
+        &self.people
     }
 
     /// Makes a session of an actor who reads, on the same connections.
@@ -188,7 +204,7 @@ impl Session {
     }
 
     /// Notes for a reader at a standby that something has failed.
-    fn noting<T, E>(&self, result: Result<T, E>) -> Result<T, E> {
+    pub(super) fn noting<T, E>(&self, result: Result<T, E>) -> Result<T, E> {
         if let (Err(_), Some(failed)) = (&result, &self.failed) {
             failed.store(true, Ordering::Relaxed);
         }

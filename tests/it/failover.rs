@@ -116,6 +116,7 @@ async fn a_commit_that_the_former_primary_acknowledges_late_is_not_acknowledged(
     let pair = Replicated::start().await;
     let (former, successor) = (&pair.primary, &pair.standby);
     let mut at_former = connect(former).await;
+    execute(&mut at_former, "alter database registry set synchronous_commit = on").await;
     let app = open([former, successor]).await;
     let (channel, token) = (app.channel("BR-PLG").await, app.administrator().await);
     enroll(&app, &token, &channel, "before-the-split").await;

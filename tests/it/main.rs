@@ -79,6 +79,7 @@ mod rotation;
 mod row_security;
 mod rules;
 mod schema;
+mod selected_columns;
 mod server;
 mod several_servers;
 mod sse;

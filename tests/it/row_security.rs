@@ -9,6 +9,7 @@ use participant_registry::store::audit::seal::{seal, verify};
 use participant_registry::store::database::PoolSettings;
 use participant_registry::store::keys::{KeyRing, Keys};
 use participant_registry::store::open_error::OpenError;
+use participant_registry::store::participant::ParticipantColumns;
 use participant_registry::store::rotation::rotate;
 use participant_registry::store::session::Session;
 use participant_registry::store::{Database, enrollment, event, onboarding, participant};
@@ -70,9 +71,12 @@ fn actor(role: Role, scope: Scope) -> Actor {
 /// Returns the ids that the registry's statements find in each table.
 async fn found(session: &Session, actor: &Actor, everybody: &[i64]) -> Vec<(&'static str, BTreeSet<i64>)> {
     let page = Page::parse(Some(100), None, None, None, Order::Id, Direction::Ascending).unwrap();
-    let people = participant::list(session, actor, &Default::default(), &page).await.unwrap();
+    let people = participant::list(session, actor, &Default::default(), &page, ParticipantColumns::all())
+        .await
+        .unwrap();
     let people = people.rows.into_iter().map(|row| row.id).collect();
-    let by_ids = participant::by_ids(session, actor, everybody).await.unwrap().into_keys().collect();
+    let by_ids = participant::by_ids(session, actor, everybody, ParticipantColumns::empty()).await.unwrap();
+    let by_ids = by_ids.into_keys().collect();
     let enrollments =
         enrollment::list_of(session, actor, everybody, &Default::default(), &page).await.unwrap();
     let enrollments = enrollments.into_values().flat_map(|slice| slice.rows).map(|row| row.id).collect();

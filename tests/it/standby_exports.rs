@@ -58,7 +58,7 @@ async fn exports_read_at_the_standby_and_are_on_record_at_the_primary() {
     app.fold().await;
     let reader = app.reader(Role::Administrator, TokenScope::default()).await;
     let client = app.database.clients.known();
-    let client = client.all().find(|client| client.name.starts_with("ADMINISTRATOR")).unwrap().id;
+    let client = client.all().find(|client| client.name == "reader-ADMINISTRATOR").unwrap().id;
     pair.caught_up(&app).await;
     let purpose = [("x-purpose", "Pemeriksaan 17")];
     for (path, people) in [
