@@ -126,7 +126,14 @@ impl<'a, I: Serialize> Request<'a, I> {
     ///
     /// With malformed fields, or if the input is only checked, it writes nothing. It runs all the same, to find the problems
     /// that show only in the transaction.
+    ///
+    /// Boxed: a transaction is a large future. The schema asks one noun after the other for the resolver of a mutation, and
+    /// each makes and copies a future as large as its largest resolver before it says that it has none.
     pub(super) async fn run<M: Mutation>(self, mutation: M) -> Result<Done<M::Output>, ActionError> {
+        Box::pin(self.run_in_place(mutation)).await
+    }
+
+    async fn run_in_place<M: Mutation>(self, mutation: M) -> Result<Done<M::Output>, ActionError> {
         let malformed = self.submission.malformed;
         if !(malformed.is_empty() || self.is_tried) {
             return Ok(Done::refused(self.with_malformed(Vec::new())));

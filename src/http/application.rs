@@ -174,14 +174,19 @@ impl RegistryApplication {
     }
 
     /// Runs a query or a mutation, and returns the response once it is on record.
-    async fn run(&self, opened: Opened) -> Response {
+    ///
+    /// Boxed: an execution is a large future, and each future around it would be as large and would be copied with it.
+    fn run(&self, opened: Opened) -> BoxFuture<'_, Response> {
         let Opened { request, document, trail, refused, ignored_purpose, withholds, .. } = opened;
-        let response = match refused {
-            Some(error) => Response::from_errors(vec![error]),
-            None if withholds => self.withholding.execute(request).await,
-            None => self.schema.execute(request, &document, &CATALOGUE).await,
-        };
-        noting(recorded(&trail, response).await, ignored_purpose)
+        async move {
+            let response = match refused {
+                Some(error) => Response::from_errors(vec![error]),
+                None if withholds => self.withholding.execute(request).await,
+                None => self.schema.execute(request, &document, &CATALOGUE).await,
+            };
+            noting(recorded(&trail, response).await, ignored_purpose)
+        }
+        .boxed()
     }
 
     /// Runs a query at a standby, if one shows its caller all that it has written. `None`: it has to run at the primary, because
