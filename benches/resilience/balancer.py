@@ -70,10 +70,6 @@ class Haproxy:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd=environment.folder)
         environment.processes.append(self._process)
 
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
     def client(self, timeout: float = 30) -> Client:
         return Client(self.port, self._environment.token, timeout)
 
@@ -86,7 +82,6 @@ class Small:
     """Leads each connection to the next server that is ready. It asks them once a second, as HAProxy does."""
 
     name = "the balancer of the tests"
-    pid = None
 
     def __init__(self, environment: Environment, servers: list[Server]) -> None:
         self._environment, self._servers = environment, servers

@@ -1,4 +1,4 @@
-"""The network between the registry, a primary and its standby, which the tests cut: network namespaces, or TCP relays."""
+"""The network between the registry, a primary and its standby, which the tests cut: namespaces, or TCP relays."""
 
 import contextlib
 import os

@@ -43,7 +43,7 @@ class Cluster:
         copy_of: pathlib.Path | None = None,
         namespace: pathlib.Path | None = None,
     ) -> None:
-        """Makes a cluster below the folder: an empty one, or a copy of a base backup. It runs in a network namespace, if given."""
+        """Makes a cluster below the folder: an empty one, or a copy of a base backup. It may run in a network namespace."""
         self.bin = programs()
         self.home = folder / name
         self.data = self.home / "data"

@@ -75,7 +75,8 @@ def shared_limits(environment: Environment, report: Report, count: int) -> None:
         debt = (count - 1) * PER_SECOND * 2
         report.judge(
             "servers",
-            f"a client that asks {count} servers at once for {seconds} s gets the points of one, but for a second of debt",
+            f"a client that asks {count} servers at once for {seconds} s gets the points of one, but for a second of "
+            "debt",
             f"{spent} points; one server gives {begun}, and {debt} may be owed",
             0.85 * begun <= spent <= begun + debt,
         )
@@ -121,9 +122,10 @@ def sockets_at_all(all_servers: list[Server], report: Report) -> None:
         # The others together may have opened more within a second; with one other server it is exact.
         report.judge(
             "servers",
-            f"a client has {SOCKETS} sockets at {len(all_servers)} servers, and those that it closes are free at the others",
-            f"{len(held)} at the first, {'none' if refused else 'some'} more elsewhere; {freed} closed, {len(again)} opened at "
-            "the others within a second",
+            f"a client has {SOCKETS} sockets at {len(all_servers)} servers, and those that it closes are free at the "
+            "others",
+            f"{len(held)} at the first, {'none' if refused else 'some'} more elsewhere; {freed} closed, {len(again)} "
+            "opened at the others within a second",
             len(held) == SOCKETS and refused and freed <= len(again) <= freed * len(others),
         )
         time.sleep(EXCHANGE)
@@ -198,8 +200,8 @@ def rolling_restart(report: Report, all_servers: list[Server], front: Balancer) 
     report.judge(
         "servers",
         f"a rolling restart of {len(all_servers)} servers behind {front.name} under {WRITERS} writers loses no request",
-        f"{len(callers.events)} requests, {len(lost)} without a proper answer {sorted(set(lost)) or ''}, {refused} refused with "
-        f"Retry-After; slowest end {slowest:.1f} s",
+        f"{len(callers.events)} requests, {len(lost)} without a proper answer {sorted(set(lost)) or ''}, {refused} "
+        f"refused with Retry-After; slowest end {slowest:.1f} s",
         ended and not lost and slowest <= 25,
     )
     judge_ledger(report, callers, ledger, "and nothing acknowledged is missing or double")
@@ -260,23 +262,24 @@ def behind_a_standby(environment: Environment, report: Report, count: int) -> No
                 form, (here, there) = people.person(), (all_servers[(at + step) % count] for step in (0, 1))
                 written = here.client(token=token).post_with_retries(people.enrollment(form, str(uuid.uuid4())))
                 missed += not is_shown(there.client(token=token), form, written.position)
-                # Another client, which has written nothing. A lookup that finds nobody is counted at the primary, so each
-                # server shows it the standby once.
+                # Another client, which has written nothing. A lookup that finds nobody is counted at the primary, so
+                # each server shows it the standby once.
                 control += not is_shown(there.client(), form)
             standby.sql("select pg_wal_replay_resume()")
     finally:
         standby.stop()
     report.judge(
         "servers",
-        f"behind a standby that stands still, a client that writes at one of {count} servers and sends X-Registry-Position to "
-        "the next is shown it",
-        f"{missed} of {len(environment.tokens)} missed; somebody else was shown the state of the standby {control} times",
+        f"behind a standby that stands still, a client that writes at one of {count} servers and sends "
+        "X-Registry-Position to the next is shown it",
+        f"{missed} of {len(environment.tokens)} missed; somebody else was shown the state of the standby {control} "
+        "times",
         missed == 0 and control > 0,
     )
 
 
 def throughput(environment: Environment) -> None:
-    """Prints what one, two and four servers answer behind the load balancer. It is no verdict: they share their cores."""
+    """Prints what one, two and four servers answer behind the load balancer. No verdict: they share their cores."""
     database = environment.new_database()
     for count in (1, 2) if environment.quick else (1, 2, 4):
         with several(environment, database, count) as all_servers:
@@ -288,8 +291,8 @@ def throughput(environment: Environment) -> None:
                 used = sum(cpu_seconds(server.pid) for server in all_servers) - sum(before)
         answers = max(1, len(result.reads.accepted))
         note(
-            f"servers: {count} behind {front.name}, {os.cpu_count()} cores: {answers / plan.seconds:.0f} pages of 50 a second "
-            f"at 32 connections, {used / answers * 1e6:.0f} µs CPU of the registry each"
+            f"servers: {count} behind {front.name}, {os.cpu_count()} cores: {answers / plan.seconds:.0f} pages of 50 a "
+            f"second at 32 connections, {used / answers * 1e6:.0f} µs CPU of the registry each"
         )
 
 

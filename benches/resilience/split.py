@@ -13,8 +13,8 @@ from writers import Callers, audit
 
 # Seconds within which the registry writes again.
 LIMIT = 5
-# How soon servers of PostgreSQL notice that the other one is gone. The default is a minute.
-TIMEOUTS = {"wal_sender_timeout": "2s", "wal_receiver_timeout": "2s", "wal_retrieve_retry_interval": "500ms"}
+# How soon a standby notices that its primary is gone, and asks again. The default is a minute.
+TIMEOUTS = {"wal_receiver_timeout": "3s", "wal_retrieve_retry_interval": "500ms"}
 
 
 def split(environment: Environment, report: Report) -> None:
@@ -43,7 +43,7 @@ def split(environment: Environment, report: Report) -> None:
         name = network.name
         report.judge(
             "split",
-            f"splits of {name} under {writers + rereaders} writers: nothing acknowledged is lost, nothing is double",
+            f"splits ({name}) under {writers + rereaders} writers: nothing acknowledged is lost, nothing is double",
             f"{ledger}; {len(callers.unexpected)} unexpected answers",
             ended and ledger.balances and not callers.unexpected,
         )
@@ -161,8 +161,8 @@ def two_primaries(report: Report, pair: Pair, callers: Callers, alone: bool) -> 
     where = "alone" if alone else "reached by the registry"
     report.judge(
         "split",
-        f"two primaries, the former one {where}: writes at the new one within {LIMIT} s, and none at the former one after it "
-        "takes writes again",
+        f"two primaries, the former one {where}: writes at the new one within {LIMIT} s, and none at the former one "
+        "after it takes writes again",
         f"{gap:.1f} s; {added} people added there in 5 s",
         gap <= LIMIT and added == 0,
     )

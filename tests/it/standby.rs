@@ -288,6 +288,30 @@ async fn a_standby_that_was_promoted_is_left_out() {
 }
 
 #[tokio::test]
+async fn another_database_at_the_address_of_a_standby_is_never_read() {
+    let pair = Replicated::start().await;
+    let stranger = pair.stranger().await;
+    let address = stranger.options();
+    let superuser = format!("create role {LOGIN} superuser login");
+    execute(&mut connect(&stranger).await, &superuser).await;
+    stranger.stop().await;
+    // Nobody is there at the start.
+    let app = pair.app(address.clone(), LONG).await;
+    app.enrolled(&Person::new(&app.channel("BR-PLG").await)).await;
+    let token = app.officer(&["16"]).await;
+    let stranger = pair.stranger().await;
+    assert_eq!(stranger.options().get_socket(), address.get_socket());
+    connect(&stranger).await;
+    for _ in 0..3 {
+        app.database.standbys.compare(&app.database.control).await;
+        assert!(!is_up(&app));
+        let before = reads(&app);
+        assert_eq!(count(&app, &token, &[]).await, 1);
+        assert_eq!(reads(&app), (before.0, before.1 + 1));
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_is_no_standby_of_the_database_stops_the_start() {
     let pair = Replicated::start().await;
     let stranger = pair.stranger().await;
