@@ -70,15 +70,15 @@ def several(environment: Environment, database: str, count: int, **settings: str
 def shared_limits(environment: Environment, report: Report, count: int) -> None:
     seconds = 20 if environment.quick else 60
     with several(environment, environment.new_database(), count, **LIMITS) as all_servers:
-        spent, begun = spend_at_all(all_servers, seconds), BURST + PER_SECOND * seconds
+        spent, alone = spend_at_all(all_servers, seconds), BURST + PER_SECOND * seconds
         # What the others spend within an exchange is a debt, and paid back later.
         debt = (count - 1) * PER_SECOND * 2
         report.judge(
             "servers",
             f"a client that asks {count} servers at once for {seconds} s gets the points of one, but for a second of "
             "debt",
-            f"{spent} points; one server gives {begun}, and {debt} may be owed",
-            0.85 * begun <= spent <= begun + debt,
+            f"{spent} points; one server gives {alone}, and {debt} may be owed",
+            0.85 * alone <= spent <= alone + debt,
         )
         sockets_at_all(all_servers, report)
 
