@@ -22,9 +22,13 @@ impl App {
 
     /// Detaches the partitions that are full, and tells this process.
     pub(crate) async fn detach_events(&self) -> Vec<Detachment> {
+        self.detach_events_before(self.tomorrow().await).await
+    }
+
+    /// Returns a day later than now, by the clock of the database.
+    async fn tomorrow(&self) -> DateTime<Utc> {
         let tomorrow = "select clock_timestamp() + interval '1 day'";
-        let tomorrow: DateTime<Utc> = sqlx::query_scalar(tomorrow).fetch_one(&self.sql).await.unwrap();
-        self.detach_events_before(tomorrow).await
+        sqlx::query_scalar(tomorrow).fetch_one(&self.sql).await.unwrap()
     }
 
     async fn detach_events_before(&self, moment: DateTime<Utc>) -> Vec<Detachment> {
@@ -199,8 +203,7 @@ async fn what_was_announced_and_not_detached_is_detached_by_the_next_call() {
     let mut reader = app.sql.begin().await.unwrap();
     sqlx::query("select count(*) from participant_event").execute(&mut *reader).await.unwrap();
     let mut owner = app.sql.acquire().await.unwrap();
-    let tomorrow = Utc::now() + chrono::TimeDelta::days(1);
-    let busy = detach_older(&mut owner, tomorrow, Duration::ZERO).await;
+    let busy = detach_older(&mut owner, app.tomorrow().await, Duration::ZERO).await;
     assert!(busy.is_err(), "{busy:?}");
     app.database.refresh_reference().await.unwrap();
     let history = history(&app, &old).await;
