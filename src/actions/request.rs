@@ -150,8 +150,9 @@ impl<'a, I: Serialize> Request<'a, I> {
         let mut attempt = 1;
         loop {
             let tried = self.attempt(key.as_ref(), &fingerprint, &mutation);
-            let tried = timeout(self.session.transaction_deadline(), tried).await;
-            match tried.unwrap_or_else(|_elapsed| Err(too_slow())) {
+            // A deadline of this process, because over a dead network the server sends no answer.
+            let tried = self.session.bounded(self.session.transaction_deadline(), tried).await;
+            match tried.unwrap_or_else(|interrupted| Err(interrupted.into())) {
                 Err(StoreError::Contended(code)) if attempt < ATTEMPTS => {
                     tracing::debug!(code, attempt, "serialization conflict; retrying");
                     tokio::time::sleep(backoff(attempt)).await;
@@ -248,12 +249,6 @@ impl<'a, I: Serialize> Request<'a, I> {
 
 fn under_way() -> StoreError {
     StoreError::Unavailable("another mutation with this key is still under way".into())
-}
-
-/// Returns the error of a transaction over its deadline. This process has a deadline of its own, because over a dead
-/// network the server sends no answer.
-fn too_slow() -> StoreError {
-    StoreError::Unavailable("the transaction took too long".into())
 }
 
 /// Returns the pause before the next attempt. It grows with each attempt, and jitter prevents the same two transactions

@@ -57,6 +57,20 @@ impl Caller {
         Self { session: standby.reading(&self.actor), standby: Some(Arc::clone(standby)), ..self }
     }
 
+    /// Returns the session of the registry itself at the server that this caller reads from: for sums over people whom the
+    /// caller does not see one by one.
+    pub fn registry(&self) -> Session {
+        self.session.as_registry()
+    }
+
+    /// Returns the same for statements that may take long.
+    pub fn bulk_registry(&self) -> Session {
+        match self.standby {
+            Some(_) => self.registry(),
+            None => self.database.bulk.clone(),
+        }
+    }
+
     /// Returns the current counters of the country as the server has them that this caller reads from.
     pub fn country(&self) -> &Country {
         self.standby.as_ref().map_or(&self.database.country, |standby| standby.country())

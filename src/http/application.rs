@@ -25,7 +25,7 @@ use tokio::time::Instant;
 use rows::OneByOne;
 
 use super::metrics::{Metrics, class_name, code_of};
-use super::position::Positions;
+use super::position::{AtStandby, Positions};
 use super::purpose;
 use super::route::OperationNames;
 use crate::clock::Clock;
@@ -192,16 +192,13 @@ impl RegistryApplication {
     /// Runs a query at a standby, if one shows its caller all that it has written. `None`: it has to run at the primary, because
     /// there is none or it failed.
     async fn run_at_standby(&self, call: &Call) -> Option<Response> {
-        let standbys = &self.database.standbys;
-        if standbys.is_empty() || !may_read_at_standby(&call.operation) {
+        if self.database.standbys.is_empty() || !may_read_at_standby(&call.operation) {
             return None;
         }
-        let positions = call.extensions.get::<Arc<Positions>>();
-        let asked = positions.map_or(Ok(None), |positions| positions.asked()).ok()?;
-        let standby = standbys.choose(actor_of(&call.extensions).client_id, asked)?;
-        // Before the query runs: the standby shows at least this much.
-        let shown = standby.replayed();
-        let opened = self.open(call.again(), Some(&standby));
+        let client = actor_of(&call.extensions).client_id;
+        let at = AtStandby::choose(&self.database, client, call.extensions.get())?;
+        let standby = &at.standby;
+        let opened = self.open(call.again(), Some(standby));
         let session = opened.session.clone();
         let response = tokio::select! {
             response = self.run(opened) => response,
@@ -211,9 +208,7 @@ impl RegistryApplication {
             standby.suspect();
             return None;
         }
-        if let Some(positions) = positions {
-            positions.read(asked.unwrap_or_default().max(shown));
-        }
+        at.answered();
         Some(response)
     }
 

@@ -21,7 +21,7 @@ use super::database_identity::DatabaseIdentity;
 use super::employer::EmployerCache;
 use super::error::StoreError;
 use super::participant::PersonRead;
-use super::pool::{Pool, PooledConnection};
+use super::pool::{Pool, PooledConnection, superseded_error};
 use super::seen::Seen;
 use super::shared_read::SharedReads;
 use domain::actor::Actor;
@@ -56,6 +56,24 @@ pub struct Session {
     statements: Arc<AtomicU64>,
     /// Whether a statement has failed, for a reader at a standby: then the request runs again at the primary.
     failed: Option<Arc<AtomicBool>>,
+}
+
+/// Why work was given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interrupted {
+    /// Its deadline passed.
+    Elapsed,
+    /// Another server has become the primary.
+    Superseded,
+}
+
+impl From<Interrupted> for StoreError {
+    fn from(interrupted: Interrupted) -> Self {
+        Self::Unavailable(match interrupted {
+            Interrupted::Elapsed => "the transaction took too long".into(),
+            Interrupted::Superseded => "another server has become the primary".into(),
+        })
+    }
 }
 
 impl fmt::Debug for Session {
@@ -108,6 +126,17 @@ impl Session {
         Self { failed: Some(Arc::default()), ..self.of_reader(actor) }
     }
 
+    /// Makes a session of the registry itself on the same connections, for what callers are shown nothing of but sums. At a
+    /// standby the session of the reader learns of its failures, too.
+    pub fn as_registry(&self) -> Self {
+        Self { identity: Arc::new(DatabaseIdentity::registry()), seen: None, ..self.clone() }
+    }
+
+    /// Makes its pool take the permits of another session's pool.
+    pub(super) fn with_permits_of(self, other: &Session) -> Self {
+        Self { pool: self.pool.with_permits_of(&other.pool), ..self }
+    }
+
     /// Returns whether a statement of a reader at a standby has failed.
     pub fn has_failed(&self) -> bool {
         self.failed.as_ref().is_some_and(|failed| failed.load(Ordering::Relaxed))
@@ -158,7 +187,7 @@ impl Session {
 
     /// Begins a transaction if a connection is free now.
     pub async fn begin_if_free(&self) -> Result<Option<Transaction>, StoreError> {
-        match self.pool.try_acquire(&self.identity).await? {
+        match self.noting(self.pool.try_acquire(&self.identity).await)? {
             Some(connection) => self.begin_on(connection).await.map(Some),
             None => Ok(None),
         }
@@ -230,10 +259,27 @@ impl Session {
         work: impl Future<Output = Result<T, sqlx::Error>>,
     ) -> Result<T, sqlx::Error> {
         self.statements.fetch_add(1, Ordering::Relaxed);
-        self.noting(match timeout(self.statement_deadline, work).await {
+        let result = match self.bounded(self.statement_deadline, work).await {
             Ok(result) => result,
-            Err(_) => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
-        })
+            Err(Interrupted::Elapsed) => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
+            Err(Interrupted::Superseded) => Err(superseded_error()),
+        };
+        self.noting(result)
+    }
+
+    /// Bounds work on its connections by a deadline, and by a failover: what runs at the former primary may wait for ever for
+    /// its standby.
+    pub async fn bounded<T>(
+        &self,
+        deadline: Duration,
+        work: impl Future<Output = T>,
+    ) -> Result<T, Interrupted> {
+        tokio::select! {
+            // The timeline of now is the one to compare with.
+            biased;
+            () = self.pool.superseded() => Err(Interrupted::Superseded),
+            done = timeout(deadline, work) => done.map_err(|_elapsed| Interrupted::Elapsed),
+        }
     }
 }
 

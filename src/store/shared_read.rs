@@ -14,6 +14,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::error::StoreError;
+use super::group_commit::let_others_come;
 
 /// How something is read by id: what the reads of one statement have in common.
 pub(super) trait Read: Clone + Send + 'static {
@@ -98,8 +99,18 @@ impl<R: Read> SharedReads<R> {
 }
 
 impl<R: Read> Turn<R> {
-    async fn read_all(self, reads: Vec<(i64, Answer<R>)>) {
-        let (ids, answers): (Vec<i64>, Vec<Answer<R>>) = reads.into_iter().unzip();
+    /// Takes those who wait.
+    fn take(&self) -> Vec<(i64, Answer<R>)> {
+        let mut under_way = lock(&self.under_way);
+        under_way
+            .get_mut(&self.read.group())
+            .map(|waiting| std::mem::take(&mut waiting.reads))
+            .unwrap_or_default()
+    }
+
+    async fn read_all(self) {
+        let_others_come().await;
+        let (ids, answers): (Vec<i64>, Vec<Answer<R>>) = self.take().into_iter().unzip();
         let found = self.read.all(&ids).await;
         // Before the answers: what these requests ask next begins a statement at once.
         drop(self);
@@ -116,11 +127,11 @@ impl<R: Read> Drop for Turn<R> {
     fn drop(&mut self) {
         let group = self.read.group();
         let mut under_way = lock(&self.under_way);
-        let reads = under_way.get_mut(&group).map(|waiting| std::mem::take(&mut waiting.reads));
-        match (Handle::try_current(), reads) {
-            (Ok(runtime), Some(reads)) if !reads.is_empty() => {
+        let is_waited_for = under_way.get(&group).is_some_and(|waiting| !waiting.reads.is_empty());
+        match Handle::try_current() {
+            Ok(runtime) if is_waited_for => {
                 let next = Self { read: self.read.clone(), under_way: Arc::clone(&self.under_way) };
-                runtime.spawn(next.read_all(reads));
+                runtime.spawn(next.read_all());
             }
             // Nobody waits, or the process ends and they learn it.
             _ => _ = under_way.remove(&group),

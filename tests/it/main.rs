@@ -85,6 +85,7 @@ mod server;
 mod several_servers;
 mod sse;
 mod standby;
+mod standby_exports;
 mod statements;
 mod stored_documents;
 mod subscription;

@@ -37,7 +37,7 @@ fn document(selection: &str) -> String {
             asOf: participant(by: {{id: $id}}, asOf: \"2014-10-20\") {{ {selection} }}
             participants(first: 10) {{ nodes {{ {selection} }} }}
             byName: participants(first: 10, orderBy: {{field: FULL_NAME}}) {{ edges {{ cursor node {{ {selection} }} }} }}
-            employer(id: $employer) {{ participants(first: 10) {{ nodes {{ {selection} }} }} }}
+            payer: node(id: $employer) {{ ... on Employer {{ participants(first: 10) {{ nodes {{ {selection} }} }} }} }}
         }}"
     )
 }

@@ -3,6 +3,7 @@
 pub mod app;
 pub mod builders;
 pub mod cluster;
+pub mod download;
 pub mod onboarding;
 pub mod pooler;
 pub mod program;
