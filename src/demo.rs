@@ -274,7 +274,8 @@ const COPY_PARTICIPANT: &str = "copy participant (id, registered_at, channel_id,
 const COPY_ENROLLMENT: &str = "copy enrollment (participant_id, id, employer_id, association_id, channel_id, \
     monthly_wage, starts_on, ends_on, paid_through, segment, status, end_reason, civil_servant, province_id, \
     programmes, recorded_at, work_unit, counts_from, paid, lapses_on) from stdin with (freeze)";
-const COPY_EVENT: &str = "copy participant_event (participant_id, id, enrollment_id, channel_id, recorded_at, \
+/// Only into a partition can `copy` freeze. The first one has room for the events of the most people.
+const COPY_EVENT: &str = "copy participant_event_0 (participant_id, id, enrollment_id, channel_id, recorded_at, \
     effective_on, kind, recorded_by) from stdin with (freeze)";
 const COPY_CHANNEL: &str = "copy channel (id, code, name, name_key, kind, parent_id, operator, opened_on, closed_on, \
     registered_at, registered_by) from stdin";

@@ -23,6 +23,8 @@ import once
 import onboarding
 import overload
 import restore
+import servers
+import split
 import starting
 from environment import Environment
 from report import Report, note
@@ -44,6 +46,8 @@ GROUPS = {
     "read_only": starting.read_only,
     "restore": restore.restore,
     "failover": failover.failover,
+    "split": split.split,
+    "servers": servers.servers,
 }
 
 

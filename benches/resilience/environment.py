@@ -26,9 +26,12 @@ PEOPLE = 2_000
 class Server:
     """One process of the registry."""
 
-    def __init__(self, environment: "Environment", url: str, port: int | None = None) -> None:
+    def __init__(
+        self, environment: "Environment", url: str, port: int | None = None, settings: dict[str, str] | None = None
+    ) -> None:
         self._environment, self.url = environment, url
         self.port = port or free_port()
+        self._variables = {**environment.variables, **(settings or {})}
         self._process: subprocess.Popen | None = None
 
     def launch(self, *more: str) -> None:
@@ -46,7 +49,7 @@ class Server:
         ]
         with self._environment.log.open("ab") as log:
             self._process = subprocess.Popen(
-                command, stdout=log, stderr=log, cwd=self._environment.folder, env=self._environment.variables
+                command, stdout=log, stderr=log, cwd=self._environment.folder, env=self._variables
             )
         self._environment.processes.append(self._process)
 
@@ -101,8 +104,8 @@ class Server:
             return None
         return time.monotonic() - begun
 
-    def client(self, timeout: float = 30) -> Client:
-        return Client(self.port, self._environment.token, timeout)
+    def client(self, timeout: float = 30, token: str | None = None) -> Client:
+        return Client(self.port, token or self._environment.token, timeout)
 
     def memory(self, field: str = "VmRSS") -> float:
         """Returns the memory in MiB: now (`VmRSS`), or the peak since `reset_peak` (`VmHWM`)."""

@@ -79,19 +79,22 @@ def former_primary(cluster: Cluster, database: str) -> int:
     """Starts a killed primary as it was, for three seconds. Returns how many people were added there."""
     cluster.start()
     # Alone it would wait for its standby with each commit. This one does not, as after a careless repair.
-    cluster.sql("alter system set synchronous_standby_names = ''")
-    cluster.sql("select pg_reload_conf()")
-    count = "select count(*) from participant"
-    before = int(cluster.sql(count, database))
+    cluster.set(synchronous_standby_names="")
+    before = people_at(cluster, database)
     time.sleep(3)
-    return int(cluster.sql(count, database)) - before
+    return people_at(cluster, database) - before
+
+
+def people_at(cluster: Cluster, database: str) -> int:
+    """Counts the people at a server itself."""
+    return int(cluster.sql("select count(*) from participant", database))
 
 
 def seconds_until_success(callers: Callers, since: float) -> float:
-    """Waits until a request succeeds after a moment. Returns the seconds between."""
+    """Waits until a write succeeds after a moment. Returns the seconds between."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        good = [event.ended for event in list(callers.events) if event.succeeded and event.ended >= since]
+        good = [event.ended for event in list(callers.events) if event.writes and event.succeeded and event.ended >= since]
         if good:
             return min(good) - since
         time.sleep(0.05)

@@ -44,6 +44,12 @@ class Answer:
         return errors[0].get("extensions", {}).get("code", "")
 
     @property
+    def position(self) -> dict[str, str]:
+        """The header that shows a client, in its next request, what it wrote with this one."""
+        said = self.headers.get("x-registry-position")
+        return {"x-registry-position": said} if said else {}
+
+    @property
     def is_refused(self) -> bool:
         """Whether the request was refused before any of it ran."""
         return 400 <= self.status < 500 and not self.data
@@ -77,9 +83,9 @@ class Client:
         named = {name.lower(): value for name, value in got.getheaders()}
         return Answer(got.status, named, content, time.monotonic() - begun)
 
-    def post(self, body: bytes) -> Answer:
+    def post(self, body: bytes, headers: dict | None = None) -> Answer:
         """Sends the bytes of one GraphQL request."""
-        return self.send("POST", "/graphql", body, {"content-type": "application/json"})
+        return self.send("POST", "/graphql", body, {"content-type": "application/json", **(headers or {})})
 
     def ask(self, query: str, variables: dict | None = None) -> Answer:
         """Sends one GraphQL request."""

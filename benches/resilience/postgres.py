@@ -36,8 +36,14 @@ def programs() -> pathlib.Path:
 class Cluster:
     """A PostgreSQL cluster. For root it runs under the account `postgres`, because PostgreSQL refuses root."""
 
-    def __init__(self, folder: pathlib.Path, name: str = "cluster", copy_of: pathlib.Path | None = None) -> None:
-        """Makes a cluster below the folder: an empty one, or a copy of a base backup."""
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        name: str = "cluster",
+        copy_of: pathlib.Path | None = None,
+        namespace: pathlib.Path | None = None,
+    ) -> None:
+        """Makes a cluster below the folder: an empty one, or a copy of a base backup. It may run in a network namespace."""
         self.bin = programs()
         self.home = folder / name
         self.data = self.home / "data"
@@ -46,6 +52,9 @@ class Cluster:
         self._process: subprocess.Popen | None = None
         # Popen arguments that change the account; empty unless root runs the tests.
         self._account = {"user": ACCOUNT, "group": ACCOUNT, "extra_groups": []} if os.geteuid() == 0 else {}
+        # In a namespace PostgreSQL listens to the addresses there, and this process uses the socket in the folder.
+        self._namespace = namespace
+        self._host = "127.0.0.1" if namespace is None else self.home
         self.own(self.home)
         if copy_of is None:
             self._initialise()
@@ -60,7 +69,16 @@ class Cluster:
             os.chown(folder, account.pw_uid, account.pw_gid)
 
     def _run(self, *command: str | pathlib.Path) -> None:
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=self.home, timeout=300, **self._account)
+        command, account = self._within(*command)
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=self.home, timeout=300, **account)
+
+    def _within(self, *command: str | pathlib.Path) -> tuple[list, dict]:
+        """Returns the command with what takes it into the namespace, and the Popen arguments."""
+        if self._namespace is None:
+            return [*command], self._account
+        # Only root enters a namespace, so the account changes after that.
+        enter = ["nsenter", f"--net={self._namespace}", "setpriv", f"--reuid={ACCOUNT}", f"--regid={ACCOUNT}"]
+        return [*enter, "--clear-groups", *command], {}
 
     def configure(self, **settings: str) -> None:
         """Adds settings, before the start."""
@@ -68,6 +86,18 @@ class Cluster:
             for name, value in settings.items():
                 quoted = value.replace("'", "''")
                 file.write(f"{name} = '{quoted}'\n")
+
+    def admit(self, network: str) -> None:
+        """Admits connections from a network, before the start."""
+        with (self.data / "pg_hba.conf").open("a") as file:
+            for database in ("all", "replication"):
+                file.write(f"host {database} all {network} trust\n")
+
+    def set(self, **settings: str) -> None:
+        """Changes settings of a running server."""
+        for name, value in settings.items():
+            self.sql(f"alter system set {name} = '{value}'")
+        self.sql("select pg_reload_conf()")
 
     def base_backup(self, folder: pathlib.Path) -> float:
         """Takes a base backup. Returns the seconds that it took."""
@@ -77,11 +107,12 @@ class Cluster:
         self._run(self.bin / "pg_basebackup", *where, "-D", folder, "-X", "stream", "-c", "fast")
         return time.monotonic() - begun
 
-    def follow(self, primary: "Cluster") -> None:
-        """Becomes a standby of another cluster, with a new copy of its data, and waits until it streams."""
+    def follow(self, primary: "Cluster", at: tuple[str, int] | None = None) -> None:
+        """Becomes a standby of another cluster, with a new copy of its data. `at`: where it finds it."""
         self.stop()
         shutil.rmtree(self.data, ignore_errors=True)
-        where = ["-h", "127.0.0.1", "-p", str(primary.port), "-U", ACCOUNT]
+        host, port = at or ("127.0.0.1", primary.port)
+        where = ["-h", host, "-p", str(port), "-U", ACCOUNT]
         self._run(self.bin / "pg_basebackup", *where, "-D", self.data, "-X", "stream", "-c", "fast", "-R")
         self.start()
 
@@ -112,7 +143,7 @@ class Cluster:
             "-p",
             str(self.port),
             "-c",
-            "listen_addresses=127.0.0.1",
+            f"listen_addresses={'127.0.0.1' if self._namespace is None else '*'}",
             "-c",
             f"unix_socket_directories={self.home}",
             "-c",
@@ -120,9 +151,10 @@ class Cluster:
             "-c",
             "log_error_verbosity=terse",
         ]
+        command, account = self._within(*command)
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.home, **self._account)
-        ready = [self.bin / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.home, **account)
+        ready = [self.bin / "pg_isready", "-q", "-h", self._host, "-p", str(self.port)]
         deadline = time.monotonic() + 60
         while subprocess.run(ready).returncode != 0:
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -176,7 +208,7 @@ class Cluster:
             "-v",
             "ON_ERROR_STOP=1",
             "-h",
-            "127.0.0.1",
+            self._host,
             "-p",
             str(self.port),
             "-U",

@@ -7,6 +7,7 @@ import time
 import uuid
 
 import people
+from balancer import Balancer
 from environment import Server
 from http_client import Answer, Client
 
@@ -47,7 +48,7 @@ class Acknowledged:
 class Callers:
     """Threads that enroll and read people until `finish`."""
 
-    def __init__(self, server: Server, writers: int, readers: int = 0) -> None:
+    def __init__(self, server: Server | Balancer, writers: int, readers: int = 0, rereaders: int = 0) -> None:
         self._server = server
         self._stop, self._lock = threading.Event(), threading.Lock()
         self._abandoned = threading.Event()
@@ -55,7 +56,9 @@ class Callers:
         self.acknowledged: list[Acknowledged] = []
         # Errors of payloads: a retry with the same key and input must always return the enrollment.
         self.unexpected: list[str] = []
-        work = [self._write] * writers + [self._read] * readers
+        # People whom their own writer was not shown.
+        self.missed: list[str] = []
+        work = [self._write] * writers + [self._read] * readers + [self._write_and_read] * rereaders
         self._threads = [threading.Thread(target=task, daemon=True) for task in work]
 
     def start(self) -> "Callers":
@@ -86,9 +89,9 @@ class Callers:
         with self._lock:
             return [event for event in self.events if since <= event.begun < until]
 
-    def _send(self, client: Client, body: bytes, writes: bool, good) -> Answer:
+    def _send(self, client: Client, body: bytes, writes: bool, good, headers: dict | None = None) -> Answer:
         begun = time.monotonic()
-        answer = client.post(body)
+        answer = client.post(body, headers)
         event = Event(begun, time.monotonic(), writes, answer.status, answer.code, answer.may_retry, good(answer))
         with self._lock:
             self.events.append(event)
@@ -101,7 +104,23 @@ class Callers:
             self._until_acknowledged(client, form, people.enrollment(form, key))
         client.close()
 
-    def _until_acknowledged(self, client: Client, form: dict, body: bytes) -> None:
+    def _write_and_read(self) -> None:
+        """Enrolls people, and looks each up as soon as it is acknowledged."""
+        client = self._server.client(PATIENCE)
+        while not self._stop.is_set():
+            form = people.person()
+            written = self._until_acknowledged(client, form, people.enrollment(form, str(uuid.uuid4())))
+            body = people.query_body(people.LOOKUP.format(people.lookup(0, form["nationalId"])))
+            while written and not self._abandoned.is_set():
+                read = self._send(client, body, False, lambda answer: "p0" in answer.data, written.position)
+                if "p0" in read.data:
+                    if read.data["p0"] is None:
+                        self.missed.append(form["nationalId"])
+                    break
+                time.sleep(PAUSE * (0.5 + random.random()))
+        client.close()
+
+    def _until_acknowledged(self, client: Client, form: dict, body: bytes) -> Answer | None:
         tries = 0
         while not self._abandoned.is_set():
             tries += 1
@@ -110,12 +129,13 @@ class Callers:
             if card is not None:
                 with self._lock:
                     self.acknowledged.append(Acknowledged(form["nationalId"], card, tries, time.monotonic()))
-                return
+                return answer
             if answer.status == 200 and answer.data.get("enrollParticipant"):
                 with self._lock:
                     self.unexpected.append(str(answer.data["enrollParticipant"].get("errors"))[:200])
-                return
+                return None
             time.sleep(PAUSE * (0.5 + random.random()))
+        return None
 
     def _read(self) -> None:
         client = self._server.client(PATIENCE)
@@ -150,7 +170,7 @@ class Ledger:
         return f"{self.acknowledged} acknowledged, {self.added} added, {self.lost} lost, {self.duplicated} duplicated"
 
 
-def audit(server: Server, callers: Callers, before: int) -> Ledger:
+def audit(server: Server | Balancer, callers: Callers, before: int) -> Ledger:
     """Looks up every acknowledged person by identity number, and counts all people."""
     client, lost, duplicated = server.client(), 0, 0
     cards = [person.card_number for person in callers.acknowledged]

@@ -5,7 +5,8 @@ use chrono::NaiveDate;
 use super::account::{Account, Payer, find_payer, fine_so_far};
 use super::{ActionError, require};
 use crate::store::bill::{self, PayerId};
-use crate::store::{Database, StoreError, payment};
+use crate::store::session::Session;
+use crate::store::{StoreError, payment};
 use domain::actor::{Actor, Right};
 use domain::money::{Bill, DueRule, Ledger, MonthDue, Purpose};
 use domain::rule::Rulebook;
@@ -31,19 +32,16 @@ pub struct BillState {
     pub unallocated: i64,
 }
 
-/// Returns the bill of a payer for a month, or `None` if the actor sees no such payer.
+/// Returns the bill of a payer for a month, or `None` if the actor sees no such payer. The session is the registry's own.
 pub async fn bill_of(
-    database: &Database,
+    session: &Session,
     actor: &Actor,
-    today: NaiveDate,
+    (today, rules): (NaiveDate, &Rulebook),
     payer: PayerId,
     month: NaiveDate,
 ) -> Result<Option<BillState>, ActionError> {
     require(actor, Right::ReadPayments)?;
-    let Some(payer) = find_payer(&database.writer, actor, payer).await? else { return Ok(None) };
-    let reference = database.reference();
-    let rules = &reference.rules;
-    let session = &database.writer;
+    let Some(payer) = find_payer(session, actor, payer).await? else { return Ok(None) };
     let bills =
         bill::of_months(session, (payer.id, &payer.classification), (month, month), false, rules).await?;
     let bill = bills.into_values().next().ok_or_else(|| StoreError::Fault("a month has no bill".into()))?;
@@ -71,16 +69,15 @@ fn state(payer: Payer, bill: Bill, ledger: &Ledger, (today, rules): (NaiveDate, 
     }
 }
 
-/// Returns what a payer still owes for months before one, fines left out.
+/// Returns what a payer still owes for months before one, fines left out. The session is the registry's own.
 pub async fn owed_before(
-    database: &Database,
-    today: NaiveDate,
+    session: &Session,
+    (today, rules): (NaiveDate, &Rulebook),
     payer: Payer,
     month: NaiveDate,
 ) -> Result<i64, StoreError> {
-    let reference = database.reference();
-    let mut transaction = database.bulk.begin().await?;
-    let account = Account::load(&mut transaction, payer, (today, None), &reference.rules).await?;
+    let mut transaction = session.begin().await?;
+    let account = Account::load(&mut transaction, payer, (today, None), rules).await?;
     transaction.rollback().await?;
     let ledger = Ledger::of(&account.receipts, &account.kept);
     let older = account.bills.keys().filter(|&&older| older < month);

@@ -52,8 +52,7 @@ pub async fn change_contact(
         .recorded_in(trail);
     let reference = database.reference();
     let mut problems = Vec::new();
-    let people = participant::by_ids(&database.reading(actor), actor, &[input.participant]).await?;
-    if people.is_empty() {
+    if !participant::is_visible(&database.reading(actor), actor, input.participant).await? {
         problems.push(not_found());
     }
     let phone = match input.phone.as_deref() {

@@ -102,8 +102,7 @@ async fn judge(
     input: &Input,
 ) -> Result<Result<Judged, Vec<Problem>>, StoreError> {
     let mut problems = Vec::new();
-    let people = participant::by_ids(&database.reading(actor), actor, &[input.participant]).await?;
-    if people.is_empty() {
+    if !participant::is_visible(&database.reading(actor), actor, input.participant).await? {
         problems.push(not_found());
     }
     let find = |code: &String| terms::find_province(reference, actor, today, code);

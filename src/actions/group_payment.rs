@@ -14,7 +14,8 @@ use super::group_terms::{GroupTerms, Members};
 use super::record_contributions::judge_named;
 use super::recording::Covered;
 use crate::store::enrollment::EnrollmentKey;
-use crate::store::{Database, StoreError, group_payment as store};
+use crate::store::session::Session;
+use crate::store::{StoreError, group_payment as store};
 use domain::money::{Member, MonthDue, PayerKind, Unpayable, judge_span, sums_of};
 use domain::problem::{Problem, ProblemCode};
 use domain::rule::Rulebook;
@@ -243,21 +244,19 @@ pub(super) async fn plan_locked(
 }
 
 /// Returns what the members of an association would have to bring, or why they cannot pay. The caller checks whose
-/// association it is.
+/// association it is, and the session is the registry's own.
 ///
 /// # Errors
 /// The database is unavailable.
 pub async fn quote(
-    database: &Database,
-    today: NaiveDate,
+    session: &Session,
+    (today, rules): (NaiveDate, &Rulebook),
     payer: Payer,
     month: NaiveDate,
     terms: &GroupTerms,
 ) -> Result<Result<GroupPlan, Vec<Problem>>, StoreError> {
-    let reference = database.reference();
-    let rules = &reference.rules;
     match judge_terms(terms, (payer.id.kind, month), today, rules) {
-        Ok(span) => plan(&database.writer, payer.id.id, (&terms.members, &span), today, rules).await,
+        Ok(span) => plan(session, payer.id.id, (&terms.members, &span), today, rules).await,
         Err(problems) => Ok(Err(problems)),
     }
 }

@@ -54,8 +54,7 @@ pub async fn move_participant(
         .recorded_in(trail);
     let reference = database.reference();
     let mut problems = Vec::new();
-    let people = participant::by_ids(&database.reading(actor), actor, &[input.participant]).await?;
-    if people.is_empty() {
+    if !participant::is_visible(&database.reading(actor), actor, input.participant).await? {
         problems.push(not_found());
     }
     let province =

@@ -16,11 +16,11 @@ use crate::store::audit::Trail;
 use crate::store::idempotency::{self, KeyOf};
 use crate::store::keys::Keys;
 use crate::store::session::Session;
-use crate::store::{Database, StoreError, participant};
+use crate::store::{Database, StoreError, participant, partition};
 use domain::actor::{Actor, Right};
 use domain::problem::{Problem, refuses};
 
-/// Maximum number of attempts of a transaction with serialization conflicts.
+/// Maximum number of attempts of a transaction with serialization conflicts, or without a partition for a row.
 const ATTEMPTS: u32 = 4;
 
 /// How long a request waits for another one with the same key. While it waits, it occupies a permit.
@@ -126,7 +126,14 @@ impl<'a, I: Serialize> Request<'a, I> {
     ///
     /// With malformed fields, or if the input is only checked, it writes nothing. It runs all the same, to find the problems
     /// that show only in the transaction.
+    ///
+    /// Boxed: a transaction is a large future. The schema asks one noun after the other for the resolver of a mutation, and
+    /// each makes and copies a future as large as its largest resolver before it says that it has none.
     pub(super) async fn run<M: Mutation>(self, mutation: M) -> Result<Done<M::Output>, ActionError> {
+        Box::pin(self.run_in_place(mutation)).await
+    }
+
+    async fn run_in_place<M: Mutation>(self, mutation: M) -> Result<Done<M::Output>, ActionError> {
         let malformed = self.submission.malformed;
         if !(malformed.is_empty() || self.is_tried) {
             return Ok(Done::refused(self.with_malformed(Vec::new())));
@@ -143,11 +150,17 @@ impl<'a, I: Serialize> Request<'a, I> {
         let mut attempt = 1;
         loop {
             let tried = self.attempt(key.as_ref(), &fingerprint, &mutation);
-            let tried = timeout(self.session.transaction_deadline(), tried).await;
-            match tried.unwrap_or_else(|_elapsed| Err(too_slow())) {
+            // A deadline of this process, because over a dead network the server sends no answer.
+            let tried = self.session.bounded(self.session.transaction_deadline(), tried).await;
+            match tried.unwrap_or_else(|interrupted| Err(interrupted.into())) {
                 Err(StoreError::Contended(code)) if attempt < ATTEMPTS => {
                     tracing::debug!(code, attempt, "serialization conflict; retrying");
                     tokio::time::sleep(backoff(attempt)).await;
+                    attempt += 1;
+                }
+                // No server has made it ahead.
+                Err(StoreError::NoPartition) if attempt < ATTEMPTS => {
+                    partition::add_ahead(self.session).await?;
                     attempt += 1;
                 }
                 result => return Ok(result?),
@@ -236,12 +249,6 @@ impl<'a, I: Serialize> Request<'a, I> {
 
 fn under_way() -> StoreError {
     StoreError::Unavailable("another mutation with this key is still under way".into())
-}
-
-/// Returns the error of a transaction over its deadline. This process has a deadline of its own, because over a dead
-/// network the server sends no answer.
-fn too_slow() -> StoreError {
-    StoreError::Unavailable("the transaction took too long".into())
 }
 
 /// Returns the pause before the next attempt. It grows with each attempt, and jitter prevents the same two transactions

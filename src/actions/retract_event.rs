@@ -68,14 +68,15 @@ pub async fn retract_event(
     Ok((done, relied.into_inner().unwrap_or_default()))
 }
 
-/// Returns the problem of an event that the actor may not see.
+/// Returns the problem of an event that the actor may not see, or that is detached.
 pub(super) async fn find(
     database: &Database,
     actor: &Actor,
     id: (i64, i64),
 ) -> Result<Option<Problem>, StoreError> {
     let found = event::by_ids(&database.reading(actor), actor, &[id]).await?;
-    Ok(found.is_empty().then(not_found))
+    let detached = database.reference().detached_events.with_event(id.1);
+    Ok(found.is_empty().then(|| detached.map_or_else(not_found, domain::retraction::detached)))
 }
 
 pub(super) fn not_found() -> Problem {

@@ -106,8 +106,10 @@ pub(super) async fn judge(
     person: &Person,
 ) -> Result<Result<Judged, Refusal>, StoreError> {
     let stored = retraction::events(conn, participant).await?;
+    let detached = retraction::detached_until(conn, participant).await?;
     let Some(named) = stored.iter().find(|stored| stored.id == event) else {
-        return Ok(Err(super::ending::not_found("eventId", "No event that you may see has this id.").into()));
+        let not_found = || super::ending::not_found("eventId", "No event that you may see has this id.");
+        return Ok(Err(detached.map_or_else(not_found, rule::detached).into()));
     };
     if named.state == Some(RetractionState::Retracted) {
         return Ok(Err(rule::already_retracted().into()));
@@ -118,6 +120,9 @@ pub(super) async fn judge(
         (EventKind::Moved, _) => Some(Undo::Move),
         _ => None,
     };
+    if let Some(until) = detached.filter(|_| !is_whole(apart.as_ref(), &stored)) {
+        return Ok(Err(rule::detached(until).into()));
+    }
     if let Some(undo) = apart {
         let gone = vec![Retracted { event, end_reason: None }];
         let reliances = Vec::new();
@@ -157,6 +162,13 @@ pub(super) async fn judge(
     let touched = first.map(|event| (event.kind, event.effective_on));
     let undo = Undo::Facts(Box::new(without));
     Ok(Ok(Judged { undo, gone, reliances, needs_approval, touched, state: named.state }))
+}
+
+/// Returns whether the events that are not detached suffice: for a wage, if that of its enrollment is among them. It was recorded
+/// before all others of the enrollment.
+fn is_whole(undo: Option<&Undo>, stored: &[StoredEvent]) -> bool {
+    let Some(&Undo::Wage(enrollment)) = undo else { return false };
+    stored.iter().any(|event| event.kind == EventKind::Enrolled && event.enrollment_id == Some(enrollment))
 }
 
 /// Returns the changes of wages of enrollments that would not exist.

@@ -105,10 +105,17 @@ impl Mutation for Reversal<'_> {
         let mut done = Reverted { last_row: rows.last().map(|row| row.number), ..Reverted::default() };
         // In the order of the ids, so that concurrent requests do not deadlock.
         rows.sort_by_key(|row| row.participant_id);
-        for BatchEnrollment { number, participant_id, event_id } in rows.iter().copied() {
-            // Earlier requests have reverted the rows without an event.
-            let Some(event) = event_id else { continue };
-            match self.revert(conn, (participant_id, event)).await? {
+        for BatchEnrollment { number, participant_id, event_id, is_enrolled } in rows.iter().copied() {
+            let reverted = match event_id {
+                Some(event) => self.revert(conn, (participant_id, event)).await?,
+                None if is_enrolled => match retraction::detached_until(conn, participant_id).await? {
+                    Some(until) => Err(vec![rule::detached(until)]),
+                    None => continue,
+                },
+                // Earlier requests have reverted it.
+                None => continue,
+            };
+            match reverted {
                 Ok(()) => done.reverted += 1,
                 Err(problems) => {
                     done.kept.push(Kept { row: number, participant: participant_id, problems });

@@ -223,7 +223,7 @@ fn person(text: &str) -> Result<i64, &'static str> {
         .ok_or("write the id of a participant in the API, or a card number")
 }
 
-fn moment(text: &str) -> Result<DateTime<Utc>, &'static str> {
+pub(super) fn moment(text: &str) -> Result<DateTime<Utc>, &'static str> {
     let jakarta = FixedOffset::east_opt(7 * 3600).expect("seven hours are a valid offset");
     let day = |text: &str| {
         let midnight = text.parse::<NaiveDate>().ok()?.and_hms_opt(0, 0, 0)?;

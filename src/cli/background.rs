@@ -11,8 +11,8 @@ use crate::actions::onboarding::retention::{Keeps, Tidied, tidy};
 use crate::actions::onboarding::worker::{self, WorkerSettings};
 use crate::clock::Clock;
 use crate::http::auth::Authority;
-use crate::store::audit::{partition, seal};
-use crate::store::{Database, StoreError, count, idempotency};
+use crate::store::audit::seal;
+use crate::store::{Database, StoreError, count, idempotency, partition};
 
 /// The background tasks and their intervals.
 pub struct Background {
@@ -57,7 +57,7 @@ impl Background {
                 tidy_onboardings(database, keeps).await
             })),
             tokio::spawn(repeat(hour, of_database(), async |database: &Database| {
-                partition::add_ahead(&database.control).await.map(|_| ())
+                add_partitions(database).await
             })),
             tokio::spawn(authority.clone().renew_keys()),
             tokio::spawn(of_database().follow_reference()),
@@ -93,6 +93,14 @@ async fn tidy_onboardings(database: &Database, keeps: Keeps) -> Result<(), Store
         );
     }
     Ok(())
+}
+
+async fn add_partitions(database: &Database) -> Result<(), StoreError> {
+    let added = partition::add_ahead(&database.control).await;
+    if let Err(error) = &added {
+        tracing::warn!(%error, "could not make partitions ahead; will try again at the next interval");
+    }
+    added
 }
 
 async fn lapse_enrollments(database: &Database, clock: Clock) -> Result<(), StoreError> {

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use super::{audit, client, demo, doctor, generate, key, onboard, serve, token};
+use super::{audit, client, demo, doctor, events, generate, key, onboard, serve, token};
 use crate::config::Config;
 
 /// A GraphQL registry of the people whom a national employment social-security agency covers.
@@ -45,6 +45,8 @@ pub enum Command {
     Key(key::Key),
     /// Lists who read or changed whose data, and verifies the audit trail.
     Audit(audit::Audit),
+    /// Takes old events out of the history of people, and attaches them again.
+    Events(events::Events),
     /// Onboards the people of a roster, or takes the monthly list of a payer.
     Onboard(onboard::Onboard),
     /// Lapses the enrollments whose grace period is over. `registry serve` does the same once a day.

@@ -8,6 +8,7 @@ mod demo;
 mod demonstration;
 mod doctor;
 mod environment;
+mod events;
 mod examples;
 mod generate;
 mod installation;
@@ -105,6 +106,7 @@ async fn run_with(
             client.run(database, config.identity.default_issuer(config.environment)).await?;
         }
         Command::Audit(audit) => return audit.run(database).await,
+        Command::Events(events) => events.run(database).await?,
         Command::Lapse => {
             let today = installation.today(clock).await?;
             match lapse(database, today).await? {

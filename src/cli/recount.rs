@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use chrono::NaiveDate;
+use chrono::{NaiveDate, SecondsFormat};
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
 use crate::store::{Database, recount};
@@ -34,5 +34,13 @@ pub async fn run(database: &Database, today: NaiveDate) -> anyhow::Result<ExitCo
         "{people} people counted, {figures} counters compared, {} differ",
         HumanCount(found.different)
     )?;
+    if let Some(newest) = found.detached.newest() {
+        writeln!(
+            out,
+            "{} events are detached; wages of enrollments, and moves of people, from before {} were not compared with events",
+            HumanCount(found.detached.count().unsigned_abs()),
+            newest.to_rfc3339_opts(SecondsFormat::Secs, true)
+        )?;
+    }
     Ok(if found.different == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -4,6 +4,8 @@
 //! restored from their definitions in the catalogue, so a migration can add an index without a change here. All of this
 //! happens in the transaction of the load, so nobody sees the tables without them.
 //!
+//! Those of a partition go and come with those of its table.
+//!
 //! PostgreSQL refuses `COPY … FROM` if row security applies to the current user. Forced row security applies to the owner too,
 //! so it is lifted during the load.
 
@@ -24,8 +26,8 @@ pub(super) async fn drop_all(conn: &mut PgConnection, tables: &[&str]) -> Result
                     format('alter table %s add constraint %I %s', conrelid::regclass, conname,
                            pg_get_constraintdef(oid)) as back
              from pg_constraint
-             where conrelid = any($1::regclass[]) and contype in ('f', 'p', 'u', 'x')
-                or confrelid = any($1::regclass[])
+             where (conrelid = any($1::regclass[]) and contype in ('f', 'p', 'u', 'x')
+                or confrelid = any($1::regclass[])) and conparentid = 0
              union all
              select 2, indexrelid, format('drop index %s', indexrelid::regclass), pg_get_indexdef(indexrelid)
              from pg_index where indrelid = any($1::regclass[])

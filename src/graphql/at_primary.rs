@@ -10,16 +10,16 @@ use graphql_front::catalogue::FieldId;
 
 use super::rights::CATALOGUE;
 
-/// Types and root fields that are read at the primary, whatever else a request selects: they write (an answer of a licence
-/// clearance is kept), they are read under the registry's own role (audit entries, bills, rows as they were sent), or they
-/// are watched while another process writes them (onboardings, whose progress never goes back).
+/// Types and root fields that are read at the primary, whatever else a request selects:
+/// - licence clearances write: an answer is kept. Those that were given are shown to somebody else a moment later, who must not
+///   take them for forged;
+/// - the audit trail names everybody who saw a person, also a moment ago;
+/// - onboardings are watched while another process writes them, and their progress never goes back.
 const AT_PRIMARY: &[&str] = &[
     "AuditEntry",
-    "ContributionBill",
     "OnboardingBatch",
     "OnboardingRow",
     "Query.auditEntries",
-    "Query.contributionBill",
     "Query.licenceClearance",
     "Query.licenceClearanceGiven",
     "Query.licenceClearances",

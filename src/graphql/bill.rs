@@ -55,7 +55,8 @@ impl ContributionBill {
     /// `FORBIDDEN`, or the database is unavailable.
     pub async fn of(caller: &Caller, payer: PayerId, month: NaiveDate) -> Result<Option<Self>, FieldError> {
         let today = caller.today();
-        let state = bill_of(&caller.database, &caller.actor, today, payer, month).await?;
+        let rules = &caller.reference.rules;
+        let state = bill_of(&caller.registry(), &caller.actor, (today, rules), payer, month).await?;
         Ok(state.map(|state| Self { state, today }))
     }
 }
@@ -140,7 +141,9 @@ impl ContributionBill {
     /// What is owed for months before this one, fines left out. A payment clears these first.
     async fn owed_before(&self, ctx: &Context<'_>) -> Option<Result<Rupiah, FieldError>> {
         let (payer, month) = (self.state.payer.clone(), self.state.bill.month);
-        let owed = owed_before(&caller(ctx).database, self.today, payer, month).await;
+        let caller = caller(ctx);
+        let rules = &caller.reference.rules;
+        let owed = owed_before(&caller.bulk_registry(), (self.today, rules), payer, month).await;
         Some(owed.map(Rupiah).map_err(FieldError::from))
     }
 
@@ -189,7 +192,9 @@ impl ContributionBill {
         };
         let (payer, month) = (self.state.payer.clone(), self.state.bill.month);
         let terms = GroupTerms { months, members };
-        let quoted = quote(&caller(ctx).database, self.today, payer, month, &terms).await;
+        let caller = caller(ctx);
+        let rules = &caller.reference.rules;
+        let quoted = quote(&caller.registry(), (self.today, rules), payer, month, &terms).await;
         Some(quoted.map(GroupQuote::from).map_err(FieldError::from))
     }
 }

@@ -9,6 +9,7 @@ use super::error::FieldError;
 use crate::clock::Clock;
 use crate::store::Database;
 use crate::store::coverage::Country;
+use crate::store::participant::ParticipantColumns;
 use crate::store::reference::Reference;
 use crate::store::session::Session;
 use crate::store::standby::Standby;
@@ -33,6 +34,8 @@ pub struct Caller {
     pub clock: Clock,
     /// The purpose for which personal data are read, if the request states one.
     pub purpose: Option<String>,
+    /// The columns of people that the request needs.
+    pub participant_columns: ParticipantColumns,
 }
 
 impl Caller {
@@ -40,12 +43,32 @@ impl Caller {
     pub fn new(database: Arc<Database>, actor: Arc<Actor>, clock: Clock) -> Self {
         let reference = database.reference();
         let session = database.reading(&actor);
-        Self { session, standby: None, database, actor, reference, clock, purpose: None }
+        let participant_columns = ParticipantColumns::all();
+        Self { session, standby: None, database, actor, reference, clock, purpose: None, participant_columns }
+    }
+
+    /// Returns the same caller, who needs these columns of people alone.
+    pub fn needing(self, participant_columns: ParticipantColumns) -> Self {
+        Self { participant_columns, ..self }
     }
 
     /// Returns the same caller, who reads at a standby.
     pub fn at(self, standby: &Arc<Standby>) -> Self {
         Self { session: standby.reading(&self.actor), standby: Some(Arc::clone(standby)), ..self }
+    }
+
+    /// Returns the session of the registry itself at the server that this caller reads from: for sums over people whom the
+    /// caller does not see one by one.
+    pub fn registry(&self) -> Session {
+        self.session.as_registry()
+    }
+
+    /// Returns the same for statements that may take long.
+    pub fn bulk_registry(&self) -> Session {
+        match self.standby {
+            Some(_) => self.registry(),
+            None => self.database.bulk.clone(),
+        }
     }
 
     /// Returns the current counters of the country as the server has them that this caller reads from.

@@ -34,6 +34,7 @@ pub enum RegistryCode {
     QuotaExceeded,
     TooManyRequests,
     ReportGone,
+    EventsDetached,
 }
 
 impl From<RegistryCode> for ErrorCode {
@@ -88,6 +89,10 @@ impl RegistryCode {
             Self::TooManyRequests => (
                 "Too many requests. Try again after the time in Retry-After.",
                 "Terlalu banyak permintaan untuk saat ini. Coba lagi setelah waktu pada Retry-After.",
+            ),
+            Self::EventsDetached => (
+                "Older events are kept outside the register, and the answer needs them. The operator can attach them again.",
+                "Kejadian lama disimpan di luar registri, sedangkan jawaban memerlukannya. Pengelola registri dapat memasangnya kembali.",
             ),
             Self::ReportGone => (
                 "The rows of this batch are no longer kept, nor is the report. Its counts and outcomes are.",

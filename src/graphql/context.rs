@@ -48,9 +48,9 @@ impl RequestContext {
         &self,
         key: ParticipantKey<'_>,
     ) -> Result<Option<ParticipantRow>, FieldError> {
-        let Caller { database, session, actor, .. } = &*self.caller;
+        let Caller { database, session, actor, participant_columns, .. } = &*self.caller;
         let _turn = self.lookups.lock().await;
-        Ok(quota::look_up(database, (session, actor), key).await?)
+        Ok(quota::look_up(database, (session, actor), key, *participant_columns).await?)
     }
 
     /// Runs another lookup by number within the client's quota of misses.

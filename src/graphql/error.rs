@@ -4,6 +4,7 @@
 //! code is a fault of the registry: the HTTP layer logs it with the request's id and sends the client only that id.
 
 use async_graphql::{Error, ErrorExtensions as _};
+use chrono::{DateTime, Utc};
 use graphql_front::code::{Code, ErrorCode};
 
 use super::code::RegistryCode;
@@ -12,6 +13,7 @@ use crate::store::StoreError;
 use crate::store::keys::WrongKey;
 use domain::access::Right;
 use domain::actor::Role;
+use domain::calendar::jakarta;
 use domain::page::PageError;
 
 /// Error of a whole field. Each variant is a code that clients may match on.
@@ -46,6 +48,8 @@ pub enum FieldError {
         /// What is wrong, and what to do.
         message: String,
     },
+    /// `EVENTS_DETACHED`, with the recording of the newest event that is detached.
+    EventsDetached(DateTime<Utc>),
     /// `BAD_IDENTIFIER`
     Identifier(String),
     /// `QUOTA_EXCEEDED`, with the seconds after which lookups are possible again.
@@ -123,6 +127,14 @@ impl From<FieldError> for Error {
             }
             FieldError::Filter(message) => (RegistryCode::BadFilter.into(), message.to_owned()),
             FieldError::Argument { message, .. } => (RegistryCode::BadFilter.into(), message),
+            FieldError::EventsDetached(until) => {
+                let day = until.with_timezone(&jakarta()).date_naive();
+                let message = format!(
+                    "Events that were recorded until {day} are kept outside the register. Ask the operator to attach them \
+                     again (registry events attach); `asOf` needs none of them."
+                );
+                (RegistryCode::EventsDetached.into(), message)
+            }
             FieldError::Identifier(message) => (RegistryCode::BadIdentifier.into(), message),
             FieldError::UnknownCode(what) => {
                 (RegistryCode::UnknownCode.into(), format!("No {what} has this code."))

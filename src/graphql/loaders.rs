@@ -6,6 +6,7 @@
 
 mod batch;
 mod forgetting;
+mod total;
 mod turn;
 
 use std::collections::HashMap;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 
 pub use batch::{LoaderOf, load, load_many};
 use chrono::NaiveDate;
+pub use total::{TotalOf, Totals};
 
 use super::caller::Caller;
 use super::error::FieldError;
@@ -165,8 +167,6 @@ macro_rules! by_key {
 }
 
 by_key! {
-    /// People by id.
-    Participants: i64 => ParticipantRow, |caller, ids| participant::by_ids(&caller.session, &caller.actor, ids);
     /// Enrollments by person and id.
     Enrollments: (i64, i64) => EnrollmentRow, |caller, ids| enrollment::by_ids(&caller.session, &caller.actor, ids);
     /// Paid months of enrollments.
@@ -200,6 +200,25 @@ by_key! {
     Batches: i64 => BatchRow, |caller, ids| onboarding::by_ids(&caller.session, &caller.actor, ids);
     /// Payments by id.
     Payments: i64 => PaymentRow, |caller, ids| payment::by_ids(&caller.session, &caller.actor, ids);
+}
+
+/// People by id.
+pub struct Participants;
+
+impl Source for Participants {
+    type Key = i64;
+    type Value = ParticipantRow;
+
+    async fn fetch(caller: &Caller, ids: &[i64]) -> Result<HashMap<i64, ParticipantRow>, StoreError> {
+        let Caller { session, actor, participant_columns, .. } = caller;
+        match *ids {
+            [id] => {
+                let found = participant::by_id(session, actor, id, *participant_columns).await?;
+                Ok(found.into_iter().map(|row| (id, row)).collect())
+            }
+            _ => participant::by_ids(session, actor, ids, *participant_columns).await,
+        }
+    }
 }
 
 /// Key of a page of a nested list. Pages with the same filter and position are fetched together.
@@ -270,8 +289,10 @@ impl Source for PeoplePages {
         for ((of, filter, page), parents) in
             groups(keys, |(of, n)| (*of, &n.filter, &n.page), |(_, n)| n.parent)
         {
+            let Caller { session, actor, participant_columns, .. } = caller;
+            let parents = (of, parents.as_slice());
             let lists =
-                participant::list_of(&caller.session, &caller.actor, (of, &parents), filter, page).await?;
+                participant::list_of(session, actor, parents, (filter, page), *participant_columns).await?;
             let key = |parent| (of, Nested { parent, filter: filter.clone(), page: page.clone() });
             pages.extend(lists.into_iter().map(|(parent, list)| (key(parent), list)));
         }
@@ -393,98 +414,4 @@ async fn of_trees(caller: &Caller, ids: &[i64]) -> Result<HashMap<i64, StatusCou
     let each = of(caller, CountsBy::Channel, &all).await?;
     let sum = |tree: Vec<i64>| tree.iter().filter_map(|id| each.get(id)).copied().sum();
     Ok(trees.into_iter().map(|(id, tree)| (id, sum(tree))).collect())
-}
-
-/// Key of the size of a nested list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TotalOf {
-    /// People of a province, employer, association or channel.
-    People(PeopleOf, i64, ParticipantFilter),
-    /// Employers of a province.
-    Employers(i64, EmployerFilter),
-    /// Associations of a province.
-    Associations(i64, AssociationFilter),
-    /// Enrollments of a person.
-    Enrollments(i64, EnrollmentFilter),
-    /// Events of a person.
-    Events(i64, EventFilter),
-    /// Events of an employer.
-    EmployerEvents(i64),
-    /// Rows of an onboarding batch.
-    Rows(i64, RowFilter),
-    /// Absent people of a monthly list.
-    Absent(i64),
-}
-
-impl Hash for TotalOf {
-    /// Hashes the parent alone, as for [`Nested`].
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.parent().hash(state);
-    }
-}
-
-/// Sizes of nested lists.
-pub struct Totals;
-
-impl Source for Totals {
-    type Key = TotalOf;
-    type Value = i64;
-
-    async fn fetch(caller: &Caller, keys: &[TotalOf]) -> Result<HashMap<TotalOf, i64>, StoreError> {
-        let (session, actor) = (&caller.session, &caller.actor);
-        let mut totals = HashMap::new();
-        // The group is the key without its parent.
-        for (group, parents) in groups(keys, |key| key.with_parent(0), TotalOf::parent) {
-            let found = match &group {
-                TotalOf::People(of, _, filter) => {
-                    participant::count_of(session, actor, (*of, &parents), filter).await?
-                }
-                TotalOf::Employers(_, filter) => {
-                    employer::count_of_provinces(session, &parents, filter).await?
-                }
-                TotalOf::Associations(_, filter) => {
-                    association::count_of_provinces(session, &parents, filter).await?
-                }
-                TotalOf::Enrollments(_, filter) => {
-                    enrollment::count_of(session, actor, &parents, filter).await?
-                }
-                TotalOf::Events(_, filter) => event::count_of(session, actor, &parents, *filter).await?,
-                TotalOf::EmployerEvents(_) => employer::event::count_of(session, actor, &parents).await?,
-                TotalOf::Absent(_) => monthly::count_absent_of(session, &parents).await?,
-                TotalOf::Rows(_, filter) => onboarding::count_rows_of(session, &parents, filter).await?,
-            };
-            totals.extend(found.into_iter().map(|(parent, total)| (group.with_parent(parent), total)));
-        }
-        Ok(totals)
-    }
-}
-
-impl TotalOf {
-    fn parent(&self) -> i64 {
-        match self {
-            Self::People(_, parent, _)
-            | Self::Employers(parent, _)
-            | Self::Associations(parent, _)
-            | Self::Enrollments(parent, _)
-            | Self::Events(parent, _)
-            | Self::Absent(parent)
-            | Self::EmployerEvents(parent)
-            | Self::Rows(parent, _) => *parent,
-        }
-    }
-
-    fn with_parent(&self, new: i64) -> Self {
-        let mut other = self.clone();
-        match &mut other {
-            Self::People(_, parent, _)
-            | Self::Employers(parent, _)
-            | Self::Associations(parent, _)
-            | Self::Enrollments(parent, _)
-            | Self::Events(parent, _)
-            | Self::Absent(parent)
-            | Self::EmployerEvents(parent)
-            | Self::Rows(parent, _) => *parent = new,
-        }
-        other
-    }
 }

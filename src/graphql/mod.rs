@@ -52,47 +52,48 @@ use async_graphql::{
     MergedObject, MergedSubscription, SDLExportOptions, Schema, SchemaBuilder, ValidationMode,
 };
 
-/// Everything that can be asked.
+/// Everything that can be asked. What is asked most often comes last: the library asks the last one first for a field, and
+/// each that does not have it has made a future in vain.
 #[derive(MergedObject, Default)]
 pub struct Query(
-    node::NodeQuery,
-    viewer::ViewerQuery,
-    participant::ParticipantQuery,
-    employer::EmployerQuery,
-    association::AssociationQuery,
-    province::ProvinceQuery,
-    channel::ChannelQuery,
-    coverage::CoverageQuery,
-    client::ClientQuery,
-    audit::AuditQuery,
-    onboarding::OnboardingQuery,
-    clearance::ClearanceQuery,
-    bill::BillQuery,
-    payment::PaymentQuery,
     export::ExportQuery,
+    clearance::ClearanceQuery,
+    payment::PaymentQuery,
+    bill::BillQuery,
+    audit::AuditQuery,
+    client::ClientQuery,
+    onboarding::OnboardingQuery,
+    association::AssociationQuery,
+    channel::ChannelQuery,
+    province::ProvinceQuery,
+    coverage::CoverageQuery,
+    employer::EmployerQuery,
+    viewer::ViewerQuery,
+    node::NodeQuery,
+    participant::ParticipantQuery,
 );
 
-/// Everything that can be changed.
+/// Everything that can be changed, in the order of [`Query`].
 #[derive(MergedObject, Default)]
 pub struct Mutation(
-    enrollment::EnrollmentMutation,
-    enrollment::EnrollmentChangeMutation,
-    enrollment::WageMutation,
-    retraction::RetractionMutation,
-    participant::ParticipantMutation,
-    participant::MoveMutation,
-    participant::ContactMutation,
-    contribution::ContributionMutation,
-    payment::PaymentMutation,
-    employer::EmployerMutation,
-    association::AssociationMutation,
-    channel::ChannelMutation,
-    agreement::AgreementMutation,
-    target::TargetMutation,
     client::ClientMutation,
+    target::TargetMutation,
+    agreement::AgreementMutation,
+    channel::ChannelMutation,
+    association::AssociationMutation,
+    retraction::RetractionMutation,
+    employer::EmployerMutation,
     onboarding::OnboardingMutation,
     onboarding::ReversalMutation,
     onboarding::InlineOnboardingMutation,
+    participant::ParticipantMutation,
+    participant::MoveMutation,
+    participant::ContactMutation,
+    payment::PaymentMutation,
+    contribution::ContributionMutation,
+    enrollment::WageMutation,
+    enrollment::EnrollmentChangeMutation,
+    enrollment::EnrollmentMutation,
 );
 
 /// Everything that can be followed.

@@ -106,7 +106,11 @@ async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>, FieldError> {
             Enrollment::load(ctx, participant, id).await?.map(Node::Enrollment)
         }
         NodeId::Event(participant, id) => {
-            ParticipantEvent::load(ctx, participant, id).await?.map(Node::ParticipantEvent)
+            let event = ParticipantEvent::load(ctx, participant, id).await?.map(Node::ParticipantEvent);
+            match caller.reference.detached_events.with_event(id).filter(|_| event.is_none()) {
+                Some(until) => return Err(FieldError::EventsDetached(until)),
+                None => event,
+            }
         }
         NodeId::Employer(id) => Employer::load(ctx, id).await?.map(Node::Employer),
         NodeId::EmployerEvent(employer, id) => {

@@ -29,12 +29,14 @@ use domain::actor::Right;
 use domain::page::{Order, Page, Position, Slice};
 use domain::participant::{self as model, CardNumber};
 
+mod columns;
 mod contact;
 mod correct;
 mod key;
 mod moving;
 mod past;
 
+pub use columns::columns_of;
 pub use contact::ContactMutation;
 pub use correct::ParticipantMutation;
 pub use key::ParticipantKey;
@@ -95,46 +97,46 @@ impl Participant {
     /// Identity number (NIK). Masked except for its last two digits, unless you may read personal data and state a
     /// purpose (`X-Purpose`). Null for foreigners without one.
     fn national_id(&self, ctx: &Context<'_>) -> Option<Result<String, FieldError>> {
-        let sealed = self.row.national_id.as_deref()?;
+        let sealed = self.row.national_id.get().as_deref()?;
         let number = caller(ctx).database.keys.open(NumberKind::NationalId, sealed);
         Some(number.map(|number| caller(ctx).visible_number(number)).map_err(FieldError::from))
     }
 
     /// Passport number of a foreigner without an identity number, masked like it. Null for everybody else.
     fn passport_number(&self, ctx: &Context<'_>) -> Option<Result<String, FieldError>> {
-        let sealed = self.row.passport_number.as_deref()?;
+        let sealed = self.row.passport_number.get().as_deref()?;
         let number = caller(ctx).database.keys.open(NumberKind::Passport, sealed);
         Some(number.map(|number| caller(ctx).visible_number(number)).map_err(FieldError::from))
     }
 
     /// Full name with titles, as submitted.
     fn full_name(&self) -> &str {
-        &self.row.full_name
+        self.row.full_name.get()
     }
 
     /// Date of birth. Null if the identity number is masked; see `birthYear`.
     fn birth_date(&self, ctx: &Context<'_>) -> Option<Date> {
-        caller(ctx).reads_personal_data().then(|| self.row.birth_date.into())
+        caller(ctx).reads_personal_data().then(|| (*self.row.birth_date.get()).into())
     }
 
     /// Year of birth.
     fn birth_year(&self) -> i32 {
-        chrono::Datelike::year(&self.row.birth_date)
+        chrono::Datelike::year(self.row.birth_date.get())
     }
 
     /// Sex, as on the identity card.
     fn sex(&self) -> Sex {
-        self.row.sex.into()
+        (*self.row.sex.get()).into()
     }
 
     /// Best status among the person's enrollments: ACTIVE if one of them is active.
     fn status(&self) -> ParticipantStatus {
-        self.row.status.into()
+        (*self.row.status.get()).into()
     }
 
     /// Province of registered residence. It is never derived from the identity number.
     fn province(&self, ctx: &Context<'_>) -> Result<Province, FieldError> {
-        Province::find(caller(ctx), self.row.province_id)
+        Province::find(caller(ctx), *self.row.province_id.get())
     }
 
     /// Enrollments of the person, newest first.
@@ -165,7 +167,8 @@ impl Participant {
         match &self.employer {
             Prefetched::Yes(employer) => employer.clone().map(Ok),
             Prefetched::No => {
-                let employer = Employer::load(ctx, self.row.employer_id?).await.map_err(FieldError::from);
+                let employer =
+                    Employer::load(ctx, (*self.row.employer_id.get())?).await.map_err(FieldError::from);
                 employer.map(|employer| employer.map(|employer| employer.as_of(self.day()))).transpose()
             }
         }
@@ -175,15 +178,16 @@ impl Participant {
     async fn association(&self, ctx: &Context<'_>) -> Option<Result<Association, FieldError>> {
         match &self.association {
             Prefetched::Yes(association) => association.clone().map(Ok),
-            Prefetched::No => {
-                Association::load(ctx, self.row.association_id?).await.map_err(FieldError::from).transpose()
-            }
+            Prefetched::No => Association::load(ctx, (*self.row.association_id.get())?)
+                .await
+                .map_err(FieldError::from)
+                .transpose(),
         }
     }
 
     /// Channel of the person's first enrollment. It never changes.
     fn channel(&self, ctx: &Context<'_>) -> Result<Channel, FieldError> {
-        Channel::find(caller(ctx), self.row.channel_id)
+        Channel::find(caller(ctx), *self.row.channel_id.get())
     }
 
     /// Events in the history of the person, newest first.
@@ -206,9 +210,15 @@ impl Participant {
         Ok(ParticipantEventConnection::new(slice, &page, total))
     }
 
+    /// Time up to which events may be missing in `events`: older ones were detached, and the operator keeps them elsewhere. No
+    /// event that was recorded later is missing. Null if the history is complete.
+    fn events_detached_until(&self, ctx: &Context<'_>) -> Option<DateTime> {
+        caller(ctx).reference.detached_events.of_person(*self.row.registered_at.get()).map(Into::into)
+    }
+
     /// Time of the first enrollment.
     fn registered_at(&self) -> DateTime {
-        self.row.registered_at.into()
+        (*self.row.registered_at.get()).into()
     }
 }
 
@@ -349,16 +359,16 @@ async fn with_relations(
     page: &Page,
 ) -> Result<Slice<(Position, Participant)>, FieldError> {
     let (list, loaders) = (ctx.look_ahead(), &request(ctx).loaders);
-    let employers = slice.rows.iter().filter_map(|row| row.employer_id);
-    let associations = slice.rows.iter().filter_map(|row| row.association_id);
+    let employers = slice.rows.iter().filter_map(|row| *row.employer_id.get());
+    let associations = slice.rows.iter().filter_map(|row| *row.association_id.get());
     let (employers, associations) = tokio::try_join!(
         Relation::load(&list, "employer", &loaders.employers, employers),
         Relation::load(&list, "association", &loaders.associations, associations)
     )?;
     Ok(slice.map(|row| {
         let position = row.position(page);
-        let employer = employers.of(row.employer_id, Employer::new);
-        let association = associations.of(row.association_id, Association::new);
+        let employer = employers.of(|| *row.employer_id.get(), Employer::new);
+        let association = associations.of(|| *row.association_id.get(), Association::new);
         (position, Participant::with(row, employer, association))
     }))
 }
@@ -372,7 +382,8 @@ impl ParticipantQuery {
     /// Returns a participant by id, identity number, card number or service number, or null if there is none in your scope.
     /// With `asOf`, the person as of the end of that day: status, province, employer, association, enrollments with their
     /// wages, and events; null if the person was not registered yet. With `knownOn`, what was recorded by the end of that
-    /// day, without later corrections; alone, as of that day.
+    /// day, without later corrections; alone, as of that day. `knownOn` is refused (EVENTS_DETACHED) for a person with
+    /// `eventsDetachedUntil`.
     async fn participant(
         &self,
         ctx: &Context<'_>,
@@ -419,7 +430,9 @@ async fn list(
     let (order, direction) = order_of(order_by.map(|by| (by.field, by.direction)));
     let page = shown(ctx, arguments.page(order, direction)?);
     let filter = filter_by.unwrap_or_default().read(caller)?;
-    let slice = async { Ok(store::list(&caller.session, &caller.actor, &filter, &page).await?) };
+    let slice = async {
+        Ok(store::list(&caller.session, &caller.actor, &filter, &page, caller.participant_columns).await?)
+    };
     let (slice, total) = load_counted(ctx, slice, Total::People(filter.clone())).await?;
     let slice = with_relations(ctx, slice, &page).await?;
     Ok(ParticipantConnection::new(slice, &page, total))

@@ -53,11 +53,11 @@ impl<R: Clone> Relation<R> {
         self.rows.as_ref()?.get(&id?).cloned()
     }
 
-    /// Returns the prefetched value of a node.
-    pub fn of<T>(&self, id: Option<i64>, new: impl FnOnce(R) -> T) -> Prefetched<T> {
+    /// Returns the prefetched value of a node. Its id is read only where the query selects the field.
+    pub fn of<T>(&self, id: impl FnOnce() -> Option<i64>, new: impl FnOnce(R) -> T) -> Prefetched<T> {
         match &self.rows {
             None => Prefetched::No,
-            Some(_) => Prefetched::Yes(self.get(id).map(new)),
+            Some(_) => Prefetched::Yes(self.get(id()).map(new)),
         }
     }
 }

@@ -25,7 +25,7 @@ use tokio::time::Instant;
 use rows::OneByOne;
 
 use super::metrics::{Metrics, class_name, code_of};
-use super::position::Positions;
+use super::position::{AtStandby, Positions};
 use super::purpose;
 use super::route::OperationNames;
 use crate::clock::Clock;
@@ -33,6 +33,7 @@ use crate::graphql::at_primary::may_read_at_standby;
 use crate::graphql::caller::Caller;
 use crate::graphql::code::RegistryCode;
 use crate::graphql::context::RequestContext;
+use crate::graphql::participant::columns_of;
 use crate::graphql::rights::{self, CATALOGUE};
 use crate::graphql::{self, Registry};
 use crate::store::Database;
@@ -160,7 +161,8 @@ impl RegistryApplication {
         let refused = rights::refuse(operation.kind, &operation.fields, actor.role);
         let withholds = rights::withholds(&operation.fields, actor.role);
         let about = about(&request.data, &operation, stated);
-        let context = RequestContext::new(caller.for_purpose(stated), about);
+        let caller = caller.for_purpose(stated).needing(columns_of(&operation));
+        let context = RequestContext::new(caller, about);
         let (trail, session) = (Arc::clone(&context.trail), context.caller.session.clone());
         let ignored_purpose = purpose::ignored(stated, actor).map(|reason| value!({ "ignored": reason }));
         let mut request = request.data(context);
@@ -172,29 +174,31 @@ impl RegistryApplication {
     }
 
     /// Runs a query or a mutation, and returns the response once it is on record.
-    async fn run(&self, opened: Opened) -> Response {
+    ///
+    /// Boxed: an execution is a large future, and each future around it would be as large and would be copied with it.
+    fn run(&self, opened: Opened) -> BoxFuture<'_, Response> {
         let Opened { request, document, trail, refused, ignored_purpose, withholds, .. } = opened;
-        let response = match refused {
-            Some(error) => Response::from_errors(vec![error]),
-            None if withholds => self.withholding.execute(request).await,
-            None => self.schema.execute(request, &document, &CATALOGUE).await,
-        };
-        noting(recorded(&trail, response).await, ignored_purpose)
+        async move {
+            let response = match refused {
+                Some(error) => Response::from_errors(vec![error]),
+                None if withholds => self.withholding.execute(request).await,
+                None => self.schema.execute(request, &document, &CATALOGUE).await,
+            };
+            noting(recorded(&trail, response).await, ignored_purpose)
+        }
+        .boxed()
     }
 
     /// Runs a query at a standby, if one shows its caller all that it has written. `None`: it has to run at the primary, because
     /// there is none or it failed.
     async fn run_at_standby(&self, call: &Call) -> Option<Response> {
-        let standbys = &self.database.standbys;
-        if standbys.is_empty() || !may_read_at_standby(&call.operation) {
+        if self.database.standbys.is_empty() || !may_read_at_standby(&call.operation) {
             return None;
         }
-        let positions = call.extensions.get::<Arc<Positions>>();
-        let asked = positions.map_or(Ok(None), |positions| positions.asked()).ok()?;
-        let standby = standbys.choose(actor_of(&call.extensions).client_id, asked)?;
-        // Before the query runs: the standby shows at least this much.
-        let shown = standby.replayed();
-        let opened = self.open(call.again(), Some(&standby));
+        let client = actor_of(&call.extensions).client_id;
+        let at = AtStandby::choose(&self.database, client, call.extensions.get())?;
+        let standby = &at.standby;
+        let opened = self.open(call.again(), Some(standby));
         let session = opened.session.clone();
         let response = tokio::select! {
             response = self.run(opened) => response,
@@ -204,9 +208,7 @@ impl RegistryApplication {
             standby.suspect();
             return None;
         }
-        if let Some(positions) = positions {
-            positions.read(asked.unwrap_or_default().max(shown));
-        }
+        at.answered();
         Some(response)
     }
 

@@ -6,16 +6,20 @@
 //!
 //! A CSV is sent while it is read. Its last row tells the number of rows and the digest, so a cut file is known. A workbook
 //! is made on the disk first, because its table of contents is at its end.
+//!
+//! Exports read from a standby that shows the client what it wrote, if there is one. Until the first byte has left, an export
+//! that fails there begins again at the primary. Later the file is cut, and the client's next export reads from the primary.
 
 mod conditions;
 mod coverage;
+mod order;
 mod rows;
 mod sheet;
+mod turn;
 
-use std::collections::HashSet;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use async_graphql::Error;
 use axum::Router;
@@ -34,9 +38,12 @@ use tokio::io::AsyncReadExt as _;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
+use self::order::Order;
 use self::rows::{Rows, WriteError};
 use self::sheet::{SavedWorkbook, Sheet};
+use self::turn::{Turn, Turns};
 use super::onboarding::FileRequest;
+use super::position::{AtStandby, Positions};
 use super::settings::Export as Limits;
 use crate::clock::Clock;
 use crate::graphql::caller::Caller;
@@ -44,6 +51,7 @@ use crate::graphql::code::RegistryCode;
 use crate::graphql::error::FieldError;
 use crate::graphql::export::{BadCondition, Dataset, Selection};
 use crate::store::audit::{About, Trail};
+use crate::store::session::Session;
 use crate::store::snapshot::Snapshot;
 use crate::store::{Database, StoreError};
 use domain::access::{Purpose, Right};
@@ -65,8 +73,7 @@ struct Service {
     spool: PathBuf,
     /// `None` where requests are not limited by cost.
     rate_limiter: Option<Arc<RateLimiter>>,
-    /// Clients with an export that runs.
-    running: Arc<Mutex<HashSet<i64>>>,
+    turns: Turns,
 }
 
 /// The form of the file.
@@ -94,7 +101,7 @@ impl ExportEndpoint {
         (limits, spool): (Limits, PathBuf),
         rate_limiter: Option<Arc<RateLimiter>>,
     ) -> Self {
-        Self(Arc::new(Service { database, clock, limits, spool, rate_limiter, running: Arc::default() }))
+        Self(Arc::new(Service { database, clock, limits, spool, rate_limiter, turns: Turns::default() }))
     }
 
     /// The route.
@@ -110,7 +117,8 @@ async fn download(
 ) -> Response {
     let context = FileRequest::of(&request);
     let purpose = request.extensions().get::<Purpose>().cloned();
-    export(&service, &context, (&file, request.uri().clone()), purpose)
+    let positions = request.extensions().get::<Arc<Positions>>().cloned();
+    export(&service, &context, (&file, request.uri().clone()), purpose, positions)
         .await
         .unwrap_or_else(|refused| *refused)
 }
@@ -123,6 +131,7 @@ async fn export(
     context: &FileRequest,
     (file, address): (&str, Uri),
     purpose: Option<Purpose>,
+    positions: Option<Arc<Positions>>,
 ) -> Result<Response, Refused> {
     let known = file.split_once('.').and_then(|(name, form)| Some((name.parse().ok()?, form.parse().ok()?)));
     let Some((dataset, format)): Option<(Dataset, Format)> = known else {
@@ -137,43 +146,22 @@ async fn export(
     let conditions = conditions::read(dataset, &address).map_err(bad)?;
     let selection = Selection::read(&caller, dataset, &conditions);
     let selection = selection.map_err(|wrong| refuse_condition(context, wrong))?;
+    let client = context.actor.client_id;
+    let choose = || AtStandby::choose(&service.database, client, positions.as_ref());
     if let Selection::Coverage(filter) = selection {
-        return coverage::export(service, context, caller, filter, format).await;
+        return coverage::export(service, context, (caller, choose()), filter, format).await;
     }
-    let Some(turn) = Turn::take(&service.running, context.actor.client_id) else {
+    let Some(turn) = service.turns.take(client) else {
         let message = "An export of this client is running. Start this one when it has ended.";
         let code = RegistryCode::TooManyRequests;
         return Err(Box::new(context.refuse_with(StatusCode::TOO_MANY_REQUESTS, code, message)));
     };
-    let failed = |error: StoreError| Box::new(context.failed(&error));
-    let Some(mut snapshot) = Snapshot::open(&service.database, &context.actor).await.map_err(failed)? else {
-        return Err(Box::new(context.refuse(StatusCode::SERVICE_UNAVAILABLE, Code::Overloaded)));
-    };
-    let rows = rows::count(&mut snapshot, &caller, dataset, &selection).await.map_err(failed)?;
-    refuse_full_sheet(context, format, rows)?;
-    context.pay(service.rate_limiter.as_deref(), rows)?;
-    rows::select(&mut snapshot, &caller, &selection).await.map_err(failed)?;
-    let about = About {
-        operation: format!("export {dataset}.{format} rows={rows}"),
-        purpose: caller.purpose.clone(),
-        request_id: context.id.uuid(),
-    };
+    let at = if turn.was_cut { None } else { choose() };
     let deadline = Instant::now() + service.limits.deadline;
-    let export = Export { caller, dataset, about, snapshot, deadline, _turn: turn };
-    let mut response = match format {
-        Format::Csv => {
-            export.send_csv(service.limits).await.map_err(|error| failed_export(context, &error))?
-        }
-        Format::Xlsx => {
-            let saved = timeout_at(deadline, export.save_workbook(service.spool.clone())).await;
-            let saved = saved.unwrap_or(Err(Failed::Deadline));
-            workbook(saved.map_err(|error| failed_export(context, &error))?)
-        }
-    };
-    // Of contributions the number is only an upper bound.
-    if dataset != Dataset::Contributions {
-        response.headers_mut().insert(ROWS, rows.into());
-    }
+    let turn = Arc::new(turn);
+    let order =
+        Order { service, context, caller, dataset, selection, format, deadline, turn, is_paid: false };
+    let mut response = order.run(at).await.map_err(|stopped| stopped.refusal(context))?;
     name_file(&mut response, dataset, format);
     Ok(response)
 }
@@ -252,25 +240,6 @@ fn name_file(response: &mut Response, dataset: Dataset, format: Format) {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 }
 
-/// The turn of a client, which has one export at a time. Dropped, it is given back.
-struct Turn {
-    running: Arc<Mutex<HashSet<i64>>>,
-    client: i64,
-}
-
-impl Turn {
-    fn take(running: &Arc<Mutex<HashSet<i64>>>, client: i64) -> Option<Self> {
-        let is_first = running.lock().unwrap_or_else(PoisonError::into_inner).insert(client);
-        is_first.then(|| Self { running: Arc::clone(running), client })
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.client);
-    }
-}
-
 /// Why an export ended early.
 #[derive(Debug, thiserror::Error)]
 enum Failed {
@@ -296,9 +265,15 @@ struct Export {
     caller: Caller,
     dataset: Dataset,
     about: About,
+    /// The number of rows.
+    count: u64,
     snapshot: Snapshot,
+    /// The session of the snapshot.
+    session: Session,
+    /// The first rows, which were read already.
+    first: Option<Rows>,
     deadline: Instant,
-    _turn: Turn,
+    turn: Arc<Turn>,
 }
 
 type PieceSender = mpsc::Sender<io::Result<Bytes>>;
@@ -329,15 +304,19 @@ impl Export {
         .await
     }
 
-    /// Starts to send a CSV. What fails before its first row is refused; later failures cut the file.
-    async fn send_csv(mut self, limits: Limits) -> Result<Response, Failed> {
+    /// Starts to send a CSV. A failure from now on cuts the file.
+    fn send_csv(self, limits: Limits) -> Result<Response, Failed> {
         let sheet = Sheet::csv(self.dataset)?;
-        let first = self.next().await?;
         let (send, pieces) = mpsc::channel(2);
         tokio::spawn(async move {
-            let request_id = self.about.request_id;
-            if let Err(error) = self.send_rows(first, sheet, limits, &send).await {
-                tracing::warn!(%request_id, %error, "an export ended early");
+            let (request_id, session, turn) =
+                (self.about.request_id, self.session.clone(), Arc::clone(&self.turn));
+            if let Err(error) = self.send_rows(sheet, limits, &send).await {
+                let by_standby = session.has_failed();
+                tracing::warn!(%request_id, %error, by_standby, "an export ended early");
+                if by_standby {
+                    turn.cut();
+                }
                 // Without its last row, and without the last chunk of the response.
                 let _ = send.send(Err(io::Error::other("the export failed"))).await;
             }
@@ -347,14 +326,8 @@ impl Export {
     }
 
     /// Sends rows as fast as the client takes them, within the deadlines.
-    async fn send_rows(
-        mut self,
-        first: Option<Rows>,
-        mut sheet: Sheet,
-        limits: Limits,
-        send: &PieceSender,
-    ) -> Result<(), Failed> {
-        let mut next = first;
+    async fn send_rows(mut self, mut sheet: Sheet, limits: Limits, send: &PieceSender) -> Result<(), Failed> {
+        let mut next = self.first.take();
         while let Some(rows) = next {
             sheet = self.write(rows, sheet).await?;
             if let Sheet::Csv(csv) = &mut sheet
@@ -385,8 +358,10 @@ impl Export {
         let folder = spool.clone();
         let dataset = self.dataset;
         let mut sheet = in_background(move || Ok(Sheet::workbook(dataset, &folder)?)).await?;
-        while let Some(rows) = self.next().await? {
+        let mut next = self.first.take();
+        while let Some(rows) = next {
             sheet = self.write(rows, sheet).await?;
+            next = self.next().await?;
         }
         let _ = self.snapshot.close().await;
         finish_workbook(sheet, spool).await

@@ -15,6 +15,7 @@ use axum::response::Response;
 
 use crate::store::Database;
 use crate::store::position::Position;
+use crate::store::standby::Standby;
 
 /// The name of the header.
 const NAME: HeaderName = HeaderName::from_static("x-registry-position");
@@ -50,7 +51,7 @@ enum Answer {
 
 impl Positions {
     /// The position that the client has to be shown; `Err`: it is unknown, so only the primary shows it.
-    pub(super) fn asked(&self) -> Result<Option<Position>, ()> {
+    fn asked(&self) -> Result<Option<Position>, ()> {
         match self.asked {
             Asked::Nothing => Ok(None),
             Asked::At(position) => Ok(Some(position)),
@@ -59,7 +60,7 @@ impl Positions {
     }
 
     /// Notes that the request has read at a standby that shows this much.
-    pub(super) fn read(&self, position: Position) {
+    fn read(&self, position: Position) {
         self.set(Answer::Read(position));
     }
 
@@ -74,6 +75,35 @@ impl Positions {
 
     fn answer(&self) -> Answer {
         *self.answer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The standby that a request reads from.
+pub(super) struct AtStandby {
+    pub(super) standby: Arc<Standby>,
+    positions: Option<Arc<Positions>>,
+    /// What the client of the request is shown there at least.
+    shown: Position,
+}
+
+impl AtStandby {
+    /// Chooses the standby for a request of a client, before it reads. `None`: it reads from the primary.
+    pub(super) fn choose(
+        database: &Database,
+        client: i64,
+        positions: Option<&Arc<Positions>>,
+    ) -> Option<Self> {
+        let asked = positions.map_or(Ok(None), |positions| positions.asked()).ok()?;
+        let standby = database.standbys.choose(client, asked)?;
+        let shown = standby.replayed().max(asked.unwrap_or_default());
+        Some(Self { standby, positions: positions.cloned(), shown })
+    }
+
+    /// Notes that the request has read there: its answer says how much its client was shown.
+    pub(super) fn answered(&self) {
+        if let Some(positions) = &self.positions {
+            positions.read(self.shown);
+        }
     }
 }
 

@@ -81,8 +81,8 @@ pub struct Database {
     pub bulk: Session,
     /// For background jobs, which go on under any load.
     pub control: Session,
-    /// For exports, which hold a connection for minutes.
-    pub(super) exports: Session,
+    /// For exports, which hold a connection for minutes. Those at standbys take its permits.
+    exports: Session,
     /// Writes the audit entries of requests.
     pub journal: Journal,
     /// Enrolls people who are new to the registry.
@@ -144,15 +144,16 @@ impl Database {
         if is_distributed && !standbys.servers.is_empty() {
             return Err(OpenError::StandbysOfCluster);
         }
-        let standbys = open_standbys(&mut connection, standbys, settings).await?;
-        // If closing fails, the server notices that the connection is gone.
-        let _ = connection.close().await;
         let session = |size, timeouts: Timeouts| {
             let setup = timeouts.statement(is_distributed);
             let pool = Pool::new(Access::ReadWrite, of_pools.clone(), setup, size, timeouts.acquire);
             let pool = if is_distributed { pool.of_cluster() } else { pool };
             Session::of_registry(pool, timeouts.statement, Arc::clone(&employers))
         };
+        let exports = session(settings.exports, settings.for_bulk());
+        let standbys = open_standbys(&mut connection, standbys, settings, &exports).await?;
+        // If closing fails, the server notices that the connection is gone.
+        let _ = connection.close().await;
         let control = session(settings.control, settings.for_requests());
         let keys = key_in_force(&control, keys.into()).await?;
         let reference = reference::load(&control).await.map_err(OpenError::Reference)?;
@@ -169,7 +170,7 @@ impl Database {
             newcomers: NewcomerQueue::new(writer.clone(), &keys),
             writer,
             bulk: session(settings.bulk, settings.for_bulk()),
-            exports: session(settings.exports, settings.for_bulk()),
+            exports,
             control,
             keys,
             login_is_owner,
@@ -199,6 +200,11 @@ impl Database {
     /// Makes the session through which an actor reads. Row security restricts it to the scope of the actor.
     pub fn reading(&self, actor: &Actor) -> Session {
         self.writer.of_reader(actor)
+    }
+
+    /// Makes the session of an actor's export at the primary.
+    pub fn exporting(&self, actor: &Actor) -> Session {
+        self.exports.of_reader(actor)
     }
 
     /// Opens a connection under the login itself, without timeouts: to migrate, or to load a whole register.
@@ -287,6 +293,7 @@ async fn open_standbys(
     connection: &mut PgConnection,
     settings: StandbySettings,
     pools: PoolSettings,
+    exports: &Session,
 ) -> Result<Standbys, OpenError> {
     if settings.servers.is_empty() {
         return Ok(Standbys::default());
@@ -297,18 +304,21 @@ async fn open_standbys(
         let options = options.extra_float_digits(None).application_name(APPLICATION);
         let name = standby::name(&options);
         match standby::examine(&options, &facts).await {
-            Ok(()) => {}
+            Ok(_) => {}
             Err(Unusable::Wrong(wrong)) => return Err(OpenError::Standby { name, wrong }),
             Err(Unusable::Unreachable(error)) => {
                 let error = OpenError::of_connecting(error, &options);
                 tracing::warn!(standby = name, %error, "the standby is left out until it can be reached");
             }
         }
-        let timeouts = pools.for_requests();
-        let setup = timeouts.statement(false);
-        let pool = Pool::new(Access::ReadOnly, options.into(), setup, pools.interactive, timeouts.acquire);
-        // Nothing tells this server's cache of employers what has changed, so it stays empty.
-        all.push(Standby::new(name, Session::of_registry(pool, timeouts.statement, Arc::default())));
+        let session = |size, timeouts: Timeouts| {
+            let setup = timeouts.statement(false);
+            let pool = Pool::new(Access::ReadOnly, options.clone().into(), setup, size, timeouts.acquire);
+            // Nothing tells this server's cache of employers what has changed, so it stays empty.
+            Session::of_registry(pool, timeouts.statement, Arc::default())
+        };
+        let exporting = session(pools.exports, pools.for_bulk()).with_permits_of(exports);
+        all.push(Standby::new(name, session(pools.interactive, pools.for_requests()), exporting));
     }
     Ok(Standbys::new(all, settings.max_lag, facts))
 }

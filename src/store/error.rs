@@ -18,6 +18,9 @@ pub enum StoreError {
     /// A statement could not complete what it had begun. Nothing was written; several statements can do the same.
     #[error("a statement gave up")]
     GivenUp,
+    /// A row has no partition yet. Nothing was written, and the same request can succeed once the partition is made.
+    #[error("a row has no partition yet")]
+    NoPartition,
     /// A named constraint was violated.
     #[error("constraint {0} violated")]
     Constraint(String),
@@ -53,6 +56,8 @@ fn of_database(error: &dyn DatabaseError) -> StoreError {
     match code.as_str() {
         "40001" | "40P01" => StoreError::Contended(code),
         "RG001" => StoreError::GivenUp,
+        // The violation of a check, without a constraint.
+        "23514" => StoreError::NoPartition,
         // Connection lost, resources used up, operator intervention (shutdown, starting, statement timeout),
         // lock not available, read-only server.
         "55P03" | "25006" => StoreError::Unavailable(code),

@@ -1,5 +1,7 @@
 //! The history of participants: events, which are only ever added.
 
+pub mod partition;
+
 use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, Utc};

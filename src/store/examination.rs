@@ -266,7 +266,14 @@ async fn standby_servers(conn: &mut PgConnection, settings: &StandbySettings) ->
         let name = standby::name(options);
         let options = options.clone().extra_float_digits(None);
         found.push(match standby::examine(&options, &facts).await {
-            Ok(()) => Finding::new(Level::Ok, "standby", format!("{name} follows the database")),
+            Ok(true) => Finding::new(Level::Ok, "standby", format!("{name} follows the database")),
+            Ok(false) => {
+                let text = format!(
+                    "{name} follows the database, and cancels long queries and exports for that: set hot_standby_feedback = on \
+                     there"
+                );
+                Finding::new(Level::Warning, "standby", text)
+            }
             Err(Unusable::Wrong(wrong)) => {
                 Finding::new(Level::Error, "standby", OpenError::Standby { name, wrong }.to_string())
             }

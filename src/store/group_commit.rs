@@ -26,6 +26,15 @@ pub(super) trait Group: Send + Sync + 'static {
     ) -> impl Future<Output = Vec<Result<Self::Outcome, StoreError>>> + Send;
 }
 
+/// Lets the requests that are ready go on before a statement is sent: they may have something for it. With a single request
+/// this takes a microsecond. Without it, a statement on a busy server would take along two requests of thirty, because it
+/// ends before the others had their turn.
+pub(super) async fn let_others_come() {
+    for _ in 0..2 {
+        tokio::task::yield_now().await;
+    }
+}
+
 /// A queue of items that one task writes.
 pub(super) struct GroupCommit<G: Group>(Arc<Shared<G>>);
 
@@ -109,6 +118,7 @@ impl<G: Group> Drop for Writer<G> {
 
 async fn write_all<G: Group>(mut writer: Writer<G>) {
     loop {
+        let_others_come().await;
         let batch = writer.shared.next();
         if batch.is_empty() {
             writer.is_done = true;

@@ -7,8 +7,9 @@
 //! # A former primary
 //! PostgreSQL gives its history another number, the timeline, each time that a standby becomes the primary. A process that has
 //! seen a timeline accepts no server of an older one: that is a former primary which came back, and what is written there is
-//! lost. A process that starts asks all servers first. It refuses servers of another system, too. With one server nothing of this
-//! is asked.
+//! lost. Statements that run there at that moment are given up: a commit may wait there for a standby that will not come back. A
+//! process that starts asks all servers first. It refuses servers of another system, too. With one server nothing of this is
+//! asked.
 
 use std::io;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use futures_util::future::{join_all, select_ok};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, FromRow};
+use tokio::sync::Notify;
 use tokio::time::{MissedTickBehavior, sleep, timeout};
 
 /// How long to wait for one server before the next one is tried beside it.
@@ -42,6 +44,8 @@ struct State {
     current: AtomicUsize,
     /// The newest timeline that was seen.
     timeline: AtomicU32,
+    /// Told of each newer one.
+    newer: Notify,
     /// The identifier that `initdb` made, which a primary and its standbys have in common; 0: not known yet.
     system: AtomicI64,
 }
@@ -87,6 +91,31 @@ impl Hosts {
         self.state.timeline.load(Ordering::Relaxed)
     }
 
+    /// Notes a timeline that was seen. Returns the newest one before.
+    fn saw(&self, timeline: u32) -> u32 {
+        let newest = self.state.timeline.fetch_max(timeline, Ordering::Relaxed);
+        if timeline > newest {
+            self.state.newer.notify_waiters();
+        }
+        newest
+    }
+
+    /// Waits until a newer timeline is seen than at the first poll. With one server it never ends.
+    pub(super) async fn superseded(&self) {
+        if self.is_one() {
+            return std::future::pending().await;
+        }
+        let now = self.timeline();
+        loop {
+            // Before the look, so that none is missed between the two.
+            let newer = self.state.newer.notified();
+            if self.timeline() > now {
+                return;
+            }
+            newer.await;
+        }
+    }
+
     fn is_one(&self) -> bool {
         self.all.len() == 1
     }
@@ -128,7 +157,7 @@ impl Hosts {
             return Err(io::Error::from(io::ErrorKind::ReadOnlyFilesystem).into());
         }
         let timeline = u32::try_from(said.timeline).unwrap_or_default();
-        let newest = self.state.timeline.fetch_max(timeline, Ordering::Relaxed);
+        let newest = self.saw(timeline);
         if timeline < newest {
             tracing::error!(
                 timeline,
@@ -152,22 +181,26 @@ impl Hosts {
         if self.is_one() {
             return;
         }
-        let ask_one = async |options: &PgConnectOptions| {
+        let ask_one = async |at: usize, options: &PgConnectOptions| {
             let mut connection = options.connect().await?;
             let said = ask(&mut connection).await?;
+            // At once: another server may be silent.
+            self.learn(at, &said);
             // If closing fails, the server notices that the connection is gone.
-            let _ = connection.close().await;
-            Ok::<_, sqlx::Error>(said)
+            connection.close().await
         };
-        let asked = self.all.iter().map(|options| timeout(PATIENCE, ask_one(options)));
-        let said = join_all(asked).await;
-        let answers = said.into_iter().enumerate().filter_map(|(at, said)| Some((at, said.ok()?.ok()?)));
-        let primaries = answers.filter(|(_, said)| self.is_of_this_system(said) && !said.is_read_only);
-        if let Some((at, said)) = primaries.max_by_key(|(_, said)| said.timeline) {
-            let timeline = u32::try_from(said.timeline).unwrap_or_default();
-            if timeline >= self.state.timeline.fetch_max(timeline, Ordering::Relaxed) {
-                self.state.current.store(at, Ordering::Relaxed);
-            }
+        let asked = self.all.iter().enumerate();
+        join_all(asked.map(|(at, options)| timeout(PATIENCE, ask_one(at, options)))).await;
+    }
+
+    /// Notes what a server says. Of two that take writes, the one with the newer timeline is the primary.
+    fn learn(&self, at: usize, said: &Said) {
+        if said.is_read_only || !self.is_of_this_system(said) {
+            return;
+        }
+        let timeline = u32::try_from(said.timeline).unwrap_or_default();
+        if timeline >= self.saw(timeline) {
+            self.state.current.store(at, Ordering::Relaxed);
         }
     }
 
@@ -209,7 +242,27 @@ pub(super) async fn connect_to(options: &PgConnectOptions, setup: &str) -> Resul
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+
     use super::*;
+
+    #[tokio::test]
+    async fn what_runs_at_a_primary_is_superseded_by_a_newer_timeline_only() {
+        let one = PgConnectOptions::new_without_pgpass();
+        let hosts = Hosts::new(one.clone(), vec![one.clone()]);
+        let learn = |at, timeline| hosts.learn(at, &Said { system: 7, is_read_only: false, timeline });
+        learn(0, 2);
+        let mut running = std::pin::pin!(hosts.superseded());
+        learn(0, 2);
+        learn(1, 1);
+        assert!(running.as_mut().now_or_never().is_none());
+        assert_eq!(hosts.state.current.load(Ordering::Relaxed), 0);
+        learn(1, 3);
+        running.await;
+        assert_eq!(hosts.state.current.load(Ordering::Relaxed), 1);
+        assert!(hosts.superseded().now_or_never().is_none(), "what begins now");
+        assert!(Hosts::from(one).superseded().now_or_never().is_none());
+    }
 
     #[test]
     fn a_timeline_that_was_seen_is_the_oldest_that_is_accepted() {

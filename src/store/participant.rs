@@ -1,16 +1,17 @@
 //! Participants: reading them by id, by number and in lists. Writing is in the files below.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{Postgres, QueryBuilder};
 
-use super::columns::{Columns, InOrder, in_order};
+use super::columns::{Columns, InOrder, Selected, in_order};
 use super::count::StatusCounts;
 use super::error::StoreError;
 use super::keys::NumberKind;
-use super::lookup_miss::{Spent, push_spent};
-use super::page::{self, of_parents, push_ids, push_page};
+use super::lookup_miss::Spent;
+use super::page::{self, of_parents, push_page};
 use super::session::Session;
 use domain::actor::Actor;
 use domain::page::{Order, Page, Position, Slice};
@@ -19,6 +20,7 @@ use domain::participant::{ParticipantStatus, Sex};
 mod correcting;
 mod filter;
 mod past;
+mod shared;
 mod statement;
 mod writing;
 
@@ -28,45 +30,47 @@ pub use correcting::{
 use filter::ORDER;
 pub use filter::{ParticipantFilter, PeopleOf};
 pub use past::{AsOf, KnownOn, PastPerson, Visible, find_on};
+pub(super) use shared::PersonRead;
+use shared::{Found, fetch_lookups, lookups, rows_of};
 pub use statement::push_scope;
 use statement::{
     count_people, distinct, own, push_columns, push_rows, push_source, push_status, push_status_within,
 };
 pub use writing::{NewParticipant, Person, Summary, existing, insert_many, lock, summarize_many};
 
-/// A participant as stored.
+/// A participant as stored: the id, and the [columns](ParticipantColumns) that were asked for.
 #[derive(Clone)]
 pub struct ParticipantRow {
     /// Internal id, from which the card number is made.
     pub id: i64,
     /// When the person was first enrolled.
-    pub registered_at: DateTime<Utc>,
+    pub registered_at: Selected<DateTime<Utc>>,
     /// The channel of the first enrollment.
-    pub channel_id: i64,
+    pub channel_id: Selected<i64>,
     /// Employer of the newest open enrollment.
-    pub employer_id: Option<i64>,
+    pub employer_id: Selected<Option<i64>>,
     /// Association of the newest open enrollment.
-    pub association_id: Option<i64>,
+    pub association_id: Selected<Option<i64>>,
     /// Date of birth.
-    pub birth_date: NaiveDate,
+    pub birth_date: Selected<NaiveDate>,
     /// Sex.
-    pub sex: Sex,
+    pub sex: Selected<Sex>,
     /// The best status of the enrollments.
-    pub status: ParticipantStatus,
+    pub status: Selected<ParticipantStatus>,
     /// Province of residence.
-    pub province_id: i16,
+    pub province_id: Selected<i16>,
     /// Name.
-    pub full_name: String,
+    pub full_name: Selected<String>,
     /// Name, normalised.
-    pub name_key: String,
+    pub name_key: Selected<String>,
     /// Identity number, sealed.
-    pub national_id: Option<Vec<u8>>,
+    pub national_id: Selected<Option<Vec<u8>>>,
     /// Passport number of a foreigner, sealed.
-    pub passport_number: Option<Vec<u8>>,
+    pub passport_number: Selected<Option<Vec<u8>>>,
 }
 
 in_order!(ParticipantRow {
-    id,
+    id;
     registered_at,
     channel_id,
     employer_id,
@@ -88,8 +92,32 @@ impl ParticipantRow {
     pub fn position(&self, page: &Page) -> Position {
         match page.order {
             Order::Id => Position::of_id(self.id),
-            _ => Position { key: self.name_key.clone(), id: self.id },
+            _ => Position { key: self.name_key.get().clone(), id: self.id },
         }
+    }
+}
+
+bitflags::bitflags! {
+    /// The columns of people that a caller needs. A list has thousands of values, and each that nobody asked for costs
+    /// PostgreSQL and this process.
+    ///
+    /// By groups: connections keep a prepared statement for each combination.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub struct ParticipantColumns: u8 {
+        /// The name.
+        const NAME = 1;
+        /// The name by which lists are ordered.
+        const NAME_KEY = 1 << 1;
+        /// The status.
+        const STATUS = 1 << 2;
+        /// Province and channel.
+        const PLACES = 1 << 3;
+        /// Employer and association.
+        const PAYERS = 1 << 4;
+        /// Date of birth, sex and time of registration.
+        const DETAILS = 1 << 5;
+        /// Identity and passport number.
+        const NUMBERS = 1 << 6;
     }
 }
 
@@ -130,15 +158,39 @@ pub async fn by_ids(
     session: &Session,
     actor: &Actor,
     ids: &[i64],
+    columns: ParticipantColumns,
 ) -> Result<HashMap<i64, ParticipantRow>, StoreError> {
-    let mut sql = QueryBuilder::new("select ");
-    push_columns(&mut sql, actor);
-    sql.push(" from participant p where ");
-    push_ids(&mut sql, "p.id", ids);
-    push_scope(&mut sql, actor);
-    let rows: Vec<ParticipantRow> = session.fetch(&mut sql).await?;
-    session.shows(rows.iter().map(|row| row.id));
-    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+    let people = rows_of(session, actor, ids, columns).await?;
+    session.shows(people.keys().copied());
+    Ok(people)
+}
+
+/// Returns the participant of an id, if the actor may see it. Requests that come meanwhile share a statement.
+pub async fn by_id(
+    session: &Session,
+    actor: &Arc<Actor>,
+    id: i64,
+    columns: ParticipantColumns,
+) -> Result<Option<ParticipantRow>, StoreError> {
+    let Found { row, .. } = read_shared(session, actor, id, (columns, None)).await?;
+    session.shows(row.iter().map(|row| row.id));
+    Ok(row)
+}
+
+/// Reads a person together with those whom other requests read meanwhile.
+async fn read_shared(
+    session: &Session,
+    actor: &Arc<Actor>,
+    id: i64,
+    (columns, allowed): (ParticipantColumns, Option<i64>),
+) -> Result<Found, StoreError> {
+    let read = PersonRead { session: session.clone(), actor: Arc::clone(actor), columns, allowed };
+    session.noting(session.people().read(read, id).await)
+}
+
+/// Does the actor see the participant with this id?
+pub async fn is_visible(session: &Session, actor: &Actor, id: i64) -> Result<bool, StoreError> {
+    Ok(!by_ids(session, actor, &[id], ParticipantColumns::empty()).await?.is_empty())
 }
 
 /// What a lookup by number found.
@@ -158,25 +210,26 @@ impl InOrder for Lookup {
     }
 }
 
-/// Looks up the participant who owns a number, if the actor's client has fewer misses than are allowed. One statement reads
-/// both, so that a lookup takes no more than another.
+/// Looks up the participant with a key, if the actor's client has fewer misses than are allowed. Requests that look up
+/// card numbers meanwhile share a statement.
 pub async fn look_up(
     session: &Session,
-    actor: &Actor,
+    actor: &Arc<Actor>,
     key: ParticipantKey<'_>,
-    allowed: i64,
+    (columns, allowed): (ParticipantColumns, i64),
 ) -> Result<Lookup, StoreError> {
-    let mut sql = QueryBuilder::new("select q.misses, q.seconds_left, ");
-    push_columns(&mut sql, actor);
-    sql.push(" from (");
-    push_spent(&mut sql, &actor.client);
-    // A subquery of its own: Citus 13.2 crashes where a table with row security is itself on the outer side of a join.
-    sql.push(") q left join (select p.* from participant p where ");
-    key.push_condition(&mut sql);
-    push_scope(&mut sql, actor);
-    sql.push(" offset 0) p on q.misses < ").push_bind(allowed);
-    let found: Option<Lookup> = session.fetch(&mut sql).await?.pop();
-    let found = found.ok_or_else(|| StoreError::Fault("a lookup has no row".into()))?;
+    let missing = || StoreError::Fault("a lookup has no row".into());
+    let found = match key {
+        ParticipantKey::Id(id) => {
+            let Found { spent, row } = read_shared(session, actor, id, (columns, Some(allowed))).await?;
+            Lookup { spent: spent.ok_or_else(missing)?, row }
+        }
+        ParticipantKey::Number(..) => {
+            let mut sql = lookups(actor, columns);
+            key.push_condition(&mut sql);
+            fetch_lookups(session, actor, sql, allowed).await?.pop().ok_or_else(missing)?
+        }
+    };
     session.shows(found.row.iter().map(|row| row.id));
     Ok(found)
 }
@@ -203,9 +256,10 @@ pub async fn list(
     actor: &Actor,
     filter: &ParticipantFilter,
     page: &Page,
+    columns: ParticipantColumns,
 ) -> Result<Slice<ParticipantRow>, StoreError> {
     let mut sql = QueryBuilder::new(format!("select {}", distinct(actor, None, filter, page.order)));
-    push_columns(&mut sql, actor);
+    push_columns(&mut sql, actor, columns | of_order(page));
     push_source(&mut sql, actor, None, filter);
     push_page(&mut sql, page, ORDER);
     let rows: Vec<ParticipantRow> = session.fetch(&mut sql).await?;
@@ -219,17 +273,25 @@ pub async fn list_of(
     session: &Session,
     actor: &Actor,
     parents: (PeopleOf, &[i64]),
-    filter: &ParticipantFilter,
-    page: &Page,
+    (filter, page): (&ParticipantFilter, &Page),
+    columns: ParticipantColumns,
 ) -> Result<HashMap<i64, Slice<ParticipantRow>>, StoreError> {
     let slices = page::list_of(session, parents.1, (page, ORDER), |sql| {
         sql.push(distinct(actor, Some(parents.0), filter, page.order));
-        push_columns(sql, actor);
+        push_columns(sql, actor, columns | of_order(page));
         push_source(sql, actor, Some(parents.0), filter);
     });
     let slices: HashMap<i64, Slice<ParticipantRow>> = slices.await?;
     session.shows(slices.values().flat_map(|slice| &slice.rows).map(|row| row.id));
     Ok(slices)
+}
+
+/// The columns that make the position of a row.
+fn of_order(page: &Page) -> ParticipantColumns {
+    match page.order {
+        Order::Id => ParticipantColumns::empty(),
+        _ => ParticipantColumns::NAME_KEY,
+    }
 }
 
 /// Counts participants.
@@ -248,7 +310,7 @@ pub fn push_count(sql: &mut QueryBuilder<Postgres>, actor: &Actor, filter: &Part
 /// Appends the statement that reads all rows of a list, in the order of the first enrollments.
 pub fn push_all(sql: &mut QueryBuilder<Postgres>, actor: &Actor, filter: &ParticipantFilter) {
     sql.push("select ").push(distinct(actor, None, filter, Order::Id));
-    push_columns(sql, actor);
+    push_columns(sql, actor, ParticipantColumns::all());
     push_source(sql, actor, None, filter);
     sql.push(" order by ").push(ORDER.id);
 }

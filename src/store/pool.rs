@@ -163,6 +163,12 @@ impl Pool {
         }
     }
 
+    /// Makes this pool take the permits of another one of the same size: both together have as many connections in use as that
+    /// one alone.
+    pub(super) fn with_permits_of(self, other: &Pool) -> Self {
+        Self { permits: Arc::clone(&other.permits), ..self }
+    }
+
     /// Checks out a connection under an identity. Waits for a permit.
     pub(super) async fn acquire(
         &self,
@@ -258,6 +264,11 @@ impl Pool {
         }
     }
 
+    /// Waits until its server has a successor as the primary.
+    pub(super) async fn superseded(&self) {
+        self.shared.hosts.superseded().await;
+    }
+
     /// Closes all connections, once they are idle or after five seconds.
     pub(super) async fn close(&self) {
         let all = timeout(Duration::from_secs(5), self.permits.acquire_many(self.size)).await;
@@ -321,6 +332,11 @@ pub(super) async fn connect_for_maintenance(options: &PgConnectOptions) -> Resul
         "select set_config('statement_timeout', '0', false), set_config('lock_timeout', '0', false)",
     )
     .await
+}
+
+/// The error of what was given up because its server is no longer the primary.
+pub(super) fn superseded_error() -> sqlx::Error {
+    io::Error::other("a former primary").into()
 }
 
 fn is_starting(error: &sqlx::Error) -> bool {
@@ -393,6 +409,15 @@ impl PooledConnection {
         self.in_scope = false;
     }
 
+    /// Refuses a result of a server that has a successor by now. A commit that waited for its standby meanwhile is lost, and
+    /// what was read is old.
+    fn unless_superseded<T>(&self, result: Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
+        match &self.entry {
+            Some(entry) if result.is_ok() && !self.home.is_of_primary(entry) => Err(superseded_error()),
+            _ => result,
+        }
+    }
+
     /// Ends a use that was complete: its result came, or PostgreSQL refused the statement. Returns the connection to the
     /// pool, or closes it if it broke.
     pub(super) async fn finish<T>(mut self, result: Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
@@ -400,6 +425,7 @@ impl PooledConnection {
             let ended = sqlx::raw_sql(if result.is_ok() { "commit" } else { "rollback" }).execute(&mut *self);
             timeout(ASSUME_TIMEOUT, ended).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
         }
+        let result = self.unless_superseded(result);
         match &result {
             Ok(_) => self.give_back(),
             Err(sqlx::Error::Database(error)) if !ends_the_session(error.code().as_deref()) => {

@@ -19,6 +19,7 @@ use self::counters::{
 use self::inconsistency::{HISTORY_CHECKS, LapsedUntil};
 use self::people::{ChannelPeople, PeopleCursor};
 use super::error::StoreError;
+use super::event::partition::DetachedEvents;
 use super::pool::connect_for_maintenance;
 use super::session::Session;
 use domain::rule::Rulebook;
@@ -37,6 +38,8 @@ pub struct Recount {
     pub different: u64,
     /// The first hundred differences.
     pub differences: Vec<Difference>,
+    /// The events that are detached. Wages and moves that may be among them were not compared.
+    pub detached: DetachedEvents,
 }
 
 /// A maintained counter that differs from the count.
@@ -88,8 +91,10 @@ pub async fn recount(
             0,
         );
     }
+    recount.detached = DetachedEvents::read(&mut *transaction).await?;
     for (rows, sql) in HISTORY_CHECKS {
-        let different: i64 = sqlx::query_scalar(sql).fetch_one(&mut *transaction).await?;
+        let check = sqlx::query_scalar(sql).bind(recount.detached.newest());
+        let different: i64 = check.fetch_one(&mut *transaction).await?;
         recount.compare(|| rows.to_owned(), different, 0);
     }
     transaction.rollback().await?;

@@ -11,6 +11,7 @@ use chrono::NaiveDate;
 use super::agreement::{self, Agreements};
 use super::clearance;
 use super::error::StoreError;
+use super::event::partition::DetachedEvents;
 use super::money_rules;
 use super::session::Session;
 use super::target;
@@ -41,6 +42,8 @@ pub struct Reference {
     pub reported: Vec<ReportedFigure>,
     /// Current and past rules.
     pub rules: Rulebook,
+    /// The events that the histories of people lack.
+    pub detached_events: DetachedEvents,
     /// The calendar of this registry.
     pub calendar: Calendar,
 }
@@ -103,11 +106,12 @@ impl Reference {
 pub async fn load(session: &Session) -> Result<Reference, StoreError> {
     let (provinces, channels, rules) =
         tokio::try_join!(load_provinces(session), load_channels(session), load_rules(session))?;
-    let (calendar, agreements, targets, reported) = tokio::try_join!(
+    let (calendar, agreements, targets, reported, detached_events) = tokio::try_join!(
         load_calendar(session),
         agreement::load(session, None),
         target::load(session),
-        target::load_reported(session)
+        target::load_reported(session),
+        DetachedEvents::read(session)
     )?;
     let mut children: HashMap<i64, Vec<i64>> = HashMap::new();
     for channel in &channels {
@@ -124,6 +128,7 @@ pub async fn load(session: &Session) -> Result<Reference, StoreError> {
         targets,
         reported,
         rules,
+        detached_events,
         calendar,
     })
 }

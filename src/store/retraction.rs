@@ -10,6 +10,7 @@ use sqlx::{FromRow, PgConnection};
 use super::array::column;
 use super::enrollment::{EnrollmentKey, paid_literal};
 use super::error::StoreError;
+use super::event::partition::DetachedEvents;
 use domain::actor::Actor;
 use domain::count::HeldEnrollment;
 use domain::enrollment::{CivilServantCategory, EndReason, EnrollmentStatus, Segment};
@@ -57,6 +58,20 @@ pub async fn events(conn: &mut PgConnection, participant: i64) -> Result<Vec<Sto
                     on r.participant_id = v.participant_id and r.event_id = v.id and r.state <> 'DECLINED'
                where v.participant_id = $1 order by v.id";
     Ok(sqlx::query_as(sql).bind(participant).fetch_all(conn).await?)
+}
+
+/// Returns when the newest detached event was recorded, if some of them can be of a locked person. Asked after [`events`] it holds
+/// until the transaction ends, because nothing is detached while somebody has read events.
+pub async fn detached_until(
+    conn: &mut PgConnection,
+    participant: i64,
+) -> Result<Option<DateTime<Utc>>, StoreError> {
+    let detached = DetachedEvents::read(&mut *conn).await?;
+    if detached.newest().is_none() {
+        return Ok(None);
+    }
+    let registered_at = sqlx::query_scalar("select registered_at from participant where id = $1");
+    Ok(detached.of_person(registered_at.bind(participant).fetch_one(conn).await?))
 }
 
 #[derive(FromRow)]
@@ -289,8 +304,10 @@ pub struct BatchEnrollment {
     pub number: i32,
     /// The person.
     pub participant_id: i64,
-    /// The event of the enrollment; `None` if it is retracted.
+    /// The event of the enrollment; `None` if it is retracted or detached.
     pub event_id: Option<i64>,
+    /// Whether the enrollment is in force.
+    pub is_enrolled: bool,
 }
 
 /// Returns the first rows of a batch after a number that enrolled somebody.
@@ -300,7 +317,7 @@ pub async fn enrollments_of_batch(
     after: i32,
     at_most: i64,
 ) -> Result<Vec<BatchEnrollment>, StoreError> {
-    let sql = "select r.number, r.participant_id, v.id as event_id
+    let sql = "select r.number, r.participant_id, v.id as event_id, e.id is not null as is_enrolled
                from (select number, participant_id from onboarding_row
                      where batch_id = $1 and number > $2 and outcome = 'ENROLLED' and participant_id is not null
                      order by number limit $3) r

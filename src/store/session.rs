@@ -20,8 +20,10 @@ use super::columns::{InOrder, read_all};
 use super::database_identity::DatabaseIdentity;
 use super::employer::EmployerCache;
 use super::error::StoreError;
-use super::pool::{Pool, PooledConnection};
+use super::participant::PersonRead;
+use super::pool::{Pool, PooledConnection, superseded_error};
 use super::seen::Seen;
+use super::shared_read::SharedReads;
 use domain::actor::Actor;
 
 /// How the connections of a pool are used.
@@ -46,12 +48,32 @@ pub struct Session {
     seen: Option<Arc<Seen>>,
     /// The employers that were read through any session of the database.
     employers: Arc<EmployerCache>,
+    /// People whom other requests read on the same connections.
+    people: Arc<SharedReads<PersonRead>>,
     /// The deadline of a statement on this side. The server's own timeout says nothing over a dead network.
     statement_deadline: Duration,
     /// Statements that were sent on these connections.
     statements: Arc<AtomicU64>,
     /// Whether a statement has failed, for a reader at a standby: then the request runs again at the primary.
     failed: Option<Arc<AtomicBool>>,
+}
+
+/// Why work was given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interrupted {
+    /// Its deadline passed.
+    Elapsed,
+    /// Another server has become the primary.
+    Superseded,
+}
+
+impl From<Interrupted> for StoreError {
+    fn from(interrupted: Interrupted) -> Self {
+        Self::Unavailable(match interrupted {
+            Interrupted::Elapsed => "the transaction took too long".into(),
+            Interrupted::Superseded => "another server has become the primary".into(),
+        })
+    }
 }
 
 impl fmt::Debug for Session {
@@ -68,14 +90,26 @@ impl Session {
         employers: Arc<EmployerCache>,
     ) -> Self {
         let statement_deadline = statement_timeout + Duration::from_secs(2);
-        let identity = Arc::new(DatabaseIdentity::registry());
-        let statements = Arc::default();
-        Self { pool, identity, seen: None, employers, statement_deadline, statements, failed: None }
+        Self {
+            pool,
+            identity: Arc::new(DatabaseIdentity::registry()),
+            seen: None,
+            employers,
+            people: Arc::default(),
+            statement_deadline,
+            statements: Arc::default(),
+            failed: None,
+        }
     }
 
     /// The employers in memory.
     pub fn employers(&self) -> &EmployerCache {
         &self.employers
+    }
+
+    /// The reads of people that requests on these connections share.
+    pub(super) fn people(&self) -> &SharedReads<PersonRead> {
+        &self.people
     }
 
     /// Makes a session of an actor who reads, on the same connections.
@@ -90,6 +124,17 @@ impl Session {
     /// Makes a session of an actor who reads at a standby. It remembers whether a statement has failed.
     pub(super) fn of_standby_reader(&self, actor: &Actor) -> Self {
         Self { failed: Some(Arc::default()), ..self.of_reader(actor) }
+    }
+
+    /// Makes a session of the registry itself on the same connections, for what callers are shown nothing of but sums. At a
+    /// standby the session of the reader learns of its failures, too.
+    pub fn as_registry(&self) -> Self {
+        Self { identity: Arc::new(DatabaseIdentity::registry()), seen: None, ..self.clone() }
+    }
+
+    /// Makes its pool take the permits of another session's pool.
+    pub(super) fn with_permits_of(self, other: &Session) -> Self {
+        Self { pool: self.pool.with_permits_of(&other.pool), ..self }
     }
 
     /// Returns whether a statement of a reader at a standby has failed.
@@ -142,7 +187,7 @@ impl Session {
 
     /// Begins a transaction if a connection is free now.
     pub async fn begin_if_free(&self) -> Result<Option<Transaction>, StoreError> {
-        match self.pool.try_acquire(&self.identity).await? {
+        match self.noting(self.pool.try_acquire(&self.identity).await)? {
             Some(connection) => self.begin_on(connection).await.map(Some),
             None => Ok(None),
         }
@@ -159,7 +204,7 @@ impl Session {
     }
 
     /// Notes for a reader at a standby that something has failed.
-    fn noting<T, E>(&self, result: Result<T, E>) -> Result<T, E> {
+    pub(super) fn noting<T, E>(&self, result: Result<T, E>) -> Result<T, E> {
         if let (Err(_), Some(failed)) = (&result, &self.failed) {
             failed.store(true, Ordering::Relaxed);
         }
@@ -214,10 +259,27 @@ impl Session {
         work: impl Future<Output = Result<T, sqlx::Error>>,
     ) -> Result<T, sqlx::Error> {
         self.statements.fetch_add(1, Ordering::Relaxed);
-        self.noting(match timeout(self.statement_deadline, work).await {
+        let result = match self.bounded(self.statement_deadline, work).await {
             Ok(result) => result,
-            Err(_) => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
-        })
+            Err(Interrupted::Elapsed) => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
+            Err(Interrupted::Superseded) => Err(superseded_error()),
+        };
+        self.noting(result)
+    }
+
+    /// Bounds work on its connections by a deadline, and by a failover: what runs at the former primary may wait for ever for
+    /// its standby.
+    pub async fn bounded<T>(
+        &self,
+        deadline: Duration,
+        work: impl Future<Output = T>,
+    ) -> Result<T, Interrupted> {
+        tokio::select! {
+            // The timeline of now is the one to compare with.
+            biased;
+            () = self.pool.superseded() => Err(Interrupted::Superseded),
+            done = timeout(deadline, work) => done.map_err(|_elapsed| Interrupted::Elapsed),
+        }
     }
 }
 

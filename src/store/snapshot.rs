@@ -1,17 +1,16 @@
 //! Snapshots: whole lists as they were at one moment, read in pieces under the database role of their caller.
 //!
-//! A snapshot is a read-only transaction with a cursor. It holds a connection of the pool for exports as long as it lives,
-//! and keeps the database from removing old versions of rows, so its reader should have a deadline.
+//! A snapshot is a read-only transaction with a cursor, at the primary or at a standby. It holds a connection of the pool for
+//! exports as long as it lives, and keeps the database from removing old versions of rows, so its reader should have a deadline.
+//! A standby ends a snapshot that keeps it from following the primary for too long.
 
 use std::fmt;
 
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, FromRow, Postgres, QueryBuilder};
 
-use super::Database;
 use super::error::StoreError;
 use super::session::{Session, Transaction};
-use domain::actor::Actor;
 
 /// The state of the database at one moment, for one actor. Dropped, it ends.
 pub struct Snapshot {
@@ -28,9 +27,8 @@ impl fmt::Debug for Snapshot {
 }
 
 impl Snapshot {
-    /// Takes a snapshot for an actor. Returns `None` if as many are open as may be.
-    pub async fn open(database: &Database, actor: &Actor) -> Result<Option<Self>, StoreError> {
-        let session = database.exports.of_reader(actor);
+    /// Takes a snapshot through a session for exports. Returns `None` if as many are open as may be.
+    pub async fn open(session: Session) -> Result<Option<Self>, StoreError> {
         let Some(mut transaction) = session.begin_if_free().await? else { return Ok(None) };
         // A reader may take minutes for what was read last; the deadline of the whole is its caller's.
         let begin = "set transaction isolation level repeatable read, read only;

@@ -52,6 +52,8 @@ impl Default for StandbySettings {
 pub struct Standby {
     name: String,
     session: Session,
+    /// For exports.
+    exports: Session,
     /// The current counters of the country as this server has them.
     country: Country,
     progress: watch::Sender<Progress>,
@@ -93,11 +95,12 @@ impl fmt::Debug for Standby {
 
 impl Standby {
     /// Makes a standby that is not read from before the first comparison.
-    pub(super) fn new(name: String, session: Session) -> Self {
+    pub(super) fn new(name: String, session: Session, exports: Session) -> Self {
         let progress = Progress { problem: Some("not asked yet".into()), ..Progress::default() };
         Self {
             name,
             session,
+            exports,
             country: Country::default(),
             progress: watch::Sender::new(progress),
             reads: AtomicU64::new(0),
@@ -108,6 +111,12 @@ impl Standby {
     pub fn reading(&self, actor: &Actor) -> Session {
         self.reads.fetch_add(1, Ordering::Relaxed);
         self.session.of_standby_reader(actor)
+    }
+
+    /// Makes the session of an actor's export here.
+    pub fn exporting(&self, actor: &Actor) -> Session {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        self.exports.of_standby_reader(actor)
     }
 
     /// The current counters of the country as this server has them.
@@ -278,7 +287,8 @@ impl Standbys {
     }
 
     pub(super) async fn close(&self) {
-        join_all(self.all.iter().map(|standby| standby.session.close())).await;
+        let sessions = self.all.iter().flat_map(|standby| [&standby.session, &standby.exports]);
+        join_all(sessions.map(Session::close)).await;
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {

@@ -47,33 +47,40 @@ fn the_fixed_queries_allocate_no_more_than_their_budgets() {
     let person = &first["participants"]["nodes"][0];
     let fields =
         "id cardNumber fullName employer { name province { name } } channel { name provinces { name } }";
+    let checked = Person::new("BR-A").with("validateOnly", json!(true));
     let mut wrong = Vec::new();
     for (what, query, variables, budgets) in [
-        ("nothing", "{ viewer { __typename } }".to_owned(), json!({}), [235, 77]),
+        ("nothing", "{ viewer { __typename } }".to_owned(), json!({}), [235, 50]),
         (
             "a person by card number",
             "query ($n: String!) { participant(by: {cardNumber: $n}) { id fullName status } }".to_owned(),
             json!({ "n": person["cardNumber"] }),
-            [335, 107],
+            [335, 82],
         ),
         (
             "a person with relations",
             format!("query ($id: ID!) {{ node(id: $id) {{ ... on Participant {{ {fields} }} }} }}"),
             json!({ "id": person["id"] }),
-            [455, 165],
+            [455, 140],
         ),
         (
             "a page of fifty",
             format!("query ($n: Int) {{ participants(first: $n) {{ nodes {{ {fields} }} }} }}"),
             json!({ "n": 50 }),
-            [2_350, 465],
+            [2_350, 425],
         ),
         (
             "the people of two employers and their counts",
             "query ($n: Int) { employers(first: 2) { nodes { id participants(first: $n) { totalCount nodes { id fullName } } } } }"
                 .to_owned(),
             json!({ "n": 25 }),
-            [1_290, 300],
+            [1_060, 255],
+        ),
+        (
+            "a form that is checked",
+            "mutation ($v: EnrollParticipantInput!) { enrollParticipant(input: $v) { errors { code } } }".to_owned(),
+            json!({ "v": checked.0 }),
+            [700, 150],
         ),
     ] {
         let body = json!({ "query": query, "variables": variables }).to_string();

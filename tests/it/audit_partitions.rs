@@ -2,9 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use domain::audit::Tampering;
-use participant_registry::store::audit::partition::{Detachment, add_ahead, detach_older};
+use participant_registry::store::audit::partition::{Detachment, detach_older};
 use participant_registry::store::audit::seal::{Verified, seal, verify};
 use participant_registry::store::keys::{KeyRing, Keys};
+use participant_registry::store::partition::add_audit;
 use participant_registry::store::rotation::rotate;
 
 use crate::support::{App, Person, json};
@@ -122,10 +123,10 @@ async fn a_detachment_outlives_an_exchange_of_the_key() {
 async fn partitions_are_made_ahead_of_the_entries_and_the_writer_reaches_them_by_the_trail_alone() {
     let app = App::new().await;
     app.enrolled(&Person::new(&app.channel("BR-PLG").await)).await;
-    assert_eq!(add_ahead(&app.database.control).await.unwrap(), 0);
+    assert_eq!(add_audit(&app.database.control).await.unwrap(), 0);
     app.owner("select setval('audit_entry_id_seq', 29999999)").await;
-    assert_eq!(add_ahead(&app.database.control).await.unwrap(), 2);
-    assert_eq!(add_ahead(&app.database.control).await.unwrap(), 0);
+    assert_eq!(add_audit(&app.database.control).await.unwrap(), 2);
+    assert_eq!(add_audit(&app.database.control).await.unwrap(), 0);
     read(&app).await;
     assert_eq!(
         app.count("select count(*) from audit_entry_3 where id = 30000000 or outcome = 'READ'").await,

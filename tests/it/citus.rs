@@ -5,6 +5,7 @@ use domain::actor::Role;
 use participant_registry::store::audit::seal::{seal, verify};
 use participant_registry::store::distribution::DISTRIBUTED;
 use participant_registry::store::migration::apply_migrations;
+use participant_registry::store::partition::add_events;
 use sqlx::ConnectOptions as _;
 
 use crate::distribution::Scene;
@@ -19,7 +20,7 @@ async fn the_tables_of_people_are_distributed_as_declared() {
                   join pg_class c on c.oid = d.logicalrelid
                   join pg_attribute a on a.attrelid = c.oid
                        and a.attname = column_to_column_name(d.logicalrelid, d.partkey)
-                  where d.partmethod = 'h' order by 1";
+                  where d.partmethod = 'h' and not c.relispartition order by 1";
     let layout: Vec<(String, String)> = sqlx::query_as(layout).fetch_all(&app.sql).await.unwrap();
     let mut declared = DISTRIBUTED.map(|(table, column)| (table.to_owned(), column.to_owned()));
     declared.sort();
@@ -40,6 +41,7 @@ async fn a_mutation_enrolls_8000_people_on_the_workers() {
     assert_eq!((recounted.people, recounted.different), (8_004, 0));
     seal(&app.database).await.unwrap().expect("entries to seal");
     assert!(verify(&app.database, None).await.unwrap().is_ok());
+    a_partition_of_events_is_detached_and_attached_again(&app).await;
 }
 
 async fn a_lookup_by_number_finds_its_person_within_the_scope(app: &App) {
@@ -71,4 +73,27 @@ async fn a_mutation_enrolls_8000(app: &App) {
         batch { counts { enrolled } } errors { message } } }";
     let answer = app.ask(onboard, json!({"v": input})).await;
     assert_eq!(answer["onboardCivilServants"]["batch"]["counts"]["enrolled"], 8_000, "{answer}");
+}
+
+async fn a_partition_of_events_is_detached_and_attached_again(app: &App) {
+    let local = "select count(*) from pg_inherits where inhparent = 'participant_event'::regclass
+                 and not exists (select from pg_dist_partition d where d.logicalrelid = inhrelid)";
+    let events = "select count(*) from participant_event";
+    app.fill_partition().await;
+    let before = app.count(events).await;
+    let id = app.enrolled(&Person::new("BR-TWO")).await;
+    // The role that writes makes the next one, on the workers too.
+    assert_eq!(add_events(&app.database.control).await.unwrap(), 1);
+    assert_eq!(app.count(local).await, 0);
+    let whole = app.count(events).await;
+    let detached = app.detach_events().await;
+    assert_eq!((detached[0].events, app.count(events).await), (before, whole - before));
+    let history =
+        "query ($id: ID!) { participant(by: {id: $id}) { eventsDetachedUntil events { totalCount } } }";
+    let history = app.ask(history, json!({"id": id})).await["participant"].take();
+    assert_eq!(history, json!({"eventsDetachedUntil": null, "events": {"totalCount": whole - before}}));
+    assert_eq!(app.recount().await.differences, []);
+    app.attach_events("participant_event_0").await.unwrap();
+    assert_eq!((app.count(events).await, app.count(local).await), (whole, 0));
+    assert_eq!(app.recount().await.different, 0);
 }

@@ -1,73 +1,18 @@
 //! Exports: what is in the files, for whom, and what is refused. The digest, the audit trail and the snapshot.
 
-use axum::body::Body;
-use axum::http::{HeaderMap, Request, StatusCode, header};
+use axum::http::header;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::actor::{Actor, Role};
 use graphql_front::cost::Cost;
-use http_body_util::BodyExt as _;
 use participant_registry::http::settings::Settings;
 use participant_registry::store::database::PoolSettings;
 use participant_registry::store::participant::{ParticipantFilter, ParticipantRow, push_all, push_count};
 use participant_registry::store::snapshot::Snapshot;
 use sha2::{Digest as _, Sha256};
-use tower::ServiceExt as _;
 
-use crate::support::{App, Person, TokenScope, Value, json};
-
-/// A file, or its refusal.
-struct Download {
-    status: StatusCode,
-    headers: HeaderMap,
-    bytes: Vec<u8>,
-}
-
-impl Download {
-    async fn of(app: &App, token: &str, path: &str, purpose: Option<&str>) -> Self {
-        let mut request = Request::get(path).header(header::AUTHORIZATION, format!("Bearer {token}"));
-        if let Some(purpose) = purpose {
-            request = request.header("x-purpose", purpose);
-        }
-        let request = request.body(Body::empty()).unwrap();
-        let response = app.router.clone().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let bytes = body.collect().await.unwrap().to_bytes().to_vec();
-        Self { status: parts.status, headers: parts.headers, bytes }
-    }
-
-    /// The rows below the header, after checking the last row against them.
-    #[track_caller]
-    fn rows(&self) -> Vec<Vec<String>> {
-        assert_eq!(self.status, 200, "{}", String::from_utf8_lossy(&self.bytes));
-        let text = std::str::from_utf8(&self.bytes).unwrap();
-        let (before, end) = text.trim_end().rsplit_once('\n').unwrap();
-        let digest = hex::encode(Sha256::digest(format!("{before}\n")));
-        let rows: Vec<Vec<String>> =
-            before.lines().skip(1).map(|line| line.split(',').map(str::to_owned).collect()).collect();
-        let expected = format!("#end,rows={},sha256={digest}", rows.len());
-        assert!(end.starts_with(&expected), "{end} is not {expected}");
-        rows
-    }
-
-    /// The cells of a column.
-    #[track_caller]
-    fn column(&self, name: &str) -> Vec<String> {
-        let text = String::from_utf8_lossy(&self.bytes);
-        let header = text.lines().next().unwrap().trim_start_matches('\u{feff}');
-        let at = header.split(',').position(|column| column == name).expect("a column");
-        self.rows().into_iter().map(|row| row[at].clone()).collect()
-    }
-
-    #[track_caller]
-    fn assert_refused(&self, status: u16, code: &str, words: &str) {
-        let body: Value = serde_json::from_slice(&self.bytes).unwrap();
-        let error = &body["errors"][0];
-        let found = (self.status.as_u16(), error["extensions"]["code"].as_str());
-        assert_eq!(found, (status, Some(code)), "{body}");
-        assert!(error["message"].as_str().unwrap().contains(words), "{body}");
-    }
-}
+use crate::support::download::Download;
+use crate::support::{App, Person, TokenScope, json};
 
 /// Two people of an employer, one of them with a wage, and one self-employed person in another province.
 async fn app_with_people() -> (App, String) {
@@ -339,7 +284,7 @@ async fn a_row_costs_a_point() {
 async fn a_snapshot_does_not_see_what_is_written_after_it() {
     let (app, _) = app_with_people().await;
     let (actor, filter) = (Actor::command_line(), ParticipantFilter::default());
-    let mut snapshot = Snapshot::open(&app.database, &actor).await.unwrap().expect("a connection");
+    let mut snapshot = Snapshot::open(app.database.exporting(&actor)).await.unwrap().expect("a connection");
     let count = snapshot.count(|sql| push_count(sql, &actor, &filter)).await.unwrap();
     snapshot.select("people", |sql| push_all(sql, &actor, &filter)).await.unwrap();
     app.enrolled(&Person::new("BR-PLG")).await;
@@ -354,7 +299,7 @@ async fn a_snapshot_does_not_see_what_is_written_after_it() {
     snapshot.close().await.unwrap();
     assert_eq!((count, rows, app.count("select count(*) from participant").await), (3, 3, 4));
     // The connection serves the next snapshot, which has other columns.
-    let mut snapshot = Snapshot::open(&app.database, &actor).await.unwrap().expect("a connection");
+    let mut snapshot = Snapshot::open(app.database.exporting(&actor)).await.unwrap().expect("a connection");
     let seven = |sql: &mut sqlx::QueryBuilder<sqlx::Postgres>| {
         sql.push("select 7");
     };

@@ -110,3 +110,38 @@ async fn a_former_primary_that_still_takes_writes_gets_none() {
     enroll(&app, &token, &channel, "after-the-split-0").await;
     assert_eq!(enrolled(successor).await, 7);
 }
+
+#[tokio::test]
+async fn a_commit_that_the_former_primary_acknowledges_late_is_not_acknowledged() {
+    let pair = Replicated::start().await;
+    let (former, successor) = (&pair.primary, &pair.standby);
+    let mut at_former = connect(former).await;
+    execute(&mut at_former, "alter database registry set synchronous_commit = on").await;
+    let app = open([former, successor]).await;
+    let (channel, token) = (app.channel("BR-PLG").await, app.administrator().await);
+    enroll(&app, &token, &channel, "before-the-split").await;
+    pair.caught_up(&app).await;
+    // A split between the two: the standby gets nothing more, so a commit waits for it.
+    execute(&mut connect(successor).await, "alter system set primary_conninfo = ''").await;
+    execute(&mut connect(successor).await, "select pg_reload_conf()").await;
+    execute(&mut at_former, "alter system set synchronous_standby_names = '*'").await;
+    execute(&mut at_former, "select pg_reload_conf()").await;
+    let person = Person::new(&channel).with("idempotencyKey", json!("during-the-split")).0;
+    let failover = async {
+        let waiting = "select exists (select from pg_stat_activity where wait_event = 'SyncRep')";
+        while !sqlx::query_scalar::<_, bool>(waiting).fetch_one(&mut at_former).await.unwrap() {
+            tokio::task::yield_now().await;
+        }
+        promote(successor).await;
+        app.database.hosts().survey().await;
+        // Somebody lets the former primary go on without its standby.
+        execute(&mut at_former, "alter system set synchronous_standby_names = ''").await;
+        execute(&mut at_former, "select pg_reload_conf()").await;
+    };
+    let (reply, ()) = tokio::join!(app.post(&token, ENROLL, json!({"v": person})), failover);
+    assert_eq!(reply.status, StatusCode::SERVICE_UNAVAILABLE, "{}", reply.body);
+    assert_eq!(reply.body["errors"][0]["extensions"]["retryable"], true, "{}", reply.body);
+    assert_eq!((enrolled(former).await, enrolled(successor).await), (2, 1));
+    enroll(&app, &token, &channel, "during-the-split").await;
+    assert_eq!((enrolled(former).await, enrolled(successor).await), (2, 2));
+}

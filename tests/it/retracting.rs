@@ -10,6 +10,7 @@ use crate::support::statements::sent;
 use crate::support::{App, Person, TokenScope, Value, json};
 
 mod batches;
+mod detached;
 mod random;
 
 /// Two months after the day on which most tests run.

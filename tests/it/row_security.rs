@@ -9,6 +9,7 @@ use participant_registry::store::audit::seal::{seal, verify};
 use participant_registry::store::database::PoolSettings;
 use participant_registry::store::keys::{KeyRing, Keys};
 use participant_registry::store::open_error::OpenError;
+use participant_registry::store::participant::ParticipantColumns;
 use participant_registry::store::rotation::rotate;
 use participant_registry::store::session::Session;
 use participant_registry::store::{Database, enrollment, event, onboarding, participant};
@@ -70,9 +71,12 @@ fn actor(role: Role, scope: Scope) -> Actor {
 /// Returns the ids that the registry's statements find in each table.
 async fn found(session: &Session, actor: &Actor, everybody: &[i64]) -> Vec<(&'static str, BTreeSet<i64>)> {
     let page = Page::parse(Some(100), None, None, None, Order::Id, Direction::Ascending).unwrap();
-    let people = participant::list(session, actor, &Default::default(), &page).await.unwrap();
+    let people = participant::list(session, actor, &Default::default(), &page, ParticipantColumns::all())
+        .await
+        .unwrap();
     let people = people.rows.into_iter().map(|row| row.id).collect();
-    let by_ids = participant::by_ids(session, actor, everybody).await.unwrap().into_keys().collect();
+    let by_ids = participant::by_ids(session, actor, everybody, ParticipantColumns::empty()).await.unwrap();
+    let by_ids = by_ids.into_keys().collect();
     let enrollments =
         enrollment::list_of(session, actor, everybody, &Default::default(), &page).await.unwrap();
     let enrollments = enrollments.into_values().flat_map(|slice| slice.rows).map(|row| row.id).collect();
@@ -248,6 +252,42 @@ async fn readers_cannot_write_and_writers_cannot_rewrite_history() {
     denied(writer, "update participant_event set recorded_by = 'x'").await;
     denied(writer, "alter table participant disable row level security").await;
     denied(writer, "update rule_setting set value = value").await;
+}
+
+#[tokio::test]
+async fn nobody_but_the_owner_reads_a_partition_by_its_name() {
+    let Scene { app, scopes } = scene().await;
+    app.fill_partition().await;
+    app.enrolled(&Person::new("BR-ONE")).await;
+    app.detach_events().await;
+    let mut sessions = vec![app.database.writer.clone()];
+    let everybody = [Role::Administrator, Role::Auditor].map(|role| actor(role, Scope::default()));
+    let scoped = scopes.into_iter().map(|(_, scope)| actor(Role::Officer, scope));
+    sessions.extend(everybody.into_iter().chain(scoped).map(|actor| app.database.reading(&actor)));
+    // The first one is detached, the second one has an event, the third one is empty.
+    for partition in ["participant_event_0", "participant_event_1", "participant_event_2"] {
+        let security = "select relrowsecurity from pg_class where oid = $1::regclass";
+        assert!(sqlx::query_scalar::<_, bool>(security).bind(partition).fetch_one(&app.sql).await.unwrap());
+        for session in &sessions {
+            let read = AssertSqlSafe(format!("select count(*) from {partition}"));
+            let error = sqlx::query(read).execute(session).await.expect_err(partition);
+            let code = error.as_database_error().and_then(|error| error.code().map(|code| code.into_owned()));
+            assert_eq!(code.as_deref(), Some("42501"), "{partition}");
+        }
+    }
+    // Nor if somebody granted it by mistake.
+    app.owner("grant select on participant_event_1 to registry_reader").await;
+    let reader = app.database.reading(&actor(Role::Administrator, Scope::default()));
+    let shown = async |table: &str| -> i64 {
+        let sql = AssertSqlSafe(format!("select count(*) from {table}"));
+        sqlx::query_scalar(sql).fetch_one(&reader).await.unwrap()
+    };
+    assert_eq!((shown("participant_event_1").await, shown("participant_event").await), (0, 1));
+    let detached = "insert into event_detachment (first_id, before_id, partition, events, recorded_until)
+                    values (1, 2, 'x', 1, now())";
+    let error =
+        sqlx::query(detached).execute(&app.database.writer).await.expect_err("only the owner detaches");
+    assert!(error.to_string().contains("permission denied"), "{error}");
 }
 
 #[tokio::test]

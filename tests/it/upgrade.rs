@@ -154,6 +154,53 @@ async fn a_database_of_the_last_release_is_updated_by_its_plain_owner() {
     assert_eq!(app.differing_counters().await, 0);
 }
 
+/// The last migration before the history of people got partitions.
+const ONE_TABLE: i64 = 56;
+
+#[tokio::test]
+async fn the_history_of_people_becomes_the_first_partition_without_a_copy() {
+    let former = registry().await;
+    let database = empty_database().await;
+    let mut owner = database.owner.connect().await.unwrap();
+    MIGRATIONS.run_to(ONE_TABLE, &mut owner).await.unwrap();
+    copy(&former, &mut owner).await;
+    let files = async |owner: &mut PgConnection, names: &str| -> Vec<i64> {
+        let sql = format!(
+            "select pg_relation_filenode(name)::bigint from unnest('{{{names}}}'::regclass[]) as n(name)"
+        );
+        sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(owner).await.unwrap()
+    };
+    let policies =
+        "select polname || ' of ' || array(select unnest(polroles)::regrole order by 1)::text || ' '
+                           || coalesce(pg_get_expr(polqual, polrelid), '')
+                    from pg_policy where polrelid = 'participant_event'::regclass
+                                      or pg_get_expr(polqual, polrelid) ~ 'participant_event' order by 1";
+    let rights = "select relacl::text from pg_class where oid = 'participant_event'::regclass";
+    let before: Vec<String> = sqlx::query_scalar(policies).fetch_all(&mut owner).await.unwrap();
+    let granted: String = sqlx::query_scalar(rights).fetch_one(&mut owner).await.unwrap();
+    let rows = number(&mut owner, "select count(*) from participant_event").await;
+    let stored = files(&mut owner, "participant_event, participant_event_pkey").await;
+    assert!(before.len() == 10 && rows > 14, "{before:?}");
+
+    apply_migrations(&mut owner).await.unwrap();
+
+    assert_eq!(number(&mut owner, "select count(*) from participant_event_0").await, rows);
+    assert_eq!(files(&mut owner, "participant_event_0, participant_event_0_pkey").await, stored);
+    let after: Vec<String> = sqlx::query_scalar(policies).fetch_all(&mut owner).await.unwrap();
+    assert_eq!(after, before);
+    assert_eq!(sqlx::query_scalar::<_, String>(rights).fetch_one(&mut owner).await.unwrap(), granted);
+    let keys = "select count(*) from pg_constraint where conrelid = 'participant_event'::regclass
+                and contype in ('p', 'f') and convalidated";
+    assert_eq!(number(&mut owner, keys).await, 2);
+    drop(owner);
+    let app = opened(database).await;
+    let everybody = "{ participants(first: 100) { nodes { id events { totalCount nodes { kind } } } } }";
+    assert_eq!(app.ask(everybody, json!({})).await, former.ask(everybody, json!({})).await);
+    assert_eq!(app.recount().await.differences, []);
+    app.enrolled(&Person::new("BR-PLG")).await;
+    assert!(app.count("select count(*) from participant_event_0").await > rows);
+}
+
 #[tokio::test]
 async fn a_superuser_is_not_needed_from_zero_either() {
     let database = empty_database().await;

@@ -1,9 +1,10 @@
 //! Taking back what was recorded in error: which events can be taken back, and what speaks against it.
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
+use super::calendar::jakarta;
 use super::event::EventKind;
 use super::history::{Event, Fact, History, Objection};
 use super::problem::{Problem, ProblemCode};
@@ -82,6 +83,19 @@ pub fn incomplete() -> Problem {
     not_retractable(
         "What is stored of this person's history is not enough to compute it without this event.",
         "Its events come from another system or an older version. Record the right state: end the enrollment, or enroll again.",
+    )
+}
+
+/// Returns the problem of a history whose older events the operator has detached. The newest of them was recorded at `until`.
+pub fn detached(until: DateTime<Utc>) -> Problem {
+    let day = until.with_timezone(&jakarta()).date_naive();
+    let message = format!(
+        "Events of this person that were recorded until {day} are kept outside the register, and without them the history \
+         cannot be computed."
+    );
+    not_retractable(
+        &message,
+        "Ask the operator to attach them again (registry events attach), or record the right state: end the enrollment, or enroll again.",
     )
 }
 

@@ -18,7 +18,7 @@ use super::{applying, authority, monthly, planning};
 use crate::actions::request::backoff;
 use crate::store::onboarding::lease::{self, Lease, LeasedBatch};
 use crate::store::onboarding::{staging, writing};
-use crate::store::{Database, StoreError};
+use crate::store::{Database, StoreError, partition};
 use domain::onboarding::{OnboardingState, Repeat};
 use domain::problem::Problem;
 
@@ -132,6 +132,12 @@ async fn run(step: &Arc<Step>, ahead: &mut WriteAhead, is_last: bool) -> Result<
                 tracing::debug!(code, attempt, "serialization conflict in a chunk; retrying");
                 ahead.drop_written();
                 tokio::time::sleep(backoff(attempt)).await;
+                attempt += 1;
+            }
+            // No server has made it ahead.
+            Err(StoreError::NoPartition) if attempt < ATTEMPTS => {
+                ahead.drop_written();
+                partition::add_ahead(&step.database.control).await?;
                 attempt += 1;
             }
             tried => return tried,

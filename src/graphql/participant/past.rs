@@ -101,9 +101,9 @@ pub(super) async fn find(
 ) -> Result<Option<Participant>, FieldError> {
     let caller = caller(ctx);
     caller.require(Right::ReadPeople)?;
-    let rules = &caller.reference.rules;
+    let reference = (&caller.reference.rules, &caller.reference.detached_events);
     let find = async |key: store::ParticipantKey<'_>| {
-        Ok(store::find_on(&caller.session, &caller.actor, key, as_of, rules).await?)
+        Ok(store::find_on(&caller.session, &caller.actor, key, as_of, reference).await?)
     };
     let found = match key::read(caller, &by)? {
         Key::Id(id) => find(store::ParticipantKey::Id(id)).await?,
@@ -115,6 +115,7 @@ pub(super) async fn find(
     match found {
         Some(Visible::Registered(person)) => Ok(Some(Participant::on(as_of, *person))),
         Some(Visible::NotYet) | None => Ok(None),
+        Some(Visible::Detached(until)) => Err(FieldError::EventsDetached(until)),
         Some(Visible::Unexplained(incomplete)) => {
             let message = format!("What was known on this day cannot be told: {incomplete}.");
             Err(FieldError::Argument { path: "knownOn", message })

@@ -21,6 +21,7 @@ use crate::graphql::context::RequestContext;
 use crate::graphql::export::Dataset;
 use crate::graphql::{self, Registry};
 use crate::http::onboarding::FileRequest;
+use crate::http::position::AtStandby;
 use crate::store::audit::About;
 
 static SCHEMA: LazyLock<Registry> = LazyLock::new(graphql::schema);
@@ -39,18 +40,18 @@ fragment counts on ParticipantCounts { total registered active inactive ended }"
 pub(super) async fn export(
     service: &Arc<Service>,
     context: &FileRequest,
-    caller: Caller,
+    (caller, at): (Caller, Option<AtStandby>),
     filter: Value,
     format: Format,
 ) -> Result<Response, Refused> {
-    let about = About {
-        operation: "export".to_owned(),
-        purpose: caller.purpose.clone(),
-        request_id: context.id.uuid(),
-    };
     let filter = filter.into_json().unwrap_or_default();
-    let request = Request::new(QUERY).variables(Variables::from_json(json!({ "filter": filter })));
-    let answer = SCHEMA.execute(request.data(RequestContext::new(caller, about))).await;
+    let answer = match at {
+        Some(at) => match read_at(&at, context, &caller, &filter).await {
+            Some(answer) => answer,
+            None => read(context, caller, &filter).await,
+        },
+        None => read(context, caller, &filter).await,
+    };
     if let Some(error) = answer.errors.first() {
         return Err(refuse(context, error));
     }
@@ -77,6 +78,38 @@ pub(super) async fn export(
     response.headers_mut().insert(ROWS, count.into());
     name_file(&mut response, Dataset::Coverage, format);
     Ok(response)
+}
+
+/// Asks as the caller.
+async fn read(context: &FileRequest, caller: Caller, filter: &Json) -> async_graphql::Response {
+    let about = About {
+        operation: "export".to_owned(),
+        purpose: caller.purpose.clone(),
+        request_id: context.id.uuid(),
+    };
+    let request = Request::new(QUERY).variables(Variables::from_json(json!({ "filter": filter })));
+    SCHEMA.execute(request.data(RequestContext::new(caller, about))).await
+}
+
+/// Asks at a standby. `None`: it failed.
+async fn read_at(
+    at: &AtStandby,
+    context: &FileRequest,
+    caller: &Caller,
+    filter: &Json,
+) -> Option<async_graphql::Response> {
+    let caller = caller.clone().at(&at.standby);
+    let session = caller.session.clone();
+    let answer = tokio::select! {
+        answer = read(context, caller, filter) => answer,
+        () = at.standby.is_lost() => return None,
+    };
+    if session.has_failed() {
+        at.standby.suspect();
+        return None;
+    }
+    at.answered();
+    Some(answer)
 }
 
 /// Refuses as the field does.

@@ -139,22 +139,22 @@ fn participant_cells<'a>(caller: &Caller, row: &'a ParticipantRow) -> Result<[Ce
         let number = sealed.map(|sealed| caller.database.keys.open(kind, sealed)).transpose()?;
         Ok::<_, WriteError>(optional(number.map(|number| caller.visible_number(number))))
     };
-    let birth_date = Some(row.birth_date).filter(|_| caller.reads_personal_data());
+    let birth_date = Some(*row.birth_date.get()).filter(|_| caller.reads_personal_data());
     Ok([
         id(NodeId::Participant(row.id)),
         card_number(row.id),
-        open(NumberKind::NationalId, row.national_id.as_deref())?,
-        row.full_name.as_str().into(),
+        open(NumberKind::NationalId, row.national_id.get().as_deref())?,
+        row.full_name.get().as_str().into(),
         day(birth_date),
-        Cell::Number(row.birth_date.year().into()),
-        <&str>::from(row.sex).into(),
-        <&str>::from(row.status).into(),
-        province(caller, row.province_id),
-        channel(caller, row.channel_id),
-        optional(row.employer_id.map(|id| NodeId::Employer(id).encode().0)),
-        optional(row.association_id.map(|id| NodeId::Association(id).encode().0)),
-        moment(row.registered_at),
-        open(NumberKind::Passport, row.passport_number.as_deref())?,
+        Cell::Number(row.birth_date.get().year().into()),
+        <&str>::from(*row.sex.get()).into(),
+        <&str>::from(*row.status.get()).into(),
+        province(caller, *row.province_id.get()),
+        channel(caller, *row.channel_id.get()),
+        optional(row.employer_id.get().map(|id| NodeId::Employer(id).encode().0)),
+        optional(row.association_id.get().map(|id| NodeId::Association(id).encode().0)),
+        moment(*row.registered_at.get()),
+        open(NumberKind::Passport, row.passport_number.get().as_deref())?,
     ])
 }
 

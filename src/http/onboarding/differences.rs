@@ -23,6 +23,7 @@ use crate::http::language;
 use crate::store::audit::{About, Trail};
 use crate::store::onboarding::monthly::{self, DifferenceRecord};
 use crate::store::onboarding::{self, BatchRow, staging};
+use crate::store::participant::ParticipantColumns;
 use crate::store::session::Session;
 use crate::store::{Database, StoreError, participant};
 use domain::access::Purpose;
@@ -314,13 +315,14 @@ impl Differences {
             let Some(slice) = slices.remove(&self.batch.id) else { return Ok(sheet) };
             let ids: Vec<i64> = slice.rows.iter().map(|absent| absent.participant_id).collect();
             let Some(&last) = ids.last() else { return Ok(sheet) };
-            let people = participant::by_ids(&self.session, &self.actor, &ids).await?;
+            let people =
+                participant::by_ids(&self.session, &self.actor, &ids, ParticipantColumns::NAME).await?;
             let write = move || {
                 for person in ids.iter().filter_map(|id| people.get(id)) {
                     let mut cells = vec![Cell::Empty; COLUMNS.len()];
                     cells[2] = <&str>::from(ListChange::Absent).into();
                     cells[3] = NodeId::Participant(person.id).encode().to_string().into();
-                    cells[5] = person.full_name.clone().into();
+                    cells[5] = person.full_name.get().clone().into();
                     sheet.write(&cells)?;
                 }
                 Ok(sheet)

@@ -12,13 +12,9 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use super::chain::lock_until_end;
 use crate::store::error::StoreError;
 use crate::store::keys::{Keys, evidence_key_id, verify_evidence};
+use crate::store::partition::{self, Partition};
 use crate::store::session::Session;
 use domain::audit::Hash;
-
-/// Makes the partitions of the entries to come, if there are too few. Returns how many it made.
-pub async fn add_ahead(session: &Session) -> Result<i32, StoreError> {
-    Ok(sqlx::query_scalar("select add_audit_partitions()").fetch_one(session).await?)
-}
 
 /// A partition that was detached.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
@@ -98,14 +94,6 @@ pub async fn sign_again(conn: &mut PgConnection, old: &Keys, new: &Keys) -> Resu
     Ok(())
 }
 
-/// A partition of the catalogue.
-#[derive(sqlx::FromRow)]
-struct Partition {
-    name: String,
-    first_id: i64,
-    before_id: i64,
-}
-
 /// Detaches the oldest partitions, as long as all entries of one are older than a moment, sealed and indexed. Returns them with
 /// the names of their tables. The connection belongs to the owner of the tables.
 pub async fn detach_older(
@@ -118,7 +106,7 @@ pub async fn detach_older(
     // No seal is made meanwhile, and requests do not wait for long.
     lock_until_end(&mut transaction).await?;
     sqlx::query("set local lock_timeout = '2s'").execute(&mut *transaction).await?;
-    for partition in full_partitions(&mut transaction).await? {
+    for partition in partition::full(&mut transaction, "audit_entry", "audit_entry_id_seq").await? {
         let Partition { name, first_id, before_id } = partition;
         let whole = format!(
             "select count(*), clock_timestamp() from {name} having max(at) < $1 and bool_and((transaction, id) <= (
@@ -135,17 +123,4 @@ pub async fn detach_older(
     }
     transaction.commit().await?;
     Ok(detached)
-}
-
-/// Returns the partitions that take no more entries, oldest first.
-async fn full_partitions(conn: &mut PgConnection) -> Result<Vec<Partition>, StoreError> {
-    let sql = "select name, first_id, before_id from (
-                   select c.oid::regclass::text as name,
-                          coalesce(substring(b.bound from 'FROM \\(''?([0-9]+)')::bigint, 0) as first_id,
-                          substring(b.bound from 'TO \\(''?([0-9]+)')::bigint as before_id
-                   from pg_inherits i join pg_class c on c.oid = i.inhrelid
-                   cross join lateral (select pg_get_expr(c.relpartbound, c.oid) as bound) b
-                   where i.inhparent = 'audit_entry'::regclass) p
-               where before_id <= (select last_value from audit_entry_id_seq) order by before_id";
-    Ok(sqlx::query_as(sql).fetch_all(conn).await?)
 }

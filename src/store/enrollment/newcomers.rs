@@ -139,9 +139,12 @@ impl Group for Wholes {
         match statement.fetch_all(&self.session).await.map_err(of_statement) {
             Ok(arrivals) => arrivals.iter().map(|arrival| Ok(arrival.written())).collect(),
             // Somebody was faster with one of them, or one of them cannot be written: each finds out by itself.
-            Err(StoreError::GivenUp | StoreError::Constraint(_) | StoreError::Fault(_)) => {
-                vec![Ok(None); wholes.len()]
-            }
+            Err(
+                StoreError::GivenUp
+                | StoreError::NoPartition
+                | StoreError::Constraint(_)
+                | StoreError::Fault(_),
+            ) => vec![Ok(None); wholes.len()],
             Err(error) => vec![Err(error); wholes.len()],
         }
     }

@@ -8,15 +8,17 @@ use sqlx::types::Json;
 use sqlx::{FromRow, QueryBuilder};
 
 use super::statement::{own, push_columns, push_scope};
-use super::{ParticipantKey, ParticipantRow};
+use super::{ParticipantColumns, ParticipantKey, ParticipantRow};
 use crate::store::enrollment::{self, EnrollmentRow};
 use crate::store::error::StoreError;
+use crate::store::event::partition::DetachedEvents;
 use crate::store::event::{self, StoredEvent};
 use crate::store::session::Session;
 use domain::actor::Actor;
 use domain::correction::CorrectedField;
 use domain::count::{Counted, HeldEnrollment};
 use domain::history::Incomplete;
+use domain::participant::Sex;
 use domain::past::{DetailedEvent, Knowledge, PersonOn};
 use domain::residence::Residence;
 use domain::rule::Rulebook;
@@ -60,6 +62,8 @@ pub enum Visible {
     NotYet,
     /// The events do not tell what was known on the day.
     Unexplained(Incomplete),
+    /// Events of the person may be among those that are detached. The newest of them was recorded at this moment.
+    Detached(DateTime<Utc>),
 }
 
 #[derive(FromRow)]
@@ -103,10 +107,10 @@ pub async fn find_on(
     actor: &Actor,
     key: ParticipantKey<'_>,
     as_of: AsOf,
-    rules: &Rulebook,
+    (rules, detached): (&Rulebook, &DetachedEvents),
 ) -> Result<Option<Visible>, StoreError> {
     let mut sql = QueryBuilder::new("select ");
-    push_columns(&mut sql, actor);
+    push_columns(&mut sql, actor, ParticipantColumns::all());
     sql.push(", p.deceased_on, p.former_provinces, p.moved_on, ");
     enrollment::push_all_of_person(&mut sql, actor);
     sql.push(" as enrollments, ");
@@ -119,10 +123,16 @@ pub async fn find_on(
     push_scope(&mut sql, actor);
     let stored: Option<StoredPerson> = sql.build_query_as().fetch_optional(session).await?;
     session.shows(stored.iter().map(|stored| stored.row.id));
-    Ok(stored.map(|stored| match stored.on(actor, as_of, rules) {
-        Ok(Some(person)) => Visible::Registered(Box::new(person)),
-        Ok(None) => Visible::NotYet,
-        Err(incomplete) => Visible::Unexplained(incomplete),
+    Ok(stored.map(|stored| {
+        // What was known follows from all events of the person.
+        if let (Some(_), Some(until)) = (as_of.known, detached.of_person(*stored.row.registered_at.get())) {
+            return Visible::Detached(until);
+        }
+        match stored.on(actor, as_of, rules) {
+            Ok(Some(person)) => Visible::Registered(Box::new(person)),
+            Ok(None) => Visible::NotYet,
+            Err(incomplete) => Visible::Unexplained(incomplete),
+        }
     }))
 }
 
@@ -132,10 +142,11 @@ impl StoredPerson {
         let (Json(stored), Json(events)) = (enrollments, events);
         // Who sees a part of the enrollments learns of a death by their ends alone.
         let channels = &actor.scope.channels;
-        let sees_all = own(actor).is_none() && (channels.is_empty() || channels.contains(&row.channel_id));
+        let sees_all =
+            own(actor).is_none() && (channels.is_empty() || channels.contains(row.channel_id.get()));
         let mut deceased_on = deceased_on.filter(|_| sees_all);
         let mut residence =
-            Residence::from_columns(row.province_id, former_provinces.as_deref(), moved_on.as_deref());
+            Residence::from_columns(*row.province_id.get(), former_provinces.as_deref(), moved_on.as_deref());
         let mut held: BTreeMap<i64, HeldEnrollment> =
             stored.iter().map(|enrollment| (enrollment.row.id, enrollment.held())).collect();
         let detailed: Vec<DetailedEvent> = events.iter().map(DetailedEvent::from).collect();
@@ -146,11 +157,11 @@ impl StoredPerson {
             residence = knowledge.residence(&residence);
             uncorrect(&mut row, knowledge, &events);
         }
-        let channel = row.channel_id;
+        let channel = *row.channel_id.get();
         let counted = Counted { residence, channel, deceased_on, held: held.values().collect() };
         let Some(person) = PersonOn::of(&counted, &held, as_of.day, rules) else { return Ok(None) };
-        (row.status, row.province_id) = (person.status, person.province);
-        (row.employer_id, row.association_id) = (person.employer, person.association);
+        (row.status, row.province_id) = (person.status.into(), person.province.into());
+        (row.employer_id, row.association_id) = (person.employer.into(), person.association.into());
         let on = |StoredEnrollment { mut row, .. }: StoredEnrollment| {
             let on = person.enrollments.get(&row.id)?;
             (row.status, row.paid_through) = (on.status, on.paid_through);
@@ -170,16 +181,16 @@ impl StoredPerson {
 fn uncorrect(row: &mut ParticipantRow, knowledge: Knowledge<'_>, events: &[StoredEvent]) {
     let before = |field| knowledge.corrected_later(field).and_then(|(_, before)| before);
     if let Some(name) = before(CorrectedField::FullName) {
-        row.full_name = name.to_owned();
+        row.full_name = name.to_owned().into();
     }
-    if let Some(day) = before(CorrectedField::BirthDate).and_then(|day| day.parse().ok()) {
-        row.birth_date = day;
+    if let Some(day) = before(CorrectedField::BirthDate).and_then(|day| day.parse::<NaiveDate>().ok()) {
+        row.birth_date = day.into();
     }
-    if let Some(sex) = before(CorrectedField::Sex).and_then(|sex| sex.parse().ok()) {
-        row.sex = sex;
+    if let Some(sex) = before(CorrectedField::Sex).and_then(|sex| sex.parse::<Sex>().ok()) {
+        row.sex = sex.into();
     }
     if let Some((corrected, _)) = knowledge.corrected_later(CorrectedField::NationalId) {
-        row.national_id =
-            events.iter().find(|event| event.id == corrected.id).and_then(|event| event.number.clone());
+        let event = events.iter().find(|event| event.id == corrected.id);
+        row.national_id = event.and_then(|event| event.number.clone()).into();
     }
 }

@@ -2,6 +2,7 @@
 
 use sqlx::{Postgres, QueryBuilder};
 
+use super::ParticipantColumns;
 use super::filter::{ORDER, ParticipantFilter, PeopleOf};
 use crate::store::page::{push_any, push_words, words_query};
 use domain::actor::{Actor, Right};
@@ -14,39 +15,60 @@ pub(super) fn own(actor: &Actor) -> Option<(&'static str, i64)> {
     own.into_iter().find_map(|(column, id)| Some((column, id?)))
 }
 
-/// Appends the columns of [`super::ParticipantRow`], restricted to what the actor may see.
-pub(super) fn push_columns(sql: &mut QueryBuilder<Postgres>, actor: &Actor) {
-    sql.push("p.id, p.registered_at, p.channel_id, ");
+/// Appends the id of a person and the columns that are asked for, restricted to what the actor may see.
+pub(super) fn push_columns(sql: &mut QueryBuilder<Postgres>, actor: &Actor, columns: ParticipantColumns) {
+    sql.push("p.id");
+    let push = |sql: &mut QueryBuilder<Postgres>, group, text: &'static str| {
+        if columns.contains(group) {
+            sql.push(text);
+        }
+    };
+    push(sql, ParticipantColumns::DETAILS, ", p.registered_at");
+    push(sql, ParticipantColumns::PLACES, ", p.channel_id");
+    if columns.contains(ParticipantColumns::PAYERS) {
+        push_payers(sql, actor);
+    }
+    push(sql, ParticipantColumns::DETAILS, ", p.birth_date, p.sex");
+    if columns.contains(ParticipantColumns::STATUS) {
+        sql.push(", ");
+        push_status(sql, actor);
+        sql.push(" as status");
+    }
+    push(sql, ParticipantColumns::PLACES, ", p.province_id");
+    push(sql, ParticipantColumns::NAME, ", p.full_name");
+    push(sql, ParticipantColumns::NAME_KEY, ", p.name_key");
+    push(sql, ParticipantColumns::NUMBERS, ", p.national_id, p.passport_number");
+}
+
+/// Appends employer and association of the newest open enrollment that the actor sees.
+fn push_payers(sql: &mut QueryBuilder<Postgres>, actor: &Actor) {
     match own(actor) {
         None if actor.scope.channels.is_empty() => {
-            sql.push("p.employer_id, p.association_id, ");
+            sql.push(", p.employer_id, p.association_id");
         }
         None => {
             for column in ["employer_id", "association_id"] {
-                sql.push("case when p.channel_id = any(").push_bind(actor.scope.channels.clone());
+                sql.push(", case when p.channel_id = any(").push_bind(actor.scope.channels.clone());
                 sql.push(format!(
                     ") then p.{column} else (select s.{column} from enrollment s where s.participant_id = p.id"
                 ));
                 push_own(sql, actor, "s");
-                sql.push(format!(" and s.ends_on is null order by s.id desc limit 1) end as {column}, "));
+                sql.push(format!(" and s.ends_on is null order by s.id desc limit 1) end as {column}"));
             }
         }
         Some((own, id)) => {
             for column in ["employer_id", "association_id"] {
                 if column == own {
                     sql.push(format!(
-                        "(select s.{column} from enrollment s where s.participant_id = p.id and s.{column} = "
+                        ", (select s.{column} from enrollment s where s.participant_id = p.id and s.{column} = "
                     ));
-                    sql.push_bind(id).push(format!(" and s.ends_on is null limit 1) as {column}, "));
+                    sql.push_bind(id).push(format!(" and s.ends_on is null limit 1) as {column}"));
                 } else {
-                    sql.push(format!("null::bigint as {column}, "));
+                    sql.push(format!(", null::bigint as {column}"));
                 }
             }
         }
     }
-    sql.push("p.birth_date, p.sex, ");
-    push_status(sql, actor);
-    sql.push(" as status, p.province_id, p.full_name, p.name_key, p.national_id, p.passport_number");
 }
 
 /// Appends the best status of a person. For a partner or channel, it is the best of the enrollments that it sees.

@@ -9,21 +9,25 @@ use domain::enrollment::EnrollmentStatus;
 use domain::rule::Rulebook;
 
 /// The statements that count rows with another history than their events give. The event that was recorded last for a day
-/// decides.
+/// decides. What may have events that were recorded by `$1`, and are detached, is not compared.
 pub(super) const HISTORY_CHECKS: [(&str, &str); 2] = [(
     "enrollments with other wages than their events",
     "with recorded as (
          select participant_id, enrollment_id as id, array_agg(effective_on order by effective_on) as wages_from,
                 array_agg(wage order by effective_on) as wages
-         from (select distinct on (participant_id, enrollment_id, effective_on)
-                      participant_id, enrollment_id, effective_on, (details -> 'changes' -> 0 ->> 'after')::bigint as wage
-               from participant_event v where kind = 'WAGE_CHANGED'
+         from (select distinct on (v.participant_id, v.enrollment_id, v.effective_on)
+                      v.participant_id, v.enrollment_id, v.effective_on,
+                      (v.details -> 'changes' -> 0 ->> 'after')::bigint as wage
+               from participant_event v
+               left join enrollment e on e.participant_id = v.participant_id and e.id = v.enrollment_id
+               where v.kind = 'WAGE_CHANGED' and ($1::timestamptz is null or e.recorded_at > $1)
                      and not exists (select from event_retraction r where r.state = 'RETRACTED'
                                        and r.participant_id = v.participant_id and r.event_id = v.id)
-               order by participant_id, enrollment_id, effective_on, id desc) v
+               order by v.participant_id, v.enrollment_id, v.effective_on, v.id desc) v
          group by 1, 2
      ), changed as (
-         select participant_id, id, wages_from, wages from enrollment where wages_from is not null
+         select participant_id, id, wages_from, wages from enrollment
+         where wages_from is not null and ($1::timestamptz is null or recorded_at > $1)
      )
      select count(*) from changed c full join recorded r using (participant_id, id)
      where c.wages_from is distinct from r.wages_from or c.wages is distinct from r.wages",
@@ -39,14 +43,16 @@ pub(super) const HISTORY_CHECKS: [(&str, &str); 2] = [(
          from (select distinct on (v.participant_id, v.effective_on)
                       v.participant_id, v.effective_on, (v.details -> 'changes' -> 0 ->> 'after')::smallint as province
                from participant_event v left join corrected c on c.participant_id = v.participant_id
+               left join participant p on p.id = v.participant_id
                where v.kind = 'MOVED' and v.id > coalesce(c.id, 0)
+                     and ($1::timestamptz is null or p.registered_at > $1)
                      and not exists (select from event_retraction r where r.state = 'RETRACTED'
                                        and r.participant_id = v.participant_id and r.event_id = v.id)
                order by v.participant_id, v.effective_on, v.id desc) v
          group by 1
      ), moved as (
          select id, moved_on, former_provinces[2:] || province_id as provinces
-         from participant where moved_on is not null
+         from participant where moved_on is not null and ($1::timestamptz is null or registered_at > $1)
      )
      select count(*) from moved m full join recorded r using (id)
      where m.moved_on is distinct from r.moved_on or m.provinces is distinct from r.provinces",

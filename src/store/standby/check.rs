@@ -47,8 +47,9 @@ impl From<sqlx::Error> for Unusable {
 /// How long a standby may take to accept a connection at the start.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Checks that a server is a standby of the database with these facts.
-pub(in crate::store) async fn examine(options: &PgConnectOptions, facts: &Facts) -> Result<(), Unusable> {
+/// Checks that a server is a standby of the database with these facts. Returns whether it keeps the primary from removing rows
+/// that its queries still read (`hot_standby_feedback`).
+pub(in crate::store) async fn examine(options: &PgConnectOptions, facts: &Facts) -> Result<bool, Unusable> {
     let work = async {
         let mut connection = options.connect().await?;
         match sqlx::query("set role registry_writer").execute(&mut connection).await {
@@ -57,9 +58,11 @@ pub(in crate::store) async fn examine(options: &PgConnectOptions, facts: &Facts)
             Err(error) => return Err(error.into()),
         }
         let checked = read(&mut connection, facts).await?;
+        let feedback = sqlx::query_scalar("select current_setting('hot_standby_feedback') = 'on'");
+        let feedback = feedback.fetch_one(&mut connection).await?;
         // If closing fails, the server notices that the connection is gone.
         let _ = connection.close().await;
-        checked.map(drop).map_err(Unusable::Wrong)
+        checked.map(|_| feedback).map_err(Unusable::Wrong)
     };
     let silent = |_elapsed| Unusable::Unreachable(io::Error::from(io::ErrorKind::TimedOut).into());
     timeout(PATIENCE, work).await.unwrap_or_else(|elapsed| Err(silent(elapsed)))

@@ -5,7 +5,8 @@ fn standbys(count: usize) -> Standbys {
     let standby = |n| {
         let options = PgConnectOptions::new_without_pgpass();
         let pool = Pool::new(Access::ReadOnly, options.into(), String::new(), 1, Duration::ZERO);
-        Standby::new(format!("standby-{n}"), Session::of_registry(pool, Duration::ZERO, Arc::default()))
+        let session = Session::of_registry(pool, Duration::ZERO, Arc::default());
+        Standby::new(format!("standby-{n}"), session.clone(), session)
     };
     let all = (0..count).map(|n| Arc::new(standby(n))).collect();
     Standbys { all, max_lag: Duration::from_secs(10), ..Standbys::default() }

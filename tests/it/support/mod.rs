@@ -4,6 +4,7 @@ pub mod app;
 pub mod builders;
 pub mod citus;
 pub mod cluster;
+pub mod download;
 pub mod onboarding;
 pub mod pooler;
 pub mod program;
