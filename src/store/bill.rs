@@ -192,14 +192,17 @@ pub async fn paid_in(
     payer: PayerId,
     month: NaiveDate,
 ) -> Result<Vec<EnrollmentKey>, StoreError> {
+    let (column, of_payment) = (payer.column(), payer.column().replace("e.", "y."));
+    // Payments are read as a whole, because the workers of a cluster know none.
     let sql = format!(
-        "select e.participant_id, e.id from enrollment e
-         where {} = $1 and e.settled @> $2
-           and not exists (select from payment_member m join payment y on y.id = m.payment_id
-                           where m.participant_id = e.participant_id and m.enrollment_id = e.id and m.months @> $2
-                             and y.reversed_at is null)
-         order by 1, 2",
-        payer.column()
+        "with named as materialized (
+             select m.participant_id, m.enrollment_id from payment_member m join payment y on y.id = m.payment_id
+             where {of_payment} = $1 and m.months @> $2 and y.reversed_at is null
+         )
+         select e.participant_id, e.id from enrollment e
+         where {column} = $1 and e.settled @> $2
+           and not exists (select from named n where n.participant_id = e.participant_id and n.enrollment_id = e.id)
+         order by 1, 2"
     );
     let keys = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(payer.id).bind(month);
     Ok(keys.fetch_all(conn).await?)

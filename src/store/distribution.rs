@@ -25,8 +25,8 @@ const PEOPLE: &str = "participant";
 /// Row security of the distributed tables on a cluster.
 const POLICIES: &str = include_str!("distribution/policies.sql");
 
-/// The function that locks people, for a cluster.
-const LOCKING: &str = include_str!("distribution/locking.sql");
+/// The functions that differ on a cluster.
+const FUNCTIONS: &str = include_str!("distribution/functions.sql");
 
 /// Returns whether the people of this database are distributed.
 pub(super) async fn is_distributed(conn: &mut PgConnection) -> Result<bool, sqlx::Error> {
@@ -43,7 +43,7 @@ pub(super) async fn distribute(conn: &mut PgConnection) -> Result<bool, sqlx::Er
     }
     let tables = undistributed(conn).await?;
     if tables.is_empty() {
-        replace_locking(conn).await?;
+        replace_functions(conn).await?;
         return Ok(true);
     }
     tracing::info!(?tables, "the database has the extension citus: distributing tables over its workers");
@@ -69,7 +69,7 @@ pub(super) async fn distribute(conn: &mut PgConnection) -> Result<bool, sqlx::Er
     run(&mut transaction, references.iter().map(Reference::addition)).await?;
     transaction.commit().await?;
     // Citus creates no function in a transaction that has copied rows to several shards at once.
-    replace_locking(conn).await?;
+    replace_functions(conn).await?;
     // The rows of before are still on the disk of the coordinator.
     for table in tables {
         let discard = sqlx::query("select truncate_local_data_after_distributing_table($1::regclass)");
@@ -85,13 +85,13 @@ pub async fn narrow_policies(conn: &mut PgConnection) -> Result<(), sqlx::Error>
     Ok(())
 }
 
-/// Replaces the function that locks people, unless an earlier run has.
-async fn replace_locking(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+/// Replaces the functions that differ on a cluster, unless an earlier run has.
+async fn replace_functions(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
     let is_replaced = "select prolang = (select oid from pg_language where lanname = 'plpgsql')
                        from pg_proc where oid = 'registry_lock_people(bigint[])'::regprocedure";
     let is_replaced: bool = sqlx::query_scalar(is_replaced).fetch_one(&mut *conn).await?;
     if !is_replaced {
-        sqlx::raw_sql(LOCKING).execute(conn).await?;
+        sqlx::raw_sql(FUNCTIONS).execute(conn).await?;
     }
     Ok(())
 }

@@ -227,7 +227,7 @@ fn texts_of_sources() -> Vec<String> {
     texts
 }
 
-/// Returns what workers refuse in a text with SQL. `registry migrate` replaces what locks people (`distribution/locking.sql`).
+/// Returns what workers refuse in a text with SQL. `registry migrate` replaces what locks people (`distribution/functions.sql`).
 fn refused_by_workers(text: &str) -> Vec<String> {
     let mut refused = Vec::new();
     for (table, column) in DISTRIBUTED {
@@ -271,8 +271,11 @@ fn up_to_the_closing_bracket(text: &str) -> &str {
 fn statements_that_are_put_together_when_they_are_sent_have_nothing_that_workers_refuse() {
     let texts = texts_of_sources();
     assert!(texts.len() > 5_000, "{}", texts.len());
-    let refused: Vec<_> =
-        texts.iter().map(|text| (refused_by_workers(text), text)).filter(|(why, _)| !why.is_empty()).collect();
+    let refused: Vec<_> = texts
+        .iter()
+        .map(|text| (refused_by_workers(text), text))
+        .filter(|(why, _)| !why.is_empty())
+        .collect();
     assert!(refused.is_empty(), "{refused:?}");
 }
 
