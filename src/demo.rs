@@ -167,11 +167,11 @@ fn province_names(reference: &Reference) -> Result<Vec<String>, StoreError> {
 
 async fn refuse_unless_empty(conn: &mut PgConnection) -> Result<(), DemoError> {
     let occupied: Option<String> = sqlx::query_scalar(
-        "select case when exists (select from participant) then 'participant'
-                     when exists (select from identifier) then 'identifier'
-                     when exists (select from channel) then 'channel'
-                     when exists (select from employer) then 'employer'
-                     when exists (select from association) then 'association' end",
+        "select case when exists (select 1 from participant) then 'participant'
+                     when exists (select 1 from identifier) then 'identifier'
+                     when exists (select 1 from channel) then 'channel'
+                     when exists (select 1 from employer) then 'employer'
+                     when exists (select 1 from association) then 'association' end",
     )
     .fetch_one(conn)
     .await?;

@@ -29,7 +29,7 @@ const TOKEN_HOURS: i64 = 24;
 /// opens its page.
 pub async fn prepare(database: &Arc<Database>, participants: u64) -> anyhow::Result<()> {
     let (filled, is_demo): (bool, bool) = sqlx::query_as(
-        "select exists (select from employer) or exists (select from participant), is_demo from installation",
+        "select exists (select 1 from employer) or exists (select 1 from participant), is_demo from installation",
     )
     .fetch_one(&database.writer)
     .await?;

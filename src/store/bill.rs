@@ -72,7 +72,7 @@ struct InsuredRow {
 /// earlier month that is not recorded are kept whole. Nearly all enrollments have one run of paid months.
 const ALIKE: &str = "
     select g.segment, g.programmes, g.monthly_wage, g.wages_from, g.wages, g.starts_on, g.ends_on, g.deceased_on, g.paid,
-           array(select b from unnest(g.settled) r, unnest(array[lower(r), upper(r) - 1]) b order by b) as settled,
+           array(select unnest(array[lower(r), upper(r) - 1]) from unnest(g.settled) r) as settled,
            g.open_from, g.people
     from (
         select e.segment, e.programmes, e.monthly_wage, e.wages_from, e.wages,
@@ -192,14 +192,17 @@ pub async fn paid_in(
     payer: PayerId,
     month: NaiveDate,
 ) -> Result<Vec<EnrollmentKey>, StoreError> {
+    let (column, of_payment) = (payer.column(), payer.column().replace("e.", "y."));
+    // Payments are read as a whole, because the workers of a cluster know none.
     let sql = format!(
-        "select e.participant_id, e.id from enrollment e
-         where {} = $1 and e.settled @> $2
-           and not exists (select from payment_member m join payment y on y.id = m.payment_id
-                           where m.participant_id = e.participant_id and m.enrollment_id = e.id and m.months @> $2
-                             and y.reversed_at is null)
-         order by 1, 2",
-        payer.column()
+        "with named as materialized (
+             select m.participant_id, m.enrollment_id from payment_member m join payment y on y.id = m.payment_id
+             where {of_payment} = $1 and m.months @> $2 and y.reversed_at is null
+         )
+         select e.participant_id, e.id from enrollment e
+         where {column} = $1 and e.settled @> $2
+           and not exists (select from named n where n.participant_id = e.participant_id and n.enrollment_id = e.id)
+         order by 1, 2"
     );
     let keys = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(payer.id).bind(month);
     Ok(keys.fetch_all(conn).await?)
@@ -224,9 +227,9 @@ pub async fn mark_paid(
     let (people, ids): (Vec<i64>, Vec<i64>) = covered.iter().map(|(key, _)| *key).unzip();
     let months: Vec<String> = covered.iter().map(|(_, months)| months_literal(months)).collect();
     let sql = "update enrollment e
-               set settled = case when $4 then coalesce(e.settled, '{}') + u.months::datemultirange
-                                  else nullif(e.settled - u.months::datemultirange, '{}') end
-               from unnest($1::bigint[], $2::bigint[], $3::text[]) as u(participant_id, id, months)
+               set settled = case when $4 then coalesce(e.settled, '{}') + u.months
+                                  else nullif(e.settled - u.months, '{}') end
+               from unnest($1::bigint[], $2::bigint[], $3::text[]::datemultirange[]) as u(participant_id, id, months)
                where e.participant_id = u.participant_id and e.id = u.id";
     sqlx::query(sql).bind(people).bind(ids).bind(months).bind(is_paid).execute(conn).await?;
     Ok(())

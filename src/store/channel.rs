@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::PgConnection;
 
 use super::error::StoreError;
+use super::page::{of_parents, push_any};
 use super::session::Session;
 use domain::actor::Actor;
 use domain::calendar::Calendar;
@@ -107,28 +108,26 @@ pub async fn last_enrollments(
 ) -> Result<HashMap<i64, NaiveDate>, StoreError> {
     let scope = &actor.scope;
     let has_counters = !scope.provinces.is_empty() && scope.employer.is_none() && scope.association.is_none();
-    let brought_in = if has_counters { AND_BROUGHT_IN } else { "" };
-    let sql = format!(
-        "select c.id, l.registered_at
-         from unnest($1::bigint[]) as c(id)
-         cross join lateral (select p.registered_at from participant p
-                             where p.channel_id = c.id
-                               and (cardinality($2::smallint[]) = 0 or p.province_id = any($2))
-                             order by p.id desc limit 1) l
-         where (cardinality($3::bigint[]) = 0 or c.id = any($3)){brought_in}"
-    );
-    let rows: Vec<(i64, DateTime<Utc>)> = sqlx::query_as(AssertSqlSafe(sql))
-        .bind(ids)
-        .bind(&scope.provinces)
-        .bind(&scope.channels)
-        .fetch_all(session)
-        .await?;
+    let is_own = |id: &i64| scope.channels.is_empty() || scope.channels.contains(id);
+    let own: Vec<i64> = ids.iter().copied().filter(is_own).collect();
+    if own.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let mut sql = of_parents(session, "k.parent, q.registered_at", &own, |sql| {
+        sql.push("p.registered_at from participant p where p.channel_id = k.parent");
+        push_any(sql, "p.province_id", &scope.provinces);
+        if has_counters {
+            sql.push(" and (exists (select 1 from channel_figure f where f.channel_id = k.parent and f.persons > 0");
+            push_any(sql, "f.province_id", &scope.provinces);
+            sql.push(
+                ") or exists (select 1 from count_delta d \
+                 where d.channel_id = k.parent and d.standing is not null and d.persons > 0",
+            );
+            push_any(sql, "d.province_id", &scope.provinces);
+            sql.push("))");
+        }
+        sql.push(" order by p.id desc limit 1");
+    });
+    let rows: Vec<(i64, DateTime<Utc>)> = sql.build_query_as().fetch_all(session).await?;
     Ok(rows.into_iter().map(|(id, moment)| (id, calendar.day_of(moment))).collect())
 }
-
-/// The channel has people of these provinces, by the counters.
-const AND_BROUGHT_IN: &str = " and (
-    exists (select from channel_figure f
-            where f.channel_id = c.id and f.province_id = any($2) and f.persons > 0)
-    or exists (select from count_delta d
-               where d.channel_id = c.id and d.province_id = any($2) and d.standing is not null and d.persons > 0))";

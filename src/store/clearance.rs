@@ -115,34 +115,41 @@ pub async fn companies_on(
     Ok(companies)
 }
 
+/// Workers are read as a whole and joined afterwards, because the workers of a cluster know no employers.
 const COMPANIES: &str = "
-    select k.place, m.id, m.name, m.kind, h.headcount as declared_headcount, h.declared_on,
-           w.person, w.segment, w.counts_from, w.starts_on, w.ends_on, w.paid,
-           array(select b from unnest(w.settled) r, unnest(array[lower(r), upper(r) - 1]) b order by b) as settled,
-           w.people, w.last_left_on
-    from unnest($1::bytea[], $2::text[], $4::bigint[]) with ordinality as k(tax_number_index, business_number, id, place)
-    join lateral (
-        select id, name, kind from employer e
-        where (e.tax_number_index = k.tax_number_index or e.business_number = k.business_number or e.id = k.id)
-              and (e.closed_on is null or e.closed_on > $3)) m on true
-    left join lateral (
-        select headcount, declared_on from headcount_declaration
-        where employer_id = m.id
-        order by greatest(declared_on - $3, 0), declared_on desc nulls last, id desc limit 1) h on true
-    left join lateral (
-        select case when of_person > 1 then participant_id end as person, segment,
+    with company as materialized (
+        select k.place, e.id
+        from unnest($1::bytea[], $2::text[], $4::bigint[]) with ordinality
+             as k(tax_number_index, business_number, id, place)
+        join employer e on (e.tax_number_index = k.tax_number_index or e.business_number = k.business_number or e.id = k.id)
+             and (e.closed_on is null or e.closed_on > $3)
+    ), worker as materialized (
+        select employer_id, case when of_person > 1 then participant_id end as person, segment,
                case when by_month then date_trunc('month', starts_on)::date else counts_from end as counts_from,
                case when by_month then date_trunc('month', starts_on)::date else starts_on end as starts_on,
                case when by_month then date_trunc('month', ends_on - 1)::date + 1 else ends_on end as ends_on,
                paid, settled, count(*) as people, max(ends_on) filter (where has_left) as last_left_on
-        from (select participant_id, segment, counts_from, starts_on, ends_on, paid, settled, ends_on <= $3 as has_left,
-                     count(*) over (partition by participant_id) as of_person,
-                     ends_on <= $3 and count(*) over (partition by participant_id) = 1 as by_month
+        from (select employer_id, participant_id, segment, counts_from, starts_on, ends_on, paid, settled,
+                     ends_on <= $3 as has_left,
+                     count(*) over (partition by employer_id, participant_id) as of_person,
+                     ends_on <= $3 and count(*) over (partition by employer_id, participant_id) = 1 as by_month
               from enrollment
-              where employer_id = m.id and counts_from <= $3
+              where employer_id in (select id from company) and counts_from <= $3
                     and (ends_on is null or ends_on > $3 or ends_on > starts_on)) e
-        group by 1, 2, 3, 4, 5, 6, 7) w on true
-    order by k.place";
+        group by 1, 2, 3, 4, 5, 6, 7, 8
+    )
+    select c.place, m.id, m.name, m.kind, h.headcount as declared_headcount, h.declared_on,
+           w.person, w.segment, w.counts_from, w.starts_on, w.ends_on, w.paid,
+           array(select unnest(array[lower(r), upper(r) - 1]) from unnest(w.settled) r) as settled,
+           w.people, w.last_left_on
+    from company c
+    join employer m on m.id = c.id
+    left join lateral (
+        select headcount, declared_on from headcount_declaration
+        where employer_id = m.id
+        order by greatest(declared_on - $3, 0), declared_on desc nulls last, id desc limit 1) h on true
+    left join worker w on w.employer_id = c.id
+    order by c.place";
 
 /// Returns the company of some lines, which has at least one.
 fn found(lines: &[Line], day: NaiveDate, rules: &Rulebook) -> FoundCompany {

@@ -371,6 +371,9 @@ impl Timeouts {
         if is_distributed {
             // Row security on the workers compares rows with the scope that a transaction sets.
             settings.push(("citus.propagate_set_commands", "local".to_owned()));
+            // Citus opens further connections to a worker within ten milliseconds, and closes them after the statement.
+            // Opening one takes longer than reading a page of all shards on the one that is open.
+            settings.push(("citus.max_adaptive_executor_pool_size", "1".to_owned()));
         }
         let set = |(name, value)| format!("set_config('{name}', '{value}', false)");
         format!("select {}", settings.into_iter().map(set).collect::<Vec<_>>().join(", "))

@@ -25,6 +25,9 @@ const PEOPLE: &str = "participant";
 /// Row security of the distributed tables on a cluster.
 const POLICIES: &str = include_str!("distribution/policies.sql");
 
+/// The functions that differ on a cluster.
+const FUNCTIONS: &str = include_str!("distribution/functions.sql");
+
 /// Returns whether the people of this database are distributed.
 pub(super) async fn is_distributed(conn: &mut PgConnection) -> Result<bool, sqlx::Error> {
     Ok(has_extension(conn).await? && !undistributed(conn).await?.contains(&PEOPLE))
@@ -40,6 +43,7 @@ pub(super) async fn distribute(conn: &mut PgConnection) -> Result<bool, sqlx::Er
     }
     let tables = undistributed(conn).await?;
     if tables.is_empty() {
+        replace_functions(conn).await?;
         return Ok(true);
     }
     tracing::info!(?tables, "the database has the extension citus: distributing tables over its workers");
@@ -64,6 +68,8 @@ pub(super) async fn distribute(conn: &mut PgConnection) -> Result<bool, sqlx::Er
     }
     run(&mut transaction, references.iter().map(Reference::addition)).await?;
     transaction.commit().await?;
+    // Citus creates no function in a transaction that has copied rows to several shards at once.
+    replace_functions(conn).await?;
     // The rows of before are still on the disk of the coordinator.
     for table in tables {
         let discard = sqlx::query("select truncate_local_data_after_distributing_table($1::regclass)");
@@ -76,6 +82,17 @@ pub(super) async fn distribute(conn: &mut PgConnection) -> Result<bool, sqlx::Er
 /// Replaces the policies of the distributed tables by those that a worker can apply to one row.
 pub async fn narrow_policies(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::raw_sql(POLICIES).execute(conn).await?;
+    Ok(())
+}
+
+/// Replaces the functions that differ on a cluster, unless an earlier run has.
+async fn replace_functions(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let is_replaced = "select prolang = (select oid from pg_language where lanname = 'plpgsql')
+                       from pg_proc where oid = 'registry_lock_people(bigint[])'::regprocedure";
+    let is_replaced: bool = sqlx::query_scalar(is_replaced).fetch_one(&mut *conn).await?;
+    if !is_replaced {
+        sqlx::raw_sql(FUNCTIONS).execute(conn).await?;
+    }
     Ok(())
 }
 

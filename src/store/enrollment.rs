@@ -474,12 +474,14 @@ pub async fn update_timelines(conn: &mut PgConnection, rows: &[TimelineRow]) -> 
         return Ok(());
     }
     sqlx::query!(
-        "update enrollment e
-         set status = u.status::enrollment_status, paid = u.paid::date[], paid_through = u.paid_through,
-             lapses_on = u.lapses_on
-         from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::date[], $6::date[])
-              as u(participant_id, id, status, paid, paid_through, lapses_on)
-         where e.participant_id = u.participant_id and e.id = u.id",
+        "with u as materialized (
+             select participant_id, id, status, paid::date[] as paid, paid_through, lapses_on
+             from unnest($1::bigint[], $2::bigint[], $3::text[]::enrollment_status[], $4::text[], $5::date[], $6::date[])
+                  as u(participant_id, id, status, paid, paid_through, lapses_on)
+         )
+         update enrollment e
+         set status = u.status, paid = u.paid, paid_through = u.paid_through, lapses_on = u.lapses_on
+         from u where e.participant_id = u.participant_id and e.id = u.id",
         &column(rows, |row| row.key.0),
         &column(rows, |row| row.key.1),
         &column(rows, |row| <&str>::from(row.status)) as &[&str],

@@ -58,12 +58,12 @@ pub async fn lock_members(
     association: i64,
     named: Option<&[EnrollmentKey]>,
 ) -> Result<(), StoreError> {
-    let sql = "select p.id from participant p
-               where p.id in (select e.participant_id from enrollment e
-                              where e.association_id = $1 and ($2::bigint[] is null or e.participant_id = any($2)))
-               order by p.id for no key update";
-    let people: Option<Vec<i64>> = named.map(|named| named.iter().map(|key| key.0).collect());
-    sqlx::query(sql).bind(association).bind(people).execute(conn).await?;
+    let people = "select distinct e.participant_id from enrollment e
+                  where e.association_id = $1 and ($2::bigint[] is null or e.participant_id = any($2))";
+    let named: Option<Vec<i64>> = named.map(|named| named.iter().map(|key| key.0).collect());
+    let people: Vec<i64> =
+        sqlx::query_scalar(people).bind(association).bind(named).fetch_all(&mut *conn).await?;
+    sqlx::query("select id from registry_lock_people($1)").bind(people).execute(conn).await?;
     Ok(())
 }
 
@@ -75,7 +75,7 @@ pub async fn members(
 ) -> Result<Vec<(EnrollmentKey, Member)>, StoreError> {
     let sql = "select e.participant_id, e.id, e.segment, e.programmes, e.monthly_wage, e.wages_from, e.wages, e.starts_on,
                       e.ends_on, p.deceased_on, e.paid,
-                      array(select b from unnest(e.settled) r, unnest(array[lower(r), upper(r) - 1]) b order by b) as settled
+                      array(select unnest(array[lower(r), upper(r) - 1]) from unnest(e.settled) r) as settled
                from enrollment e join participant p on p.id = e.participant_id
                where e.association_id = $1
                  and ($2::bigint[] is null
@@ -109,7 +109,7 @@ pub async fn covered_by(
     payment: i64,
 ) -> Result<Vec<(EnrollmentKey, PaidMonths)>, StoreError> {
     let sql = "select m.participant_id, m.enrollment_id,
-                      array(select b from unnest(m.months) r, unnest(array[lower(r), upper(r) - 1]) b order by b)
+                      array(select unnest(array[lower(r), upper(r) - 1]) from unnest(m.months) r)
                from payment_member m where m.payment_id = $1 order by 1, 2";
     let rows: Vec<(i64, i64, Vec<NaiveDate>)> = sqlx::query_as(sql).bind(payment).fetch_all(conn).await?;
     let covered =

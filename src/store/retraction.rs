@@ -206,13 +206,16 @@ pub async fn rewrite_enrollments(
     if enrollments.is_empty() {
         return Ok(());
     }
-    let sql = "update enrollment e
-               set status = u.status, paid = u.paid::date[], paid_through = u.paid_through, lapses_on = u.lapses_on,
+    let sql = "with u as materialized (
+                   select participant_id, id, status, paid::date[] as paid, paid_through, lapses_on, ends_on, end_reason
+                   from unnest($1::bigint[], $2::bigint[], $3::enrollment_status[], $4::text[], $5::date[], $6::date[],
+                               $7::date[], $8::end_reason[])
+                        as u(participant_id, id, status, paid, paid_through, lapses_on, ends_on, end_reason)
+               )
+               update enrollment e
+               set status = u.status, paid = u.paid, paid_through = u.paid_through, lapses_on = u.lapses_on,
                    ends_on = u.ends_on, end_reason = u.end_reason
-               from unnest($1::bigint[], $2::bigint[], $3::enrollment_status[], $4::text[], $5::date[], $6::date[],
-                           $7::date[], $8::end_reason[])
-                    as u(participant_id, id, status, paid, paid_through, lapses_on, ends_on, end_reason)
-               where e.participant_id = u.participant_id and e.id = u.id";
+               from u where e.participant_id = u.participant_id and e.id = u.id";
     sqlx::query(sql)
         .bind(column(enrollments, |(key, _)| key.0))
         .bind(column(enrollments, |(key, _)| key.1))

@@ -96,11 +96,13 @@ pub async fn change_many(
     }
     let histories: Vec<(Vec<NaiveDate>, Vec<i64>)> = changes.iter().map(|c| c.history.columns()).collect();
     let sql = "
-        with change as (
-            select * from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::date[], $5::jsonb[], $6::text[], $7::text[])
+        with change as materialized (
+            select participant_id, enrollment_id, channel_id, effective_on, details, wages_from::date[] as wages_from,
+                   wages::bigint[] as wages
+            from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::date[], $5::jsonb[], $6::text[], $7::text[])
                 as u(participant_id, enrollment_id, channel_id, effective_on, details, wages_from, wages)
         ), changed as (
-            update enrollment e set wages_from = u.wages_from::date[], wages = u.wages::bigint[]
+            update enrollment e set wages_from = u.wages_from, wages = u.wages
             from change u where e.participant_id = u.participant_id and e.id = u.enrollment_id
         )
         insert into participant_event (participant_id, enrollment_id, channel_id, effective_on, kind, recorded_by, details)

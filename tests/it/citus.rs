@@ -1,47 +1,21 @@
-//! The registry on a Citus cluster. Run by hand and before a release, because no CI machine has one:
-//!
-//! ```sh
-//! CITUS_TEST_URL=postgres://registry_owner@127.0.0.1/registry cargo test --test it citus:: -- --ignored
-//! ```
-//!
-//! The address is that of an empty database on the coordinator, which has the extension, with the login that owns it.
-//! docs/scale-out.md says how workers are set up.
+//! What only a Citus cluster shows. With `CITUS_TEST_URL` the other tests run on the cluster too: CONTRIBUTING.md has the
+//! command, because no CI machine has a cluster.
 
 use domain::actor::Role;
-use participant_registry::store::Database;
 use participant_registry::store::audit::seal::{seal, verify};
-use participant_registry::store::database::PoolSettings;
 use participant_registry::store::distribution::DISTRIBUTED;
-use participant_registry::store::keys::Keys;
 use participant_registry::store::migration::apply_migrations;
 use participant_registry::store::partition::add_events;
 use sqlx::ConnectOptions as _;
-use sqlx::postgres::PgConnectOptions;
 
 use crate::distribution::Scene;
-use crate::support::app::TODAY;
-use crate::support::cluster::TestDatabase;
 use crate::support::statements::sent;
 use crate::support::{App, Person, TokenScope, json, row};
 
-/// Opens the registry on the cluster, which migrates and distributes its database.
-async fn on_cluster() -> App {
-    let url = std::env::var("CITUS_TEST_URL").expect("CITUS_TEST_URL is the address of a cluster");
-    let options: PgConnectOptions = url.parse().expect("CITUS_TEST_URL is an address");
-    let pools = PoolSettings { interactive: 4, bulk: 4, ..PoolSettings::default() };
-    let database = Database::open(options.clone(), Keys::derive(&[7; 32]), pools).await.unwrap();
-    // The name is of no database: this one is kept.
-    let database_of_test =
-        TestDatabase { options: options.clone(), owner: options, name: "of_no_test".into() };
-    App::with_database(database, TODAY, database_of_test)
-}
-
-/// All in one test, because the cluster has one database.
 #[tokio::test]
 #[ignore = "needs a Citus cluster: CITUS_TEST_URL, see CONTRIBUTING.md"]
-async fn a_cluster_answers_as_one_database_does() {
-    let app = on_cluster().await;
-    assert_eq!(app.count("select count(*) from participant").await, 0, "the database must be empty");
+async fn the_tables_of_people_are_distributed_as_declared() {
+    let app = App::new().await;
     let layout = "select c.relname::text, a.attname::text from pg_dist_partition d
                   join pg_class c on c.oid = d.logicalrelid
                   join pg_attribute a on a.attrelid = c.oid
@@ -52,13 +26,15 @@ async fn a_cluster_answers_as_one_database_does() {
     declared.sort();
     assert_eq!(layout, declared);
     // Another migration finds everything in place.
-    apply_migrations(&mut app.options().connect().await.unwrap()).await.unwrap();
+    apply_migrations(&mut app.owner_options().connect().await.unwrap()).await.unwrap();
+}
 
-    let (cluster, single) = (Scene::new(app).await, Scene::new(App::new().await).await);
-    assert_eq!(cluster.answers().await, single.answers().await);
-    let app = cluster.app;
+#[tokio::test]
+#[ignore = "needs a Citus cluster: CITUS_TEST_URL, see CONTRIBUTING.md"]
+async fn a_mutation_enrolls_8000_people_on_the_workers() {
+    let Scene { app, .. } = Scene::new(App::new().await).await;
     a_lookup_by_number_finds_its_person_within_the_scope(&app).await;
-    a_nested_query_takes_as_many_statements_as_on_one_node(&app, &single.app).await;
+    a_nested_query_takes_as_many_statements_as_on_one_node(&app).await;
     a_mutation_enrolls_8000(&app).await;
     app.fold().await;
     let recounted = app.recount().await;
@@ -81,11 +57,11 @@ async fn a_lookup_by_number_finds_its_person_within_the_scope(app: &App) {
     assert_eq!(app.ask_as(&outside, query, number).await["participant"], json!(null));
 }
 
-async fn a_nested_query_takes_as_many_statements_as_on_one_node(cluster: &App, single: &App) {
+async fn a_nested_query_takes_as_many_statements_as_on_one_node(app: &App) {
     let query = "{ participants(first: 3) { nodes { enrollments(first: 2) { nodes { status } } } } }";
-    let (_, of_cluster) = sent(cluster.ask(query, json!({}))).await;
-    let (_, of_single) = sent(single.ask(query, json!({}))).await;
-    assert_eq!(of_cluster.len(), of_single.len(), "{of_cluster:?}");
+    let (_, statements) = sent(app.ask(query, json!({}))).await;
+    // People, enrollments and the audit entry.
+    assert_eq!(statements.len(), 3, "{statements:?}");
 }
 
 async fn a_mutation_enrolls_8000(app: &App) {

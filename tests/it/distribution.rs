@@ -3,6 +3,7 @@
 //! `citus.rs` runs the same layout on a real cluster.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use domain::actor::Role;
 use participant_registry::store::distribution::{DISTRIBUTED, narrow_policies};
@@ -204,6 +205,96 @@ fn a_statement_without_its_distribution_column_is_found() {
         "enrollment",
         ("enrollment", "participant_id")
     ));
+}
+
+/// Returns the texts between quotation marks in the program's sources, with single blanks: recorded statements, and those that
+/// are put together when they are sent.
+fn texts_of_sources() -> Vec<String> {
+    let mut folders = vec![PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))];
+    let mut texts = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let source = std::fs::read_to_string(&path).unwrap();
+                let of_file = source.split('"').map(|text| text.replace("\\\n", " "));
+                texts.extend(of_file.map(|text| text.split_whitespace().collect::<Vec<_>>().join(" ")));
+            }
+        }
+    }
+    texts
+}
+
+/// Returns what workers refuse in a text with SQL. `registry migrate` replaces what locks people (`distribution/functions.sql`).
+fn refused_by_workers(text: &str) -> Vec<String> {
+    let mut refused = Vec::new();
+    for (table, column) in DISTRIBUTED {
+        let names = uses(text, table);
+        let locks = ["for no key update", "for update", "for share", "for key share"];
+        if !names.is_empty() && locks.iter().any(|lock| text.contains(lock)) {
+            refused.push(format!("locks rows of {table}"));
+        }
+        // The cast of a text depends on settings of the session, so it has to be done before rows are sent to workers.
+        let is_cast = |word: &str| word.trim_start_matches('(').starts_with("u.") && word.contains("::");
+        let update = format!("update {table} ");
+        if text.split(&update).skip(1).flat_map(|rest| rest.split(' ')).any(is_cast) {
+            refused.push(format!("casts a column in an update of {table}"));
+        }
+        let laterals = text.split("lateral (").skip(1).map(up_to_the_closing_bracket);
+        for lateral in laterals.filter(|lateral| lateral.contains(" limit ")) {
+            for name in uses(lateral, table) {
+                if !is_routed(lateral, name, (table, column)) {
+                    refused.push(format!("limits {table} in a lateral join"));
+                }
+            }
+        }
+    }
+    // Citus 13.2 loses the columns of a subquery for a join of two functions in an expression.
+    if text.contains("r, unnest(array[lower(r)") {
+        refused.push("joins functions in an expression".to_owned());
+    }
+    refused
+}
+
+fn up_to_the_closing_bracket(text: &str) -> &str {
+    let mut depth = 1;
+    let closes = |c: char| {
+        depth += i32::from(c == '(') - i32::from(c == ')');
+        depth == 0
+    };
+    text.split(closes).next().unwrap_or_default()
+}
+
+#[test]
+fn statements_that_are_put_together_when_they_are_sent_have_nothing_that_workers_refuse() {
+    let texts = texts_of_sources();
+    assert!(texts.len() > 5_000, "{}", texts.len());
+    let refused: Vec<_> = texts
+        .iter()
+        .map(|text| (refused_by_workers(text), text))
+        .filter(|(why, _)| !why.is_empty())
+        .collect();
+    assert!(refused.is_empty(), "{refused:?}");
+}
+
+#[test]
+fn what_workers_refuse_is_found() {
+    let lock = "select id from participant where id = any($1) order by id for no key update";
+    assert_eq!(refused_by_workers(lock), ["locks rows of participant"]);
+    assert_eq!(refused_by_workers("select id from employer where id = $1 for no key update"), [""; 0]);
+    let newest = "select l.id from unnest($1) as c(id) cross join lateral (select p.id from participant p \
+                  where p.channel_id = c.id order by (p.id) desc limit 1) l";
+    assert_eq!(refused_by_workers(newest), ["limits participant in a lateral join"]);
+    let of_person = newest.replace("p.channel_id = c.id", "p.id = c.id");
+    assert_eq!(refused_by_workers(&of_person), [""; 0]);
+    let status = "update enrollment e set status = u.status::enrollment_status \
+                  from unnest($1::bigint[], $2::text[]) as u(participant_id, status) \
+                  where e.participant_id = u.participant_id";
+    assert_eq!(refused_by_workers(status), ["casts a column in an update of enrollment"]);
+    let days = "array(select b from unnest(e.settled) r, unnest(array[lower(r), upper(r) - 1]) b order by b)";
+    assert_eq!(refused_by_workers(days), ["joins functions in an expression"]);
 }
 
 #[test]

@@ -27,8 +27,8 @@ pub async fn end_many(conn: &mut PgConnection, ends: &[EnrollmentEnd]) -> Result
     }
     sqlx::query!(
         "update enrollment e
-         set ends_on = u.ends_on, end_reason = u.reason::end_reason, status = 'ENDED', lapses_on = null
-         from unnest($1::bigint[], $2::bigint[], $3::date[], $4::text[])
+         set ends_on = u.ends_on, end_reason = u.reason, status = 'ENDED', lapses_on = null
+         from unnest($1::bigint[], $2::bigint[], $3::date[], $4::text[]::end_reason[])
               as u(participant_id, id, ends_on, reason)
          where e.participant_id = u.participant_id and e.id = u.id and e.ends_on is null",
         &column(ends, |end| end.participant_id),

@@ -63,10 +63,13 @@ pub async fn move_many(conn: &mut PgConnection, moved: &[(i64, Residence)]) -> R
     };
     let (former, moved_on): (Vec<Option<String>>, Vec<Option<String>>) =
         moved.iter().map(|(_, residence)| columns(residence)).unzip();
-    let sql = "update participant p set province_id = u.province_id, former_provinces = u.former::smallint[],
-                                        moved_on = u.moved_on::date[]
-               from unnest($1::bigint[], $2::smallint[], $3::text[], $4::text[]) as u(id, province_id, former, moved_on)
-               where p.id = u.id";
+    let sql = "with u as materialized (
+                   select id, province_id, former::smallint[] as former, moved_on::date[] as moved_on
+                   from unnest($1::bigint[], $2::smallint[], $3::text[], $4::text[]) as u(id, province_id, former, moved_on)
+               )
+               update participant p
+               set province_id = u.province_id, former_provinces = u.former, moved_on = u.moved_on
+               from u where p.id = u.id";
     let update = sqlx::query(sql).bind(column(moved, |&(id, _)| id));
     let update = update.bind(column(moved, |(_, residence)| residence.current()));
     update.bind(former).bind(moved_on).execute(conn).await?;

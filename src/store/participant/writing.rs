@@ -79,7 +79,7 @@ pub async fn lock(conn: &mut PgConnection, ids: &[i64]) -> Result<HashMap<i64, P
         return Ok(HashMap::new());
     }
     let people = "select id, birth_date, sex, name_key, deceased_on, province_id, former_provinces, moved_on, channel_id
-                  from participant where id = any($1) order by id for no key update";
+                  from registry_lock_people($1)";
     let people: Vec<LockedRow> = sqlx::query_as(people).bind(ids).fetch_all(&mut *conn).await?;
     let enrollments = sqlx::query!(
         r#"select participant_id, id, segment as "segment: Segment", status as "status: EnrollmentStatus", employer_id,
@@ -226,8 +226,8 @@ pub async fn summarize_many(conn: &mut PgConnection, changed: &[Summary]) -> Res
     }
     sqlx::query!(
         r#"update participant p
-           set employer_id = u.employer_id, association_id = u.association_id, status = u.status::participant_status
-           from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[])
+           set employer_id = u.employer_id, association_id = u.association_id, status = u.status
+           from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[]::participant_status[])
                 as u(id, employer_id, association_id, status)
            where p.id = u.id"#,
         &column(changed, |c| c.id),

@@ -186,6 +186,11 @@ impl App {
         self._database.options.clone()
     }
 
+    /// Returns the options to connect as the owner of the tables.
+    pub fn owner_options(&self) -> PgConnectOptions {
+        self._database.owner.clone()
+    }
+
     /// Returns the `DATABASE_URL`, for another process.
     pub fn database_url(&self) -> String {
         self.database_url_of(self._database.options.get_username())
@@ -199,12 +204,14 @@ impl App {
     /// Returns the `DATABASE_URL` of another login.
     pub fn database_url_of(&self, login: &str) -> String {
         let options = &self._database.options;
-        let socket = options.get_socket().expect("the cluster of the tests has a socket");
+        // A cluster of several servers has addresses; the private one has a socket.
+        let host = options
+            .get_socket()
+            .map_or_else(|| options.get_host().to_owned(), |socket| socket.display().to_string());
         format!(
-            "postgres://{login}@localhost:{}/{}?host={}",
+            "postgres://{login}@localhost:{}/{}?host={host}",
             options.get_port(),
             options.get_database().expect("a database"),
-            socket.display()
         )
     }
 

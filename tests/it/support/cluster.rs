@@ -9,7 +9,7 @@
 //! docs/operating.md, and the registry of a test uses a login that owns nothing.
 //!
 //! With `TEST_DATABASE_URL`, the tests use that server and the account of the address for everything. The account needs
-//! `CREATEDB` and `CREATEROLE`.
+//! `CREATEDB` and `CREATEROLE`. With `CITUS_TEST_URL`, they use a Citus cluster ([`citus`](super::citus)).
 //!
 //! Each `#[tokio::test]` has its own runtime. Therefore nothing that belongs to a runtime outlives a test: connections
 //! are opened where they are used, and the cluster and the locks belong to no runtime.
@@ -28,6 +28,8 @@ use participant_registry::store::migration::apply_migrations;
 use private_postgres::{Cluster, ClusterSettings, DATA_FOLDER, Durability};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
+
+use super::citus;
 
 /// The folder of test clusters: in the build folder, so that `cargo clean` removes it.
 pub const CLUSTERS: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/postgres");
@@ -84,22 +86,24 @@ async fn database_like(template: Option<&str>) -> TestDatabase {
 
     let server = SERVER.get_or_init(async || Server::start().await).await;
     let _turn = ONE_AT_A_TIME.lock().await;
-    let mut connection = connect(&server.options).await;
     let finished = std::mem::take(&mut *FINISHED.lock().unwrap());
-    for name in finished {
-        drop_database(&mut connection, &name).await;
-    }
     let name = format!("{}{}_{}", server.run, std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-    server.copy_template(&mut connection, template.unwrap_or(&server.template), &name).await;
-    connection.close().await.unwrap();
+    for node in &server.nodes {
+        let mut connection = connect(node).await;
+        for name in &finished {
+            drop_database(&mut connection, name).await;
+        }
+        server.copy_template(&mut connection, template.unwrap_or(&server.template), &name).await;
+        connection.close().await.unwrap();
+    }
     let owner = server.owner.clone().database(&name);
     TestDatabase { options: server.login.clone().database(&name), owner, name }
 }
 
 /// The PostgreSQL server of this process's tests.
 struct Server {
-    /// Options to connect as a superuser, to a database that no test uses.
-    options: PgConnectOptions,
+    /// Options to connect as a superuser, to a database that no test uses. After the first come the workers of a cluster.
+    nodes: Vec<PgConnectOptions>,
     /// Options to connect as the owner of the databases.
     owner: PgConnectOptions,
     /// Options to connect as the registry.
@@ -124,9 +128,26 @@ struct PrivateServer {
 
 impl Server {
     async fn start() -> Server {
-        match std::env::var("TEST_DATABASE_URL") {
-            Ok(url) => Server::shared(url.parse().expect("the address of a PostgreSQL")).await,
-            Err(_) => Server::private().await,
+        let variable = |name| std::env::var(name).ok();
+        match (variable("CITUS_TEST_URL"), variable("TEST_DATABASE_URL")) {
+            (Some(urls), _) => Server::of_citus(citus::nodes(&urls)).await,
+            (None, Some(url)) => Server::shared(url.parse().expect("the address of a PostgreSQL")).await,
+            (None, None) => Server::private().await,
+        }
+    }
+
+    /// Uses the servers of a Citus cluster, the coordinator first.
+    async fn of_citus(nodes: Vec<PgConnectOptions>) -> Server {
+        let template = format!("{PREFIX}template");
+        citus::make_template(&nodes, PREFIX, &template).await;
+        Server {
+            owner: nodes[0].clone().username(OWNER),
+            login: nodes[0].clone().username(LOGIN),
+            nodes,
+            template,
+            run: PREFIX.to_owned(),
+            strategy: "file_copy",
+            _ours: None,
         }
     }
 
@@ -142,7 +163,7 @@ impl Server {
         Server {
             owner: options.clone().username(OWNER),
             login: options.clone().username(LOGIN),
-            options,
+            nodes: vec![options],
             template: "registry".to_owned(),
             run: PREFIX.to_owned(),
             strategy: "file_copy",
@@ -160,8 +181,8 @@ impl Server {
         drop_leftovers(&mut connection, minute).await;
         connection.close().await.unwrap();
         let strategy = if no_fsync { "file_copy" } else { "wal_log" };
-        let (owner, login) = (options.clone(), options.clone());
-        Server { options, owner, login, template, run: format!("{PREFIX}{minute}_"), strategy, _ours: None }
+        let (owner, login, run) = (options.clone(), options.clone(), format!("{PREFIX}{minute}_"));
+        Server { nodes: vec![options], owner, login, template, run, strategy, _ours: None }
     }
 
     async fn copy_template(&self, connection: &mut PgConnection, template: &str, name: &str) {
@@ -277,7 +298,7 @@ pub fn create_login(name: &str) -> String {
 }
 
 /// Migrates the template. Closes all connections, because a template in use cannot be copied.
-async fn migrate(options: PgConnectOptions) {
+pub(super) async fn migrate(options: PgConnectOptions) {
     let mut connection = connect(&options).await;
     apply_migrations(&mut connection).await.unwrap();
     connection.close().await.unwrap();
@@ -380,15 +401,15 @@ fn build() -> String {
     format!("{:016x}", hasher.finish())
 }
 
-async fn connect(options: &PgConnectOptions) -> PgConnection {
+pub(super) async fn connect(options: &PgConnectOptions) -> PgConnection {
     options.clone().disable_statement_logging().connect().await.unwrap()
 }
 
-async fn drop_database(connection: &mut PgConnection, name: &str) {
+pub(super) async fn drop_database(connection: &mut PgConnection, name: &str) {
     execute(connection, format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await;
 }
 
-async fn execute(connection: &mut PgConnection, statement: String) {
+pub(super) async fn execute(connection: &mut PgConnection, statement: String) {
     sqlx::query(AssertSqlSafe(statement)).execute(connection).await.unwrap();
 }
 

@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod builders;
+pub mod citus;
 pub mod cluster;
 pub mod download;
 pub mod onboarding;

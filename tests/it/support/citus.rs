@@ -1,0 +1,85 @@
+//! Databases for tests on a Citus cluster: `CITUS_TEST_URL` has the addresses of its servers, separated by commas, the
+//! coordinator first. Each is that of a superuser, and of a database that no test uses.
+//!
+//! The template is set up as docs/scale-out.md says. The database of a test is a copy of it on each server: the copies know
+//! the servers and the tables that the template knows.
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+
+use super::cluster::{LOGIN, OWNER, connect, create_login, drop_database, execute, migrate};
+
+/// Returns how to connect to the servers.
+pub fn nodes(urls: &str) -> Vec<PgConnectOptions> {
+    urls.split(',').map(|url| url.parse().expect("the address of a server of a cluster")).collect()
+}
+
+/// Creates the template, and drops what earlier runs have left. One run at a time uses a cluster.
+pub async fn make_template(nodes: &[PgConnectOptions], prefix: &str, name: &str) {
+    for node in nodes {
+        let mut superuser = connect(node).await;
+        let leftovers = "select datname::text from pg_database where starts_with(datname, $1)";
+        let leftovers: Vec<String> =
+            sqlx::query_scalar(leftovers).bind(prefix).fetch_all(&mut superuser).await.unwrap();
+        for database in leftovers {
+            execute(&mut superuser, format!("alter database {database} is_template false")).await;
+            drop_database(&mut superuser, &database).await;
+        }
+        for statement in set_up(name) {
+            execute_unless_done(&mut superuser, statement).await;
+        }
+        superuser.close().await.unwrap();
+        let mut superuser = connect(&node.clone().database(name)).await;
+        execute(&mut superuser, "create extension citus".to_owned()).await;
+        superuser.close().await.unwrap();
+    }
+    let mut coordinator = connect(&nodes[0].clone().database(name)).await;
+    for (at, node) in nodes.iter().enumerate() {
+        let function = if at == 0 { "citus_set_coordinator_host" } else { "citus_add_node" };
+        let add = format!("select {function}('{}', {})", node.get_host(), node.get_port());
+        execute(&mut coordinator, add).await;
+    }
+    coordinator.close().await.unwrap();
+    migrate(nodes[0].clone().database(name).username(OWNER)).await;
+    for node in nodes {
+        let mut superuser = connect(node).await;
+        // The extension has a session of its own, and a database with sessions cannot be copied.
+        let close = "select pg_terminate_backend(pid, 10000) from pg_stat_activity where datname =";
+        execute(&mut superuser, format!("alter database {name} allow_connections false")).await;
+        execute(&mut superuser, format!("{close} '{name}'")).await;
+        superuser.close().await.unwrap();
+    }
+}
+
+/// Returns the statements for each server: those of the page about clusters for its roles and its database, and what tests
+/// need besides.
+fn set_up(database: &str) -> Vec<String> {
+    let page = include_str!("../../../docs/scale-out.md");
+    let of_citus = page.split_once("\n## Citus\n").expect("the page has the section").1;
+    let block = of_citus.split_once("```sql\n").expect("it has statements").1;
+    let statements = block.split_once("```").expect("they end").0;
+    let mut statements = statements
+        .replace("registry_owner", OWNER)
+        .replace("database registry ", &format!("database {database} "));
+    // Few shards, because each table of each test has them.
+    statements += &format!(
+        "alter database {database} set citus.shard_count = 4;
+         grant pg_read_all_stats, pg_signal_backend to {OWNER};
+         {}",
+        create_login(LOGIN)
+    );
+    statements.split(';').map(|statement| statement.trim().to_owned()).filter(|s| !s.is_empty()).collect()
+}
+
+/// Runs a statement. Roles belong to the server, so an earlier run has created them.
+async fn execute_unless_done(superuser: &mut PgConnection, statement: String) {
+    let result = sqlx::query(AssertSqlSafe(statement)).execute(superuser).await;
+    let is_done = |error: &sqlx::Error| {
+        error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "42710")
+    };
+    if let Err(error) = result
+        && !is_done(&error)
+    {
+        panic!("{error}");
+    }
+}
