@@ -12,7 +12,9 @@ use sqlx::PgConnection;
 use super::enrolling::EnrollOutcome;
 use super::{ActionError, Done};
 use crate::store::lookup_miss::{self, Spent};
-use crate::store::participant::{self, Lookup, ParticipantColumns, ParticipantKey, ParticipantRow};
+use crate::store::participant::{
+    self, Lookup, ParticipantColumns, ParticipantKey, ParticipantRow, SharedPeople,
+};
 use crate::store::session::Session;
 use crate::store::{Database, StoreError};
 use domain::actor::Actor;
@@ -44,12 +46,13 @@ fn misses_allowed(database: &Database, actor: &Actor) -> i64 {
 /// [`ActionError::QuotaSpent`]
 pub async fn look_up(
     database: &Database,
-    (session, actor): (&Session, &Arc<Actor>),
+    (people, session, actor): (&SharedPeople, &Session, &Arc<Actor>),
     key: ParticipantKey<'_>,
     columns: ParticipantColumns,
 ) -> Result<Option<ParticipantRow>, ActionError> {
     let allowed = misses_allowed(database, actor);
-    let Lookup { spent, row } = participant::look_up(session, actor, key, (columns, allowed)).await?;
+    let Lookup { spent, row } =
+        participant::look_up(people, (session, actor), key, (columns, allowed)).await?;
     if row.is_none() {
         require_left(database, actor, spent)?;
         missed(database, actor).await?;

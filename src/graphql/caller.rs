@@ -9,7 +9,7 @@ use super::error::FieldError;
 use crate::clock::Clock;
 use crate::store::Database;
 use crate::store::coverage::Country;
-use crate::store::participant::ParticipantColumns;
+use crate::store::participant::{ParticipantColumns, SharedPeople};
 use crate::store::reference::Reference;
 use crate::store::session::Session;
 use crate::store::standby::Standby;
@@ -74,6 +74,11 @@ impl Caller {
     /// Returns the current counters of the country as the server has them that this caller reads from.
     pub fn country(&self) -> &Country {
         self.standby.as_ref().map_or(&self.database.country, |standby| standby.country())
+    }
+
+    /// Returns the people whom requests read together at the server that this caller reads from.
+    pub fn people(&self) -> &SharedPeople {
+        self.standby.as_ref().map_or(&self.database.people, |standby| standby.people())
     }
 
     /// Returns the same caller with a purpose for reading personal data.

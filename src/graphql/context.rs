@@ -58,7 +58,8 @@ impl RequestContext {
     ) -> Result<Option<ParticipantRow>, FieldError> {
         let Caller { database, session, actor, participant_columns, .. } = &*self.caller;
         let _turn = self.lookups.lock().await;
-        Ok(quota::look_up(database, (session, actor), key, *participant_columns).await?)
+        Ok(quota::look_up(database, (self.caller.people(), session, actor), key, *participant_columns)
+            .await?)
     }
 
     /// Runs another lookup by number within the client's quota of misses.

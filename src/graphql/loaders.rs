@@ -216,7 +216,8 @@ impl Source for Participants {
         let Caller { session, actor, participant_columns, .. } = caller;
         match *ids {
             [id] => {
-                let found = participant::by_id(session, actor, id, *participant_columns).await?;
+                let found =
+                    participant::by_id(caller.people(), (session, actor), id, *participant_columns).await?;
                 Ok(found.into_iter().map(|row| (id, row)).collect())
             }
             _ => participant::by_ids(session, actor, ids, *participant_columns).await,

@@ -88,7 +88,9 @@ impl Participant {
             return Self::load(ctx, id).await;
         }
         let Caller { session, actor, participant_columns, .. } = caller(ctx);
-        Ok(store::by_id(session, actor, id, *participant_columns).await?.map(Self::new))
+        Ok(store::by_id(caller(ctx).people(), (session, actor), id, *participant_columns)
+            .await?
+            .map(Self::new))
     }
 }
 

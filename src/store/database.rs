@@ -20,6 +20,7 @@ use super::hosts::Hosts;
 use super::keys::{KeyRing, Keys};
 use super::migration::migrate;
 use super::open_error::OpenError;
+use super::participant::SharedPeople;
 use super::pool::{self, Access, Pool};
 use super::recount;
 use super::reference::{self, Reference};
@@ -102,6 +103,8 @@ pub struct Database {
     pub clients: ClientCache,
     /// The counters of the country, in memory.
     pub country: Country,
+    /// People whom requests read together at the primary.
+    pub people: SharedPeople,
     /// Coverage subscriptions.
     pub watched: Watched,
     reference: ArcSwap<Reference>,
@@ -180,6 +183,7 @@ impl Database {
             hosts,
             clients,
             country: Country::default(),
+            people: SharedPeople::default(),
             watched: Watched::default(),
             reference: ArcSwap::from_pointee(reference),
             refreshing: Default::default(),

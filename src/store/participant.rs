@@ -30,7 +30,7 @@ pub use correcting::{
 use filter::ORDER;
 pub use filter::{ParticipantFilter, PeopleOf};
 pub use past::{AsOf, KnownOn, PastPerson, Visible, find_on};
-pub(super) use shared::PersonRead;
+pub use shared::SharedPeople;
 use shared::{Found, fetch_lookups, lookups, rows_of};
 pub use statement::push_scope;
 use statement::{
@@ -167,25 +167,14 @@ pub async fn by_ids(
 
 /// Returns the participant of an id, if the actor may see it. Requests that come meanwhile share a statement.
 pub async fn by_id(
-    session: &Session,
-    actor: &Arc<Actor>,
+    people: &SharedPeople,
+    (session, actor): (&Session, &Arc<Actor>),
     id: i64,
     columns: ParticipantColumns,
 ) -> Result<Option<ParticipantRow>, StoreError> {
-    let Found { row, .. } = read_shared(session, actor, id, (columns, None)).await?;
+    let Found { row, .. } = people.read((session, actor), id, (columns, None)).await?;
     session.shows(row.iter().map(|row| row.id));
     Ok(row)
-}
-
-/// Reads a person together with those whom other requests read meanwhile.
-async fn read_shared(
-    session: &Session,
-    actor: &Arc<Actor>,
-    id: i64,
-    (columns, allowed): (ParticipantColumns, Option<i64>),
-) -> Result<Found, StoreError> {
-    let read = PersonRead { session: session.clone(), actor: Arc::clone(actor), columns, allowed };
-    session.noting(session.people().read(read, id).await)
 }
 
 /// Does the actor see the participant with this id?
@@ -213,15 +202,15 @@ impl InOrder for Lookup {
 /// Looks up the participant with a key, if the actor's client has fewer misses than are allowed. Requests that look up
 /// card numbers meanwhile share a statement.
 pub async fn look_up(
-    session: &Session,
-    actor: &Arc<Actor>,
+    people: &SharedPeople,
+    (session, actor): (&Session, &Arc<Actor>),
     key: ParticipantKey<'_>,
     (columns, allowed): (ParticipantColumns, i64),
 ) -> Result<Lookup, StoreError> {
     let missing = || StoreError::Fault("a lookup has no row".into());
     let found = match key {
         ParticipantKey::Id(id) => {
-            let Found { spent, row } = read_shared(session, actor, id, (columns, Some(allowed))).await?;
+            let Found { spent, row } = people.read((session, actor), id, (columns, Some(allowed))).await?;
             Lookup { spent: spent.ok_or_else(missing)?, row }
         }
         ParticipantKey::Number(..) => {

@@ -20,10 +20,8 @@ use super::columns::{InOrder, read_all};
 use super::database_identity::DatabaseIdentity;
 use super::employer::EmployerCache;
 use super::error::StoreError;
-use super::participant::PersonRead;
 use super::pool::{Pool, PooledConnection, superseded_error};
 use super::seen::Seen;
-use super::shared_read::SharedReads;
 use domain::actor::Actor;
 
 /// How the connections of a pool are used.
@@ -48,8 +46,6 @@ pub struct Session {
     seen: Option<Arc<Seen>>,
     /// The employers that were read through any session of the database.
     employers: Arc<EmployerCache>,
-    /// People whom other requests read on the same connections.
-    people: Arc<SharedReads<PersonRead>>,
     /// The deadline of a statement on this side. The server's own timeout says nothing over a dead network.
     statement_deadline: Duration,
     /// Statements that were sent on these connections.
@@ -95,7 +91,6 @@ impl Session {
             identity: Arc::new(DatabaseIdentity::registry()),
             seen: None,
             employers,
-            people: Arc::default(),
             statement_deadline,
             statements: Arc::default(),
             failed: None,
@@ -105,11 +100,6 @@ impl Session {
     /// The employers in memory.
     pub fn employers(&self) -> &EmployerCache {
         &self.employers
-    }
-
-    /// The reads of people that requests on these connections share.
-    pub(super) fn people(&self) -> &SharedReads<PersonRead> {
-        &self.people
     }
 
     /// Makes a session of an actor who reads, on the same connections.

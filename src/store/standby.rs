@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, timeout};
 
 use super::coverage::Country;
+use super::participant::SharedPeople;
 use super::position::Position;
 use super::session::Session;
 use domain::actor::Actor;
@@ -56,6 +57,8 @@ pub struct Standby {
     exports: Session,
     /// The current counters of the country as this server has them.
     country: Country,
+    /// People whom requests read together at this server.
+    people: SharedPeople,
     progress: watch::Sender<Progress>,
     reads: AtomicU64,
 }
@@ -102,6 +105,7 @@ impl Standby {
             session,
             exports,
             country: Country::default(),
+            people: SharedPeople::default(),
             progress: watch::Sender::new(progress),
             reads: AtomicU64::new(0),
         }
@@ -117,6 +121,11 @@ impl Standby {
     pub fn exporting(&self, actor: &Actor) -> Session {
         self.reads.fetch_add(1, Ordering::Relaxed);
         self.exports.of_standby_reader(actor)
+    }
+
+    /// People whom requests read together at this server.
+    pub fn people(&self) -> &SharedPeople {
+        &self.people
     }
 
     /// The current counters of the country as this server has them.

@@ -1,6 +1,7 @@
 //! Reading one person by id, together with those whom other requests read meanwhile.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
 use sqlx::QueryBuilder;
@@ -11,21 +12,43 @@ use crate::store::error::StoreError;
 use crate::store::lookup_miss::{Spent, push_spent};
 use crate::store::page::push_ids;
 use crate::store::session::Session;
-use crate::store::shared_read::Read;
+use crate::store::shared_read::{Read, SharedReads};
 use domain::actor::Actor;
+
+/// People whom requests read by id at one server of the database.
+#[derive(Default)]
+pub struct SharedPeople(SharedReads<PersonRead>);
+
+impl fmt::Debug for SharedPeople {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SharedPeople(..)")
+    }
+}
+
+impl SharedPeople {
+    /// Reads a person through a session at this server. `allowed` is for a lookup by number: how many of them may find nobody.
+    pub(super) async fn read(
+        &self,
+        (session, actor): (&Session, &Arc<Actor>),
+        id: i64,
+        (columns, allowed): (ParticipantColumns, Option<i64>),
+    ) -> Result<Found, StoreError> {
+        let read = PersonRead { session: session.clone(), actor: Arc::clone(actor), columns, allowed };
+        session.noting(self.0.read(read, id).await)
+    }
+}
 
 /// How a person is read.
 #[derive(Clone)]
-pub(in crate::store) struct PersonRead {
-    pub(super) session: Session,
-    pub(super) actor: Arc<Actor>,
-    pub(super) columns: ParticipantColumns,
-    /// For a lookup by number: how many of them may find nobody.
-    pub(super) allowed: Option<i64>,
+struct PersonRead {
+    session: Session,
+    actor: Arc<Actor>,
+    columns: ParticipantColumns,
+    allowed: Option<i64>,
 }
 
 /// What is read of a person.
-pub(in crate::store) struct Found {
+pub(super) struct Found {
     /// For a lookup by number: what the client has used of its quota.
     pub(super) spent: Option<Spent>,
     /// The person, if the actor may see it.
