@@ -23,6 +23,8 @@ pub struct RequestContext {
     pub loaders: Arc<Loaders>,
     /// Serializes lookups by number: otherwise one request could try hundreds before the first miss is counted.
     lookups: Mutex<()>,
+    /// Is one root field resolved at a time? Then it has nobody to wait for who could ask for something similar.
+    pub is_serial: bool,
     /// Records the people whom the request reads or writes.
     pub trail: Arc<Trail>,
 }
@@ -36,8 +38,14 @@ impl RequestContext {
             loaders: Arc::new(Loaders::new(&caller)),
             caller,
             lookups: Mutex::default(),
+            is_serial: false,
             trail: Arc::new(trail),
         }
+    }
+
+    /// Says whether one root field is resolved at a time.
+    pub fn one_root_at_a_time(self, is_serial: bool) -> Self {
+        Self { is_serial, ..self }
     }
 
     /// Looks up the participant who owns a number within the client's quota of misses.

@@ -426,7 +426,7 @@ impl EnrollmentMutation {
         let enrollment = is_selected("enrollment").then_some((participant, enrollment));
         let participant = is_selected("participant").then_some(participant);
         let (participant, enrollment) = tokio::try_join!(
-            written(participant, |id| Participant::load(ctx, id)),
+            written(participant, |id| Participant::load_root(ctx, id)),
             written(enrollment, |(person, id)| Enrollment::load(ctx, person, id))
         )?;
         Ok(EnrollParticipantPayload { participant, enrollment, errors })

@@ -47,6 +47,11 @@ pub trait Source: Send + Sync + 'static {
     /// Value of a key. A key may have none.
     type Value: Clone + Send + Sync + 'static;
 
+    /// Returns the value of a key if it is in memory: then nobody waits for others who load.
+    fn in_memory(_caller: &Caller, _key: &Self::Key) -> Option<Self::Value> {
+        None
+    }
+
     /// Fetches the values of all keys, with one statement per table.
     fn fetch(
         caller: &Caller,
@@ -174,8 +179,6 @@ by_key! {
         |caller, ids| enrollment::paid_months(&caller.session, &caller.actor, ids);
     /// Events by person and id.
     Events: (i64, i64) => EventRow, |caller, ids| event::by_ids(&caller.session, &caller.actor, ids);
-    /// Employers by id.
-    Employers: i64 => EmployerRow, |caller, ids| employer::by_ids(&caller.session, ids);
     /// Events of employers by employer and id.
     EmployerEvents: (i64, i64) => EmployerEventRow, |caller, ids|
         employer::event::by_ids(&caller.session, &caller.actor, ids);
@@ -218,6 +221,22 @@ impl Source for Participants {
             }
             _ => participant::by_ids(session, actor, ids, *participant_columns).await,
         }
+    }
+}
+
+/// Employers by id.
+pub struct Employers;
+
+impl Source for Employers {
+    type Key = i64;
+    type Value = EmployerRow;
+
+    fn in_memory(caller: &Caller, id: &i64) -> Option<EmployerRow> {
+        caller.session.employers().get(*id)
+    }
+
+    async fn fetch(caller: &Caller, ids: &[i64]) -> Result<HashMap<i64, EmployerRow>, StoreError> {
+        employer::by_ids(&caller.session, ids).await
     }
 }
 

@@ -77,7 +77,13 @@ impl NodeQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "Id of the object, as returned by this API.")] id: ID,
     ) -> Option<Result<Node, FieldError>> {
-        find(ctx, &id).await.transpose()
+        match NodeId::decode(&id) {
+            Ok(NodeId::Participant(id)) if caller(ctx).actor.may(Right::ReadPeople) => {
+                let person = Participant::load_root(ctx, id).await.map_err(FieldError::from);
+                person.map(|person| person.map(Node::Participant)).transpose()
+            }
+            _ => find(ctx, &id).await.transpose(),
+        }
     }
 
     /// Returns up to 100 objects by id, in the order of the ids. Null for ids without an object in your scope.

@@ -78,6 +78,18 @@ impl Participant {
     pub async fn load(ctx: &Context<'_>, id: i64) -> Result<Option<Self>, StoreError> {
         Ok(load(&request(ctx).loaders.participants, id).await?.map(Self::new))
     }
+
+    /// Does the same for a root field, without waiting for others of this request where there are none.
+    ///
+    /// # Errors
+    /// The database is unavailable.
+    pub async fn load_root(ctx: &Context<'_>, id: i64) -> Result<Option<Self>, StoreError> {
+        if !request(ctx).is_serial {
+            return Self::load(ctx, id).await;
+        }
+        let Caller { session, actor, participant_columns, .. } = caller(ctx);
+        Ok(store::by_id(session, actor, id, *participant_columns).await?.map(Self::new))
+    }
 }
 
 /// A participant (peserta): a person whom the agency covers or has covered.

@@ -162,7 +162,7 @@ impl RegistryApplication {
         let withholds = rights::withholds(&operation.fields, actor.role);
         let about = about(&request.data, &operation, stated);
         let caller = caller.for_purpose(stated).needing(columns_of(&operation));
-        let context = RequestContext::new(caller, about);
+        let context = RequestContext::new(caller, about).one_root_at_a_time(operation.is_serial);
         let (trail, session) = (Arc::clone(&context.trail), context.caller.session.clone());
         let ignored_purpose = purpose::ignored(stated, actor).map(|reason| value!({ "ignored": reason }));
         let mut request = request.data(context);

@@ -26,9 +26,9 @@ pub(super) trait Group: Send + Sync + 'static {
     ) -> impl Future<Output = Vec<Result<Self::Outcome, StoreError>>> + Send;
 }
 
-/// Lets the requests that are ready go on before a statement is sent: they may have something for it. With a single request
-/// this takes a microsecond. Without it, a statement on a busy server would take along two requests of thirty, because it
-/// ends before the others had their turn.
+/// Lets the requests that are ready go on before a statement is sent: they may have something for it. Without this, a statement
+/// on a busy server would take along two requests of thirty, because it ends before the others had their turn. On an idle
+/// server it takes a tenth of a millisecond, so only those do it who know that others are there.
 pub(super) async fn let_others_come() {
     for _ in 0..2 {
         tokio::task::yield_now().await;
@@ -92,6 +92,10 @@ impl<G: Group> Shared<G> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn is_waited_for(&self) -> bool {
+        !self.lock().items.is_empty()
+    }
+
     /// Takes the items of the next statement. None: the task is done.
     fn next(&self) -> Vec<(G::Item, Written<G>)> {
         let mut waiting = self.lock();
@@ -117,18 +121,19 @@ impl<G: Group> Drop for Writer<G> {
 }
 
 async fn write_all<G: Group>(mut writer: Writer<G>) {
-    loop {
-        let_others_come().await;
-        let batch = writer.shared.next();
-        if batch.is_empty() {
-            writer.is_done = true;
-            return;
-        }
+    // The first item waits for nobody.
+    let mut batch = writer.shared.next();
+    while !batch.is_empty() {
         let (items, written): (Vec<G::Item>, Vec<Written<G>>) = batch.into_iter().unzip();
         let outcomes = writer.shared.group.write(items).await;
         for (written, outcome) in written.into_iter().zip(outcomes) {
             // The request may have been cancelled. Its item is written all the same.
             let _ = written.send(outcome);
         }
+        if writer.shared.is_waited_for() {
+            let_others_come().await;
+        }
+        batch = writer.shared.next();
     }
+    writer.is_done = true;
 }

@@ -70,7 +70,7 @@ async fn the_catalogue_has_nothing_that_a_cluster_refuses() {
             "a foreign key that leaves the worker",
             "select conname::text from pg_constraint r
              join d on to_regclass(d.name) in (r.conrelid, r.confrelid)
-             where r.contype = 'f' and not exists (
+             where r.contype = 'f' and r.conparentid = 0 and not exists (
                  select from d one, d other
                  where to_regclass(one.name) = r.conrelid and to_regclass(other.name) = r.confrelid
                    and exists (

@@ -246,3 +246,34 @@ async fn concurrent_requests_cost_the_same_statements_each() {
         33
     );
 }
+
+#[tokio::test]
+async fn concurrent_lookups_share_statements_and_each_gets_its_own_person() {
+    let app = App::new().await;
+    let channel = app.channel("BR-A").await;
+    let employers = [app.employer("Satu").await, app.employer("Dua").await];
+    for n in 0..20 {
+        app.enrolled(&Person::new(&channel).at(&employers[n % 2])).await;
+    }
+    let listed = app.ask("{ participants(first: 20) { nodes { id cardNumber } } }", json!({})).await;
+    let people = listed["participants"]["nodes"].as_array().unwrap();
+    let clients = [app.administrator().await, app.partner(&employers[0]).await];
+    let by_id = "query ($key: ID!) { node(id: $key) { id ... on Participant { cardNumber } } }";
+    let by_card = "query ($key: String!) { node: participant(by: {cardNumber: $key}) { id cardNumber } }";
+    let asked = clients.iter().flat_map(|token| {
+        let (app, queries) = (&app, [(by_id, "id"), (by_card, "cardNumber")]);
+        queries.into_iter().flat_map(move |(query, key)| {
+            people.iter().map(move |person| app.ask_as(token, query, json!({"key": person[key]})))
+        })
+    });
+    let (answers, statements) = sent(futures_util::future::join_all(asked)).await;
+    for (n, answer) in answers.iter().enumerate() {
+        let is_seen = n < 40 || n % 2 == 0;
+        let expected = if is_seen { people[n % 20].clone() } else { Value::Null };
+        assert_eq!(answer["node"], expected, "{n}");
+    }
+    let reads = statements.iter().filter(|statement| statement.contains("from participant p")).count();
+    assert!((4..40).contains(&reads), "{reads} statements for 80 lookups");
+    let shown = "select sum(cardinality(subjects))::bigint from audit_entry where operation in ('node', 'participant')";
+    assert_eq!(app.count(shown).await, 60);
+}

@@ -150,6 +150,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// The batch failed.
 pub fn load<S: Source>(loader: &LoaderOf<S>, key: S::Key) -> BoxFuture<'_, Answer<S>> {
     Box::pin(async move {
+        if let Some(value) = S::in_memory(&loader.caller, &key) {
+            return Ok(Some(value));
+        }
         let key = std::slice::from_ref(&key);
         loader.answers(key, |answers| answers.get(&key[0]).cloned()).await?
     })
@@ -164,6 +167,10 @@ type Answers<S> = Result<HashMap<<S as Source>::Key, <S as Source>::Value>, Stor
 /// The batch failed.
 pub fn load_many<S: Source>(loader: &LoaderOf<S>, keys: Vec<S::Key>) -> BoxFuture<'_, Answers<S>> {
     Box::pin(async move {
+        let in_memory = |key: &S::Key| Some((key.clone(), S::in_memory(&loader.caller, key)?));
+        if let Some(values) = keys.iter().map(in_memory).collect() {
+            return Ok(values);
+        }
         let read = |answers: &HashMap<S::Key, Answer<S>>| {
             let found: Option<Vec<_>> = keys.iter().map(|key| answers.get_key_value(key)).collect();
             let found = found?.into_iter().filter_map(|(key, answer)| match answer {

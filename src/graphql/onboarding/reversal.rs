@@ -90,6 +90,6 @@ impl ReversalMutation {
 }
 
 async fn row(ctx: &Context<'_>, kept: reverting::Kept) -> Result<KeptOnboardingRow, FieldError> {
-    let participant = written(Some(kept.participant), |id| Participant::load(ctx, id)).await?;
+    let participant = written(Some(kept.participant), |id| Participant::load_root(ctx, id)).await?;
     Ok(KeptOnboardingRow { number: kept.row, participant, errors: user_errors(kept.problems) })
 }

@@ -63,7 +63,7 @@ impl ContactMutation {
         let submission = reader.submission(input.idempotency_key.as_deref()).validating(input.validate_only);
         let done = change_contact(&caller.database, &caller.actor, today, submission, &wanted, trail).await?;
         let changed = done.value.map(|ContactChanged { participant }| participant);
-        let participant = written(changed, |id| Participant::load(ctx, id)).await?;
+        let participant = written(changed, |id| Participant::load_root(ctx, id)).await?;
         Ok(ChangeContactPayload { participant, errors: user_errors(done.problems) })
     }
 }

@@ -78,7 +78,7 @@ impl ParticipantMutation {
         let done =
             correct_participant(&caller.database, &caller.actor, today, submission, &wanted, trail).await?;
         let corrected = done.value.map(|Corrected { participant }| participant);
-        let participant = written(corrected, |id| Participant::load(ctx, id)).await?;
+        let participant = written(corrected, |id| Participant::load_root(ctx, id)).await?;
         Ok(CorrectParticipantPayload { participant, errors: user_errors(done.problems) })
     }
 }

@@ -81,7 +81,7 @@ pub(super) async fn find(ctx: &Context<'_>, by: ParticipantKey) -> Result<Option
     let caller = caller(ctx);
     caller.require(Right::ReadPeople)?;
     match read(caller, &by)? {
-        Key::Id(id) => Ok(Participant::load(ctx, id).await?),
+        Key::Id(id) => Ok(Participant::load_root(ctx, id).await?),
         Key::CardNumber(id) => by_number(ctx, store::ParticipantKey::Id(id)).await,
         Key::Number(kind, index) => by_number(ctx, store::ParticipantKey::Number(kind, &index)).await,
     }

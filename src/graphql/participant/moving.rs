@@ -69,7 +69,7 @@ impl MoveMutation {
         let done =
             move_participant(&caller.database, &caller.actor, today, submission, &wanted, trail).await?;
         let moved = done.value.map(|Moved { participant }| participant);
-        let participant = written(moved, |id| Participant::load(ctx, id)).await?;
+        let participant = written(moved, |id| Participant::load_root(ctx, id)).await?;
         Ok(MoveParticipantPayload { participant, errors: user_errors(done.problems) })
     }
 }

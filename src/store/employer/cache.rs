@@ -27,6 +27,12 @@ struct Cached {
     confirmed: Option<Instant>,
 }
 
+impl Cached {
+    fn is_current(&self) -> bool {
+        self.confirmed.is_some_and(|moment| moment.elapsed() < STALE_AFTER)
+    }
+}
+
 /// What the cache has of some employers.
 #[derive(Debug)]
 pub(in crate::store) struct Found {
@@ -38,7 +44,7 @@ pub(in crate::store) struct Found {
 impl EmployerCache {
     pub(in crate::store) fn find(&self, ids: &[i64]) -> Found {
         let cached = self.lock();
-        let is_current = cached.confirmed.is_some_and(|moment| moment.elapsed() < STALE_AFTER);
+        let is_current = cached.is_current();
         let (mut rows, mut missing) = (HashMap::with_capacity(ids.len()), Vec::new());
         for &id in ids {
             match cached.rows.get(&id).filter(|_| is_current) {
@@ -47,6 +53,12 @@ impl EmployerCache {
             }
         }
         Found { rows, missing, generation: cached.generation }
+    }
+
+    /// Returns an employer, if it is there.
+    pub fn get(&self, id: i64) -> Option<EmployerRow> {
+        let cached = self.lock();
+        cached.is_current().then(|| cached.rows.get(&id).cloned())?
     }
 
     /// Keeps rows that were read after a [search](Self::find), unless something has changed since.

@@ -17,9 +17,10 @@ fn refusals(payload: &Value) -> Vec<&str> {
         .collect()
 }
 
-async fn change_wage(app: &App, enrollment: &str, day: &str) {
+async fn change_wage(app: &App, enrollment: &str, day: &str, wage: i64) {
     let query = "mutation ($v: ChangeWageInput!) { changeWage(input: $v) { errors { code } } }";
-    let input = json!({"enrollmentId": enrollment, "monthlyWage": 4_000_000, "effectiveOn": day, "reason": "Payroll"});
+    let input =
+        json!({"enrollmentId": enrollment, "monthlyWage": wage, "effectiveOn": day, "reason": "Payroll"});
     assert_eq!(app.ask(query, json!({"v": input})).await["changeWage"]["errors"], json!([]));
 }
 
@@ -42,17 +43,17 @@ async fn what_needs_a_detached_event_is_not_taken_back_and_the_rest_is() {
     };
     let (old, first) = app.enrollment(&start()).await;
     app.pay_month(&first, "2014-09-01").await;
-    change_wage(&app, &first, "2014-09-01").await;
+    change_wage(&app, &first, "2014-09-01", 3_300_000).await;
     let detached = app.event_of(&old, "CONTRIBUTED").await;
     app.fill_partition().await;
     app.pay_month(&first, "2014-10-01").await;
-    change_wage(&app, &first, "2014-10-01").await;
+    change_wage(&app, &first, "2014-10-01", 3_600_000).await;
     assert_eq!(app.transfer(&first, &ogan, "2014-11-01").await["errors"], json!([]));
     let second = app.life(&old).await["enrollments"]["nodes"][0]["id"].as_str().unwrap().to_owned();
-    change_wage(&app, &second, "2014-11-15").await;
+    change_wage(&app, &second, "2014-11-15", 4_000_000).await;
     let (new, of_new) = app.enrollment(&start()).await;
     app.pay_month(&of_new, "2014-09-01").await;
-    change_wage(&app, &of_new, "2014-09-01").await;
+    change_wage(&app, &of_new, "2014-09-01", 3_300_000).await;
     assert_eq!(app.detach_events().await.len(), 1);
 
     let (month, wage) = (app.event_of(&old, "CONTRIBUTED").await, newest_wage(&app, &old, &first).await);

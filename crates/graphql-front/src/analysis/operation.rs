@@ -18,6 +18,8 @@ pub struct Operation {
     pub kind: OperationType,
     /// How it is queued.
     pub class: Class,
+    /// Is one root field resolved at a time? It has one, or they run one after the other.
+    pub is_serial: bool,
     /// The names of its root fields in alphabetical order, each once, whatever their aliases are.
     pub root_fields: Vec<String>,
     /// Every field that it selects, those of fragments included, and where.
@@ -122,6 +124,7 @@ impl<'a> Spread<'_, 'a> {
         let names: BTreeSet<&str> = roots.iter().map(|(field, _)| field.name.node.as_str()).collect();
         Ok(Arc::new(Operation {
             kind,
+            is_serial: kind == OperationType::Mutation || roots.len() == 1,
             class: match kind {
                 OperationType::Mutation if is_bulk => Class::Bulk,
                 OperationType::Mutation => Class::Write,
