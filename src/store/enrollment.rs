@@ -116,6 +116,7 @@ const COLUMNS: &str = "e.participant_id, e.id, e.employer_id, e.association_id, 
                        e.civil_servant, e.province_id, e.programmes, e.recorded_at, e.service_number, e.work_unit, \
                        e.grade, e.flags, e.wages_from, e.wages";
 const ORDER: OrderColumns = OrderColumns { id: "e.id", name: "e.id" };
+const PERSON: &str = "e.participant_id";
 
 impl EnrollmentRow {
     /// The position in a list.
@@ -209,7 +210,7 @@ pub async fn list_of(
     filter: &EnrollmentFilter,
     page: &Page,
 ) -> Result<HashMap<i64, Slice<EnrollmentRow>>, StoreError> {
-    let slices = page::list_of(session, participants, (page, ORDER), |sql| {
+    let slices = page::list_of_people(session, (participants, PERSON), (page, ORDER), |sql| {
         sql.push(COLUMNS);
         push_source(sql, actor, filter);
     });
@@ -243,7 +244,7 @@ pub async fn count_of(
     participants: &[i64],
     filter: &EnrollmentFilter,
 ) -> Result<HashMap<i64, i64>, StoreError> {
-    page::count_of(session, participants, "count(*)", |sql| push_source(sql, actor, filter)).await
+    page::count_of_people(session, (participants, PERSON), |sql| push_source(sql, actor, filter)).await
 }
 
 fn push_source(sql: &mut QueryBuilder<sqlx::Postgres>, actor: &Actor, filter: &EnrollmentFilter) {

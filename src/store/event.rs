@@ -95,19 +95,17 @@ const COLUMNS: &str = "v.participant_id, v.id, v.enrollment_id, v.channel_id, v.
                        r.requested_by as retracted_by, r.decided_by as retraction_approved_by, \
                        r.reason as retraction_reason";
 
-/// Appends joins of the retraction of an event, the number that a correction ended, and the number that replaced it. `person` is
-/// the person of the event. A constant there lets a cluster ask one worker: it does not derive the person of a lateral join.
-fn push_joins(sql: &mut QueryBuilder<sqlx::Postgres>, person: &str) {
-    sql.push(format!(
-        " left join event_retraction r \
-             on r.participant_id = v.participant_id and r.event_id = v.id and r.state <> 'DECLINED' \
-          left join former_number former \
-             on v.kind = 'CORRECTED' and former.participant_id = v.participant_id and former.event_id = v.id \
-          left join lateral (select f.number from former_number f \
-              where former.number is not null and f.participant_id = {person} and f.event_id > v.id \
-              order by f.event_id limit 1) next on true"
-    ));
-}
+/// The column that has the person.
+const PERSON: &str = "v.participant_id";
+
+/// Joins the retraction of an event, the number that a correction ended, and the number that replaced it.
+const JOINS: &str = " left join event_retraction r \
+                         on r.participant_id = v.participant_id and r.event_id = v.id and r.state <> 'DECLINED' \
+                        left join former_number former \
+                           on v.kind = 'CORRECTED' and former.participant_id = v.participant_id and former.event_id = v.id \
+                        left join lateral (select f.number from former_number f \
+                            where former.number is not null and f.participant_id = v.participant_id and f.event_id > v.id \
+                            order by f.event_id limit 1) next on true";
 
 /// Conditions on events; all that are set must hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -131,8 +129,7 @@ pub async fn by_ids(
         "::bigint[]) as k(participant_id, id) join participant_event v using (participant_id, id) \
          join participant p on p.id = v.participant_id",
     );
-    push_joins(&mut sql, "v.participant_id");
-    sql.push(" where true");
+    sql.push(JOINS).push(" where true");
     push_visible(&mut sql, actor);
     let rows: Vec<EventRow> = session.fetch(&mut sql).await?;
     session.shows(rows.iter().map(|row| row.participant_id));
@@ -148,9 +145,9 @@ pub async fn list_of(
     page: &Page,
 ) -> Result<HashMap<i64, Slice<EventRow>>, StoreError> {
     let order = OrderColumns { id: "v.id", name: "v.id" };
-    let slices = page::list_of(session, participants, (page, order), |sql| {
+    let slices = page::list_of_people(session, (participants, PERSON), (page, order), |sql| {
         sql.push(COLUMNS);
-        push_source(sql, actor, filter, |sql| push_joins(sql, "k.parent"));
+        push_source(sql, actor, filter, JOINS);
     });
     let slices: HashMap<i64, Slice<EventRow>> = slices.await?;
     session.shows(slices.values().flat_map(|slice| &slice.rows).map(|row| row.participant_id));
@@ -210,17 +207,16 @@ pub async fn count_of(
     participants: &[i64],
     filter: EventFilter,
 ) -> Result<HashMap<i64, i64>, StoreError> {
-    page::count_of(session, participants, "count(*)", |sql| push_source(sql, actor, filter, |_| {})).await
+    page::count_of_people(session, (participants, PERSON), |sql| push_source(sql, actor, filter, "")).await
 }
 
 fn push_source(
     sql: &mut QueryBuilder<sqlx::Postgres>,
     actor: &Actor,
     filter: EventFilter,
-    push_more: impl FnOnce(&mut QueryBuilder<sqlx::Postgres>),
+    more: &'static str,
 ) {
-    sql.push(" from participant_event v join participant p on p.id = v.participant_id");
-    push_more(sql);
+    sql.push(" from participant_event v join participant p on p.id = v.participant_id").push(more);
     sql.push(" where v.participant_id = k.parent");
     if let Some(day) = filter.effective_until {
         sql.push(" and v.effective_on <= ").push_bind(day);

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use sqlx::postgres::PgArguments;
 use sqlx::{Execute as _, Postgres, QueryBuilder};
 
 use super::columns::{Columns, InOrder};
@@ -21,6 +22,13 @@ pub struct OrderColumns {
 /// Appends conditions, order and limit of a page to a statement with a `where`. The limit is one more than the page size, so
 /// that the page knows whether another one follows.
 pub fn push_page(sql: &mut QueryBuilder<Postgres>, page: &Page, columns: OrderColumns) {
+    push_position(sql, page, columns);
+    // A literal and not a parameter: without its value the planner expects a tenth of the list, and plans each page again.
+    sql.push(format!(" order by {} limit {}", order(page, columns), page.size + 1));
+}
+
+/// Appends the conditions of a page.
+fn push_position(sql: &mut QueryBuilder<Postgres>, page: &Page, columns: OrderColumns) {
     let (behind, ahead) = match page.direction {
         Direction::Ascending => (" > ", " < "),
         Direction::Descending => (" < ", " > "),
@@ -38,14 +46,15 @@ pub fn push_page(sql: &mut QueryBuilder<Postgres>, page: &Page, columns: OrderCo
             }
         }
     }
+}
+
+fn order(page: &Page, columns: OrderColumns) -> String {
     let direction = if page.fetch_descending() { " desc" } else { "" };
-    sql.push(" order by ");
-    if page.order != Order::Id {
-        sql.push(columns.name).push(direction).push(", ");
+    let OrderColumns { id, name } = columns;
+    match page.order {
+        Order::Id => format!("{id}{direction}"),
+        _ => format!("{name}{direction}, {id}{direction}"),
     }
-    sql.push(columns.id).push(direction);
-    // A literal and not a parameter: without its value the planner expects a tenth of the list, and plans each page again.
-    sql.push(format!(" limit {}", page.size + 1));
 }
 
 /// Reads the same page of the children of several parents in one statement. Each parent has a page, also an empty one.
@@ -62,12 +71,73 @@ pub(super) async fn list_of<T: InOrder>(
         push_page(sql, page, columns);
     });
     let rows: Vec<Child<T>> = session.fetch(&mut sql).await?;
+    Ok(cut(parents, page, rows.into_iter().map(|child| (child.parent, child.row))))
+}
+
+fn cut<T>(parents: &[i64], page: &Page, rows: impl Iterator<Item = (i64, T)>) -> HashMap<i64, Slice<T>> {
     let mut children: HashMap<i64, Vec<T>> = HashMap::new();
-    for Child { parent, row } in rows {
+    for (parent, row) in rows {
         children.entry(parent).or_default().push(row);
     }
     let cut = |&parent: &i64| (parent, page.cut(children.remove(&parent).unwrap_or_default()));
-    Ok(parents.iter().map(cut).collect())
+    parents.iter().map(cut).collect()
+}
+
+/// Does the same for the children of people. `person` is the column that has the person.
+///
+/// On a cluster a worker numbers the children of each of its people, so there is one plan for all of them.
+pub(super) async fn list_of_people<T: InOrder>(
+    session: &Session,
+    (people, person): (&[i64], &'static str),
+    (page, columns): (&Page, OrderColumns),
+    select: impl FnOnce(&mut QueryBuilder<Postgres>),
+) -> Result<HashMap<i64, Slice<T>>, StoreError> {
+    if !session.is_distributed() {
+        return list_of(session, people, (page, columns), select).await;
+    }
+    let (text, arguments) = about(person, people, |sql| {
+        select(sql);
+        push_position(sql, page, columns);
+    });
+    let (order, most) = (order(page, columns), page.size + 1);
+    let sql = format!(
+        "select q.* from (
+             select {person} as parent, row_number() over (partition by {person} order by {order}) as place, {text}) q
+         where q.place <= {most} order by q.parent, q.place"
+    );
+    let rows: Vec<Placed<T>> = session.fetch(&mut QueryBuilder::with_arguments(sql, arguments)).await?;
+    Ok(cut(people, page, rows.into_iter().map(|placed| (placed.parent, placed.row))))
+}
+
+/// Counts the children of several people in one statement, as [`count_of`] does.
+pub(super) async fn count_of_people(
+    session: &Session,
+    (people, person): (&[i64], &'static str),
+    source: impl FnOnce(&mut QueryBuilder<Postgres>),
+) -> Result<HashMap<i64, i64>, StoreError> {
+    if !session.is_distributed() {
+        return count_of(session, people, "count(*)", source).await;
+    }
+    let (text, arguments) = about(person, people, source);
+    let sql = format!("select {person} as parent, count(*) as n{text} group by 1");
+    let mut sql: QueryBuilder<Postgres> = QueryBuilder::with_arguments(sql, arguments);
+    let rows: Vec<(i64, i64)> = sql.build_query_as().fetch_all(session).await?;
+    let mut counts: HashMap<i64, i64> = people.iter().map(|&id| (id, 0)).collect();
+    counts.extend(rows);
+    Ok(counts)
+}
+
+/// Returns what `select` appends, with a column in the place of the parent and with the condition that it is one of these people.
+fn about(
+    person: &str,
+    people: &[i64],
+    select: impl FnOnce(&mut QueryBuilder<Postgres>),
+) -> (String, PgArguments) {
+    let mut sql = QueryBuilder::new("");
+    select(&mut sql);
+    sql.push(" and ").push(person).push(" = any(").push_bind(people.to_vec()).push(")");
+    let text = sql.sql().as_str().replace("k.parent", person);
+    (text, sql.build().take_arguments().ok().flatten().unwrap_or_default())
 }
 
 /// Counts the children of several parents in one statement. `count` is the aggregate; `source` appends where children
@@ -132,6 +202,20 @@ struct Child<T> {
 impl<T: InOrder> InOrder for Child<T> {
     fn read(columns: &mut Columns<'_>) -> Result<Self, sqlx::Error> {
         Ok(Self { parent: columns.next("parent")?, row: T::read(columns)? })
+    }
+}
+
+/// A row with its parent and its place among the rows of that.
+struct Placed<T> {
+    parent: i64,
+    row: T,
+}
+
+impl<T: InOrder> InOrder for Placed<T> {
+    fn read(columns: &mut Columns<'_>) -> Result<Self, sqlx::Error> {
+        let parent = columns.next("parent")?;
+        let _place: i64 = columns.next("place")?;
+        Ok(Self { parent, row: T::read(columns)? })
     }
 }
 
