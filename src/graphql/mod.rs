@@ -52,8 +52,9 @@ use async_graphql::{
     MergedObject, MergedSubscription, SDLExportOptions, Schema, SchemaBuilder, ValidationMode,
 };
 
-/// Everything that can be asked. What is asked most often comes last: the library asks the last one first for a field, and
-/// each that does not have it has made a future in vain.
+/// Everything that can be asked.
+// What is asked most often comes last: the library asks the last one first for a field, and each that does not have it has
+// made a future in vain.
 #[derive(MergedObject, Default)]
 pub struct Query(
     export::ExportQuery,
@@ -73,7 +74,8 @@ pub struct Query(
     participant::ParticipantQuery,
 );
 
-/// Everything that can be changed, in the order of [`Query`].
+/// Everything that can be changed.
+// What is changed most often comes last, as in `Query`.
 #[derive(MergedObject, Default)]
 pub struct Mutation(
     client::ClientMutation,

@@ -117,6 +117,10 @@ impl<R: Read> Turn<R> {
     async fn read_all(self) {
         let_others_come().await;
         let (ids, answers): (Vec<i64>, Vec<Answer<R>>) = self.take().into_iter().unzip();
+        if ids.is_empty() {
+            // Another statement took them all.
+            return;
+        }
         let found = self.read.all(&ids).await;
         // Before the answers: what these requests ask next begins a statement at once.
         drop(self);
