@@ -16,7 +16,6 @@ use super::distribution;
 use super::employer::EmployerCache;
 use super::enrollment::NewcomerQueue;
 use super::error::StoreError;
-use super::group_commit::AT_ONCE;
 use super::hosts::Hosts;
 use super::keys::{KeyRing, Keys};
 use super::migration::migrate;
@@ -35,7 +34,7 @@ use domain::actor::Actor;
 /// The name of sessions in `pg_stat_activity`.
 const APPLICATION: &str = "participant-registry";
 /// Connections that write audit entries at once. All entries that come meanwhile share the next statement.
-const JOURNAL_PERMITS: u32 = AT_ONCE as u32;
+const JOURNAL_PERMITS: u32 = 1;
 
 /// The sizes of the pools, their timeouts, and the limits of a client.
 #[derive(Clone, Copy, Debug)]

@@ -35,11 +35,7 @@ pub(super) async fn let_others_come() {
     }
 }
 
-/// The most statements of one kind that are under way at once. While PostgreSQL works on one, requests go on with the answers of
-/// the other; with a single one, both wait for each other by turns.
-pub(super) const AT_ONCE: usize = 2;
-
-/// A queue of items that a few tasks write.
+/// A queue of items that one task writes.
 pub(super) struct GroupCommit<G: Group>(Arc<Shared<G>>);
 
 struct Shared<G: Group> {
@@ -49,8 +45,8 @@ struct Shared<G: Group> {
 
 struct Waiting<G: Group> {
     items: Vec<(G::Item, Written<G>)>,
-    /// The tasks that write.
-    writers: usize,
+    /// Is a task writing?
+    busy: bool,
 }
 
 type Written<G> = oneshot::Sender<Result<<G as Group>::Outcome, StoreError>>;
@@ -63,7 +59,7 @@ impl<G: Group> Clone for GroupCommit<G> {
 
 impl<G: Group> Default for Waiting<G> {
     fn default() -> Self {
-        Self { items: Vec::new(), writers: 0 }
+        Self { items: Vec::new(), busy: false }
     }
 }
 
@@ -82,9 +78,7 @@ impl<G: Group> GroupCommit<G> {
         let begins = {
             let mut waiting = self.0.lock();
             waiting.items.push((item, written));
-            let begins = waiting.writers < AT_ONCE;
-            waiting.writers += usize::from(begins);
-            begins
+            !std::mem::replace(&mut waiting.busy, true)
         };
         if begins {
             tokio::spawn(write_all(Writer { shared: Arc::clone(&self.0), is_done: false }));
@@ -107,7 +101,7 @@ impl<G: Group> Shared<G> {
         let mut waiting = self.lock();
         let size = G::size(waiting.items.iter().map(|(item, _)| item));
         let size = size.max(1).min(waiting.items.len());
-        waiting.writers -= usize::from(size == 0);
+        waiting.busy = size > 0;
         waiting.items.drain(..size).collect()
     }
 }
@@ -121,9 +115,7 @@ struct Writer<G: Group> {
 impl<G: Group> Drop for Writer<G> {
     fn drop(&mut self) {
         if !self.is_done {
-            let mut waiting = self.shared.lock();
-            waiting.writers -= 1;
-            waiting.items.clear();
+            *self.shared.lock() = Waiting::default();
         }
     }
 }

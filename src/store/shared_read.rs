@@ -1,6 +1,6 @@
-//! Shared reads: what is asked for while statements are under way is read together by the next one.
+//! Shared reads: what is asked for while a statement is under way is read together by the next one.
 //!
-//! The reads that come first are sent at once, in the tasks of their requests, so a single caller waits for nobody. Under load
+//! The read that comes first is sent at once, in the task of its request, so a single caller waits for nobody. Under load
 //! one statement answers many requests of a client, as the [journal](super::audit::Journal) writes their entries. They share
 //! nothing but the statement: it runs under the database role and with the scope of their actor, and each gets its own answer.
 //!
@@ -14,7 +14,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::error::StoreError;
-use super::group_commit::{AT_ONCE, let_others_come};
+use super::group_commit::let_others_come;
 
 /// How something is read by id: what the reads of one statement have in common.
 pub(super) trait Read: Clone + Send + 'static {
@@ -41,8 +41,6 @@ type UnderWay<R> = Mutex<HashMap<<R as Read>::Group, Waiting<R>>>;
 
 struct Waiting<R: Read> {
     read: R,
-    /// The statements that are under way.
-    turns: usize,
     reads: Vec<(i64, Answer<R>)>,
 }
 
@@ -87,19 +85,15 @@ impl<R: Read> SharedReads<R> {
     fn begin(&self, read: R, id: i64) -> Begun<R> {
         match lock(&self.0).entry(read.group()) {
             hash_map::Entry::Vacant(entry) => {
-                entry.insert(Waiting { read: read.clone(), turns: 1, reads: Vec::new() });
+                entry.insert(Waiting { read: read.clone(), reads: Vec::new() });
                 Begun::Turn(Turn { read, under_way: Arc::clone(&self.0) })
             }
-            hash_map::Entry::Occupied(entry) if !read.may_share_with(&entry.get().read) => Begun::Alone(read),
-            hash_map::Entry::Occupied(mut entry) if entry.get().turns < AT_ONCE => {
-                entry.get_mut().turns += 1;
-                Begun::Turn(Turn { read, under_way: Arc::clone(&self.0) })
-            }
-            hash_map::Entry::Occupied(mut entry) => {
+            hash_map::Entry::Occupied(mut entry) if read.may_share_with(&entry.get().read) => {
                 let (answer, answered) = oneshot::channel();
                 entry.get_mut().reads.push((id, answer));
                 Begun::Waiting(answered)
             }
+            hash_map::Entry::Occupied(_) => Begun::Alone(read),
         }
     }
 }
@@ -117,10 +111,6 @@ impl<R: Read> Turn<R> {
     async fn read_all(self) {
         let_others_come().await;
         let (ids, answers): (Vec<i64>, Vec<Answer<R>>) = self.take().into_iter().unzip();
-        if ids.is_empty() {
-            // Another statement took them all.
-            return;
-        }
         let found = self.read.all(&ids).await;
         // Before the answers: what these requests ask next begins a statement at once.
         drop(self);
@@ -137,13 +127,12 @@ impl<R: Read> Drop for Turn<R> {
     fn drop(&mut self) {
         let group = self.read.group();
         let mut under_way = lock(&self.under_way);
-        let Some(waiting) = under_way.get_mut(&group) else { return };
+        let is_waited_for = under_way.get(&group).is_some_and(|waiting| !waiting.reads.is_empty());
         match Handle::try_current() {
-            Ok(runtime) if !waiting.reads.is_empty() => {
+            Ok(runtime) if is_waited_for => {
                 let next = Self { read: self.read.clone(), under_way: Arc::clone(&self.under_way) };
                 runtime.spawn(next.read_all());
             }
-            _ if waiting.turns > 1 => waiting.turns -= 1,
             // Nobody waits, or the process ends and they learn it.
             _ => _ = under_way.remove(&group),
         }

@@ -80,7 +80,7 @@ fn the_fixed_queries_allocate_no_more_than_their_budgets() {
             "a form that is checked",
             "mutation ($v: EnrollParticipantInput!) { enrollParticipant(input: $v) { errors { code } } }".to_owned(),
             json!({ "v": checked.0 }),
-            [700, 150],
+            [455, 98],
         ),
     ] {
         let body = json!({ "query": query, "variables": variables }).to_string();

@@ -59,7 +59,7 @@ async fn an_internal_error_reveals_only_its_request_id() {
     let app = App::new().await;
     let id = app.enrolled(&Person::new(&app.channel("BR-PLG").await)).await;
     sqlx::query("alter table participant rename column sex to gender").execute(&app.sql).await.unwrap();
-    let query = "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }";
+    let query = "query ($ids: [ID!]!) { nodes(ids: $ids) { id ... on Participant { sex } } }";
     let reply = app.post(&app.administrator().await, query, json!({"ids": [id]})).await;
     assert_eq!(reply.status, StatusCode::INTERNAL_SERVER_ERROR);
     let error = &reply.body["errors"][0];
