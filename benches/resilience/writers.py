@@ -58,6 +58,8 @@ class Callers:
         self.unexpected: list[str] = []
         # People whom their own writer was not shown.
         self.missed: list[str] = []
+        # How many of them write.
+        self.writers = writers + rereaders
         work = [self._write] * writers + [self._read] * readers + [self._write_and_read] * rereaders
         self._threads = [threading.Thread(target=task, daemon=True) for task in work]
 
