@@ -60,6 +60,8 @@ enum Begun<R: Read> {
 struct Turn<R: Read> {
     read: R,
     under_way: Arc<UnderWay<R>>,
+    /// `false`: its task has not run yet.
+    has_begun: bool,
 }
 
 impl<R: Read> Default for SharedReads<R> {
@@ -86,7 +88,7 @@ impl<R: Read> SharedReads<R> {
         match lock(&self.0).entry(read.group()) {
             hash_map::Entry::Vacant(entry) => {
                 entry.insert(Waiting { read: read.clone(), reads: Vec::new() });
-                Begun::Turn(Turn { read, under_way: Arc::clone(&self.0) })
+                Begun::Turn(Turn { read, under_way: Arc::clone(&self.0), has_begun: true })
             }
             hash_map::Entry::Occupied(mut entry) if read.may_share_with(&entry.get().read) => {
                 let (answer, answered) = oneshot::channel();
@@ -108,7 +110,8 @@ impl<R: Read> Turn<R> {
             .unwrap_or_default()
     }
 
-    async fn read_all(self) {
+    async fn read_all(mut self) {
+        self.has_begun = true;
         let_others_come().await;
         let (ids, answers): (Vec<i64>, Vec<Answer<R>>) = self.take().into_iter().unzip();
         let found = self.read.all(&ids).await;
@@ -129,9 +132,11 @@ impl<R: Read> Drop for Turn<R> {
         let mut under_way = lock(&self.under_way);
         let is_waited_for = under_way.get(&group).is_some_and(|waiting| !waiting.reads.is_empty());
         match Handle::try_current() {
-            Ok(runtime) if is_waited_for => {
-                let next = Self { read: self.read.clone(), under_way: Arc::clone(&self.under_way) };
-                runtime.spawn(next.read_all());
+            Ok(runtime) if is_waited_for && self.has_begun => {
+                // A runtime that ends drops the task at once, and with it the turn.
+                drop(under_way);
+                let under_way = Arc::clone(&self.under_way);
+                runtime.spawn(Self { read: self.read.clone(), under_way, has_begun: false }.read_all());
             }
             // Nobody waits, or the process ends and they learn it.
             _ => _ = under_way.remove(&group),

@@ -107,3 +107,17 @@ async fn reads_with_other_rights_share_nothing() {
     bench.read.gate.add_permits(2);
     assert_eq!((first.await.expect("it ends"), apart.await.expect("it ends")), (Ok(2), Ok(4)));
 }
+
+#[test]
+fn a_runtime_that_ends_leaves_nobody_waiting() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("it starts");
+    let bench = Bench::new();
+    runtime.block_on(async {
+        for id in [1, 2, 3] {
+            drop(bench.begin(&bench.read, id).await);
+        }
+    });
+    assert_eq!(bench.statements(), [[1]]);
+    drop(runtime);
+    assert!(lock(&bench.reads.0).is_empty());
+}
