@@ -105,7 +105,7 @@ revoke all on function add_event_partitions() from public;
 grant execute on function add_event_partitions() to registry_writer;
 
 -- Partitions that the owner has detached: the events with these ids are not in the history of people, as long as the partition is
--- not attached again. Whoever reads a history looks here, so that no answer is short without saying so.
+-- not attached again. Readers of a history look here, so that no answer is short without saying so.
 create table event_detachment (
     first_id       bigint      not null,
     before_id      bigint      not null,   -- the first id after it

@@ -10,12 +10,12 @@
 //! Exports read from a standby that shows the client what it wrote, if there is one. Until the first byte has left, an export
 //! that fails there begins again at the primary. Later the file is cut, and the client's next export reads from the primary.
 
+mod beginning;
 mod conditions;
 mod coverage;
-mod order;
+mod permit;
 mod rows;
 mod sheet;
-mod turn;
 
 use std::io;
 use std::path::PathBuf;
@@ -38,10 +38,10 @@ use tokio::io::AsyncReadExt as _;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
-use self::order::Order;
+use self::beginning::PermittedExport;
+use self::permit::{ExportPermit, ExportPermits};
 use self::rows::{Rows, WriteError};
 use self::sheet::{SavedWorkbook, Sheet};
-use self::turn::{Turn, Turns};
 use super::onboarding::FileRequest;
 use super::position::{AtStandby, Positions};
 use super::settings::Export as Limits;
@@ -73,7 +73,7 @@ struct Service {
     spool: PathBuf,
     /// `None` where requests are not limited by cost.
     rate_limiter: Option<Arc<RateLimiter>>,
-    turns: Turns,
+    permits: ExportPermits,
 }
 
 /// The form of the file.
@@ -101,7 +101,14 @@ impl ExportEndpoint {
         (limits, spool): (Limits, PathBuf),
         rate_limiter: Option<Arc<RateLimiter>>,
     ) -> Self {
-        Self(Arc::new(Service { database, clock, limits, spool, rate_limiter, turns: Turns::default() }))
+        Self(Arc::new(Service {
+            database,
+            clock,
+            limits,
+            spool,
+            rate_limiter,
+            permits: ExportPermits::default(),
+        }))
     }
 
     /// The route.
@@ -151,17 +158,26 @@ async fn export(
     if let Selection::Coverage(filter) = selection {
         return coverage::export(service, context, (caller, choose()), filter, format).await;
     }
-    let Some(turn) = service.turns.take(client) else {
+    let Some(permit) = service.permits.take(client) else {
         let message = "An export of this client is running. Start this one when it has ended.";
         let code = RegistryCode::TooManyRequests;
         return Err(Box::new(context.refuse_with(StatusCode::TOO_MANY_REQUESTS, code, message)));
     };
-    let at = if turn.was_cut { None } else { choose() };
+    let at = if permit.was_cut { None } else { choose() };
     let deadline = Instant::now() + service.limits.deadline;
-    let turn = Arc::new(turn);
-    let order =
-        Order { service, context, caller, dataset, selection, format, deadline, turn, is_paid: false };
-    let mut response = order.run(at).await.map_err(|stopped| stopped.refusal(context))?;
+    let permit = Arc::new(permit);
+    let export = PermittedExport {
+        service,
+        context,
+        caller,
+        dataset,
+        selection,
+        format,
+        deadline,
+        permit,
+        is_paid: false,
+    };
+    let mut response = export.run(at).await.map_err(|stopped| stopped.refusal(context))?;
     name_file(&mut response, dataset, format);
     Ok(response)
 }
@@ -273,7 +289,7 @@ struct Export {
     /// The first rows, which were read already.
     first: Option<Rows>,
     deadline: Instant,
-    turn: Arc<Turn>,
+    permit: Arc<ExportPermit>,
 }
 
 type PieceSender = mpsc::Sender<io::Result<Bytes>>;
@@ -309,13 +325,13 @@ impl Export {
         let sheet = Sheet::csv(self.dataset)?;
         let (send, pieces) = mpsc::channel(2);
         tokio::spawn(async move {
-            let (request_id, session, turn) =
-                (self.about.request_id, self.session.clone(), Arc::clone(&self.turn));
+            let (request_id, session, permit) =
+                (self.about.request_id, self.session.clone(), Arc::clone(&self.permit));
             if let Err(error) = self.send_rows(sheet, limits, &send).await {
                 let by_standby = session.has_failed();
                 tracing::warn!(%request_id, %error, by_standby, "an export ended early");
                 if by_standby {
-                    turn.cut();
+                    permit.cut();
                 }
                 // Without its last row, and without the last chunk of the response.
                 let _ = send.send(Err(io::Error::other("the export failed"))).await;

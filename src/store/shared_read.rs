@@ -49,7 +49,7 @@ type Answer<R> = oneshot::Sender<Result<<R as Read>::Found, StoreError>>;
 /// How a read begins.
 enum Begun<R: Read> {
     /// With a statement of its own, while others wait.
-    Turn(Turn<R>),
+    First(Statement<R>),
     /// With a statement of its own, for which nobody waits.
     Alone(R),
     /// Together with others, in the next statement.
@@ -57,7 +57,7 @@ enum Begun<R: Read> {
 }
 
 /// A statement that is under way. When it ends, also because its request was cancelled, those who wait for it are next.
-struct Turn<R: Read> {
+struct Statement<R: Read> {
     read: R,
     under_way: Arc<UnderWay<R>>,
     /// `false`: its task has not run yet.
@@ -74,7 +74,7 @@ impl<R: Read> SharedReads<R> {
     /// Reads what is found for an id.
     pub(super) async fn read(&self, read: R, id: i64) -> Result<R::Found, StoreError> {
         let found = match self.begin(read, id) {
-            Begun::Turn(turn) => turn.read.all(&[id]).await,
+            Begun::First(statement) => statement.read.all(&[id]).await,
             Begun::Alone(read) => read.all(&[id]).await,
             Begun::Waiting(answer) => {
                 let interrupted = |_| StoreError::Unavailable("a shared read was interrupted".into());
@@ -88,7 +88,7 @@ impl<R: Read> SharedReads<R> {
         match lock(&self.0).entry(read.group()) {
             hash_map::Entry::Vacant(entry) => {
                 entry.insert(Waiting { read: read.clone(), reads: Vec::new() });
-                Begun::Turn(Turn { read, under_way: Arc::clone(&self.0), has_begun: true })
+                Begun::First(Statement { read, under_way: Arc::clone(&self.0), has_begun: true })
             }
             hash_map::Entry::Occupied(mut entry) if read.may_share_with(&entry.get().read) => {
                 let (answer, answered) = oneshot::channel();
@@ -100,7 +100,7 @@ impl<R: Read> SharedReads<R> {
     }
 }
 
-impl<R: Read> Turn<R> {
+impl<R: Read> Statement<R> {
     /// Takes those who wait.
     fn take(&self) -> Vec<(i64, Answer<R>)> {
         let mut under_way = lock(&self.under_way);
@@ -126,14 +126,14 @@ impl<R: Read> Turn<R> {
     }
 }
 
-impl<R: Read> Drop for Turn<R> {
+impl<R: Read> Drop for Statement<R> {
     fn drop(&mut self) {
         let group = self.read.group();
         let mut under_way = lock(&self.under_way);
         let is_waited_for = under_way.get(&group).is_some_and(|waiting| !waiting.reads.is_empty());
         match Handle::try_current() {
             Ok(runtime) if is_waited_for && self.has_begun => {
-                // A runtime that ends drops the task at once, and with it the turn.
+                // A runtime that ends drops the task at once, and with it the next statement.
                 drop(under_way);
                 let under_way = Arc::clone(&self.under_way);
                 runtime.spawn(Self { read: self.read.clone(), under_way, has_begun: false }.read_all());

@@ -7,7 +7,7 @@ use axum::response::Response;
 use graphql_front::code::Code;
 use tokio::time::{Instant, timeout_at};
 
-use super::turn::Turn;
+use super::permit::ExportPermit;
 use super::{
     Export, Failed, Format, ROWS, Refused, Service, failed_export, refuse_full_sheet, rows, workbook,
 };
@@ -21,7 +21,7 @@ use crate::store::session::Session;
 use crate::store::snapshot::Snapshot;
 
 /// An export that was asked for and that may run.
-pub(super) struct Order<'a> {
+pub(super) struct PermittedExport<'a> {
     pub(super) service: &'a Service,
     pub(super) context: &'a FileRequest,
     pub(super) caller: Caller,
@@ -29,12 +29,12 @@ pub(super) struct Order<'a> {
     pub(super) selection: Selection,
     pub(super) format: Format,
     pub(super) deadline: Instant,
-    pub(super) turn: Arc<Turn>,
+    pub(super) permit: Arc<ExportPermit>,
     /// Whether its rows are paid for: once, even if it begins again at the primary.
     pub(super) is_paid: bool,
 }
 
-impl Order<'_> {
+impl PermittedExport<'_> {
     /// Reads at the standby, or at the primary if there is none or it fails before the first byte has left.
     pub(super) async fn run(mut self, at: Option<AtStandby>) -> Result<Response, Stopped> {
         if let Some(at) = at {
@@ -84,10 +84,10 @@ impl Order<'_> {
             purpose: caller.purpose.clone(),
             request_id: context.id.uuid(),
         };
-        let (caller, session, turn) = (caller.clone(), session.clone(), Arc::clone(&self.turn));
+        let (caller, session, permit) = (caller.clone(), session.clone(), Arc::clone(&self.permit));
         let deadline = self.deadline;
         let mut export =
-            Export { caller, dataset, about, count, snapshot, session, first: None, deadline, turn };
+            Export { caller, dataset, about, count, snapshot, session, first: None, deadline, permit };
         export.first = export.next().await?;
         Ok(export)
     }
