@@ -27,6 +27,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgPool};
 use tower::ServiceExt as _;
 
+use super::citus;
 use super::cluster::{TestDatabase, create_login, fresh_database};
 
 /// The moment at which most tests run: Thursday, 2 October 2014, 10:00 in Jakarta.
@@ -96,6 +97,16 @@ fn patient_settings() -> Settings {
     settings
 }
 
+/// Returns the settings of small pools. On a cluster connections open and answer more slowly, so requests wait longer for one.
+fn small_pools() -> PoolSettings {
+    let pools = PoolSettings { interactive: 4, bulk: 4, ..PoolSettings::default() };
+    if citus::is_in_use() {
+        PoolSettings { acquire_timeout: Duration::from_secs(60), ..pools }
+    } else {
+        pools
+    }
+}
+
 /// A response.
 #[derive(Debug)]
 pub struct Reply {
@@ -121,7 +132,7 @@ impl App {
     /// Creates an app on another day.
     pub async fn on(moment: &str) -> Self {
         let fresh = fresh_database().await;
-        let pools = PoolSettings { interactive: 4, bulk: 4, ..PoolSettings::default() };
+        let pools = small_pools();
         let keys = Keys::derive(&[7; 32]);
         let database = Database::open(fresh.options.clone(), keys, pools).await.expect("the database opens");
         Self::with_database(database, moment, fresh)
@@ -247,7 +258,7 @@ impl App {
 
     /// Opens the same database as another process would, with these keys.
     pub async fn second_process_with_keys(&self, keys: impl Into<KeyRing>) -> Self {
-        let pools = PoolSettings { interactive: 4, bulk: 4, ..PoolSettings::default() };
+        let pools = small_pools();
         let database = Database::open(self.options(), keys, pools).await.expect("the database opens");
         Self::with_database(database, TODAY, Arc::clone(&self._database))
     }
