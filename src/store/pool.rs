@@ -404,6 +404,11 @@ impl PooledConnection {
         self.permit.take().expect("the permit is there until the connection is returned")
     }
 
+    /// Has its use begun a transaction that tells the scope to the workers?
+    pub(super) fn is_in_scope(&self) -> bool {
+        self.in_scope
+    }
+
     /// Notes that its user has ended the transaction that tells the scope to the workers.
     pub(super) fn leave_scope(&mut self) {
         self.in_scope = false;

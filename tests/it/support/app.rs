@@ -88,23 +88,24 @@ impl Login {
     }
 }
 
-/// Returns the default settings, except that requests wait up to a minute for a permit, so that no test depends on the
-/// speed of the machine.
+/// Returns how long requests wait for a permit or a connection at most, so that no test depends on the speed of the machine.
+/// On a cluster connections open and answer more slowly.
+fn patience() -> Duration {
+    Duration::from_secs(if citus::is_in_use() { 600 } else { 60 })
+}
+
+/// Returns the default settings, except that requests wait for a permit as long as it takes.
 fn patient_settings() -> Settings {
     let mut settings = Settings::default();
-    settings.graphql.admission.wait = Duration::from_secs(60);
-    settings.graphql.admission.wait_of_writes = Duration::from_secs(60);
+    settings.graphql.admission.wait = patience();
+    settings.graphql.admission.wait_of_writes = patience();
     settings
 }
 
-/// Returns the settings of small pools. On a cluster connections open and answer more slowly, so requests wait longer for one.
+/// Returns the settings of small pools.
 fn small_pools() -> PoolSettings {
     let pools = PoolSettings { interactive: 4, bulk: 4, ..PoolSettings::default() };
-    if citus::is_in_use() {
-        PoolSettings { acquire_timeout: Duration::from_secs(60), ..pools }
-    } else {
-        pools
-    }
+    if citus::is_in_use() { PoolSettings { acquire_timeout: patience(), ..pools } } else { pools }
 }
 
 /// A response.
