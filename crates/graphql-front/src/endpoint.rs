@@ -201,8 +201,9 @@ impl Endpoint {
         let client = surroundings.extensions.get::<ClientId>().copied();
         let checked = self.check(parameters, transport, client)?;
         refuse_by_transport(checked.operation.kind, transport)?;
-        let charge = Charge::pay(self.0.rate_limiter.as_deref(), client, checked.measure.cost())?;
-        let permit = self.0.limiter.enter(checked.operation.class).await;
+        let cost = checked.measure.cost();
+        let charge = Charge::pay(self.0.rate_limiter.as_deref(), client, cost)?;
+        let permit = self.0.limiter.enter(checked.operation.class, cost).await;
         let permit = permit.map_err(|Overloaded| Refused::from(Code::Overloaded))?;
         Ok(Started { inner: Arc::clone(&self.0), checked, charge, permit, surroundings })
     }
