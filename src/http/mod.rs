@@ -35,6 +35,7 @@ use axum::extract::Request;
 use axum::http::{StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::routing::get;
+use tower::ServiceBuilder;
 use tower_http::compression::CompressionLayer;
 
 use graphql_front::endpoint::limit_in_flight;
@@ -146,18 +147,10 @@ pub fn build(parts: ServerParts) -> BuiltServer {
         shared_limits: Arc::clone(&shared_limits),
         spans: traces.as_ref().map(|traces| traces.counts().clone()),
     });
-    let mut router = Router::new()
-        .route("/graphql", endpoint.into_route())
-        .merge(files.routes())
-        .merge(exports.routes())
-        .route_layer(from_fn(purpose::read));
-    if !database.standbys.is_empty() {
-        router = router.route_layer(from_fn_with_state(Arc::clone(&database), position::track));
-    }
-    let mut router = router
-        .route_layer(from_fn_with_state((authority, Arc::clone(&database)), auth::authenticate))
-        .route_layer(from_fn_with_state(limiter, limit_in_flight))
-        .route_layer(from_fn(move |request: Request, next: Next| {
+    let follows_standbys = !database.standbys.is_empty();
+    // The router boxes each of its layers, so several are given to it as one.
+    let for_clients = ServiceBuilder::new()
+        .layer(from_fn(move |request: Request, next: Next| {
             let sockets = sockets.clone();
             async move {
                 // A socket sends its token later, in its first message.
@@ -167,6 +160,15 @@ pub fn build(parts: ServerParts) -> BuiltServer {
                 }
             }
         }))
+        .layer(from_fn_with_state(limiter, limit_in_flight))
+        .layer(from_fn_with_state((authority, Arc::clone(&database)), auth::authenticate))
+        .option_layer(follows_standbys.then(|| from_fn_with_state(Arc::clone(&database), position::track)))
+        .layer(from_fn(purpose::read));
+    let mut router = Router::new()
+        .route("/graphql", endpoint.into_route())
+        .merge(files.routes())
+        .merge(exports.routes())
+        .route_layer(for_clients)
         .route("/clearance/{number}", get(clearance::verify).with_state(verifier))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready).with_state(health.clone()))
@@ -189,16 +191,15 @@ pub fn build(parts: ServerParts) -> BuiltServer {
     }
     let pages = pages.map_or_else(Router::new, Pages::routes).merge(pages::assets());
     let router = router.merge(pages.layer(CompressionLayer::new()));
+    let metrics = sources.as_ref().map(|sources| sources.metrics.clone());
+    let for_all = ServiceBuilder::new()
+        .layer(from_fn_with_state(proxies, peer::resolve))
+        .layer(from_fn_with_state(Observed { logs: logs_requests, traces }, identify::identify))
+        .option_layer(metrics.map(|metrics| from_fn_with_state(metrics, metrics::observe)))
+        .layer(from_fn_with_state(origins, origin::share));
     let router = router
         .fallback(|| async { (StatusCode::NOT_FOUND, "There is nothing here; the API is at /graphql.\n") })
-        .layer(from_fn_with_state(origins, origin::share));
-    let router = match &sources {
-        Some(sources) => router.layer(from_fn_with_state(sources.metrics.clone(), metrics::observe)),
-        None => router,
-    };
-    let router = router
-        .layer(from_fn_with_state(Observed { logs: logs_requests, traces }, identify::identify))
-        .layer(from_fn_with_state(proxies, peer::resolve));
+        .layer(for_all);
     BuiltServer { router, writes, streams, health, shared_limits, connections, tls, metrics: sources }
 }
 
