@@ -13,9 +13,7 @@ use std::sync::Arc;
 
 use async_graphql::parser::types::OperationType;
 use async_graphql::{Request, Variables};
-use axum::extract::State;
 use axum::http::{Extensions, Method};
-use axum::middleware::Next;
 use axum::response::Response;
 use axum::routing::MethodRouter;
 use futures_util::stream::{self, BoxStream};
@@ -25,7 +23,7 @@ use tracing::Instrument as _;
 
 use super::admission::{Class, ConcurrencyLimiter, Overloaded, Permit};
 use super::analysis::{Measure, Operation};
-use super::answer::{Answer, Form, Refused, refusal};
+use super::answer::{Answer, Form, Refused};
 use super::application::{Application, Call};
 use super::charge::Charge;
 use super::code::Code;
@@ -105,7 +103,20 @@ impl Endpoint {
         &self.0.settings
     }
 
-    /// Returns the permits to run, for the layer [`limit_in_flight`].
+    /// Admits a request as far as its token and its body, for as long as the permit is held. A middleware asks before it
+    /// authenticates, so that a refusal costs nothing.
+    ///
+    /// # Errors
+    /// Too much is in flight.
+    pub fn approach(&self, method: &Method) -> Result<Permit, Overloaded> {
+        // A GET is a query; of a POST that is known only once its text is there.
+        match method == Method::GET && self.0.limiter.is_full(Class::Read) {
+            true => Err(Overloaded),
+            false => self.0.limiter.approach(),
+        }
+    }
+
+    /// Returns the permits to run.
     pub fn limiter(&self) -> &Arc<ConcurrencyLimiter> {
         &self.0.limiter
     }
@@ -262,24 +273,6 @@ impl Endpoint {
         }
         let measure = *document.analysis().measure();
         Ok((document, measure))
-    }
-}
-
-/// Middleware that stands before authentication: where too much is in flight, it refuses a request before it costs
-/// anything.
-pub async fn limit_in_flight(
-    State(limiter): State<Arc<ConcurrencyLimiter>>,
-    request: axum::extract::Request,
-    next: Next,
-) -> Response {
-    // A GET is a query; of a POST that is known only once its text is there.
-    let is_hopeless = request.method() == Method::GET && limiter.is_full(Class::Read);
-    match limiter.approach() {
-        Ok(_permit) if !is_hopeless => next.run(request).await,
-        _ => {
-            let id = RequestId::of(request.extensions());
-            refusal(request.headers(), id, Code::Overloaded, Code::Overloaded.sentence().english)
-        }
     }
 }
 
