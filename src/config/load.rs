@@ -13,7 +13,7 @@ pub struct LoadSettings {
     /// Requests that are being received, run or answered at the same time.
     #[arg(long, env = "REGISTRY_MAX_IN_FLIGHT", default_value_t = 1_024)]
     pub max_in_flight: u64,
-    /// Queries and mutations that run at the same time.
+    /// Queries and mutations that run at the same time; four that cost 50 points or less count as one.
     #[arg(long, env = "REGISTRY_MAX_RUNNING", default_value_t = 32)]
     pub max_running: u64,
     /// Percentage of the running requests that is reserved for mutations.
@@ -25,13 +25,13 @@ pub struct LoadSettings {
     /// Onboarding requests that run at the same time.
     #[arg(long, env = "REGISTRY_MAX_BULK", default_value_t = 8)]
     pub max_bulk: u64,
-    /// Queries that may wait to run.
+    /// Queries that may wait to run, counted likewise.
     #[arg(long, env = "REGISTRY_QUEUE", default_value_t = 256)]
     pub queue: u64,
     /// How long a query may wait to run. In an overload, the queue admits only queries that would wait for half of it.
     #[arg(long, env = "REGISTRY_QUEUE_WAIT", value_name = "DURATION", default_value_t = Milliseconds::of(1_000))]
     pub queue_wait: Milliseconds,
-    /// Mutations that may wait to run. Onboarding requests wait in a queue of their own of this length.
+    /// Mutations that may wait to run, counted likewise. Onboarding requests wait in a queue of their own of this length.
     #[arg(long, env = "REGISTRY_WRITE_QUEUE", default_value_t = 128)]
     pub write_queue: u64,
     /// How long a mutation may wait to run.

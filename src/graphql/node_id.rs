@@ -5,6 +5,9 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::error::FieldError;
 
+/// About the length of the longest internal id.
+const LONGEST_NUMBER: usize = 12;
+
 /// The object that an id refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NodeId {
@@ -45,25 +48,38 @@ pub enum NodeId {
 impl NodeId {
     /// Returns the id as clients see it.
     pub fn encode(self) -> ID {
-        let text = match self {
-            Self::Participant(id) => format!("p{id}"),
-            Self::Enrollment(participant, id) => format!("e{participant}.{id}"),
-            Self::Event(participant, id) => format!("v{participant}.{id}"),
-            Self::Employer(id) => format!("m{id}"),
-            Self::EmployerEvent(employer, id) => format!("h{employer}.{id}"),
-            Self::Association(id) => format!("a{id}"),
-            Self::Province(id) => format!("r{id}"),
-            Self::Channel(id) => format!("c{id}"),
-            Self::Agreement(id) => format!("g{id}"),
-            Self::Target(id) => format!("t{id}"),
-            Self::Client(id) => format!("k{id}"),
-            Self::AuditEntry(id) => format!("u{id}"),
-            Self::Batch(id) => format!("b{id}"),
-            Self::Row(batch, number) => format!("w{batch}.{number}"),
-            Self::Absent(batch, participant) => format!("x{batch}.{participant}"),
-            Self::Payment(id) => format!("y{id}"),
-        };
+        let (kind, id, second) = self.parts();
+        // Lists have one for each row, so no formatting machinery is used.
+        let mut text = String::with_capacity(2 * LONGEST_NUMBER);
+        text.push(kind);
+        text.push_str(&id.to_string());
+        if let Some(second) = second {
+            text.push('.');
+            text.push_str(&second.to_string());
+        }
         ID(URL_SAFE_NO_PAD.encode(text))
+    }
+
+    /// Returns the letter of its kind, and its numbers.
+    fn parts(self) -> (char, i64, Option<i64>) {
+        match self {
+            Self::Participant(id) => ('p', id, None),
+            Self::Enrollment(participant, id) => ('e', participant, Some(id)),
+            Self::Event(participant, id) => ('v', participant, Some(id)),
+            Self::Employer(id) => ('m', id, None),
+            Self::EmployerEvent(employer, id) => ('h', employer, Some(id)),
+            Self::Association(id) => ('a', id, None),
+            Self::Province(id) => ('r', id.into(), None),
+            Self::Channel(id) => ('c', id, None),
+            Self::Agreement(id) => ('g', id, None),
+            Self::Target(id) => ('t', id, None),
+            Self::Client(id) => ('k', id, None),
+            Self::AuditEntry(id) => ('u', id, None),
+            Self::Batch(id) => ('b', id, None),
+            Self::Row(batch, number) => ('w', batch, Some(number)),
+            Self::Absent(batch, participant) => ('x', batch, Some(participant)),
+            Self::Payment(id) => ('y', id, None),
+        }
     }
 
     /// Reads an id that a client sends back.

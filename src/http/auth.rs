@@ -15,9 +15,8 @@ mod verified;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{Extensions, HeaderMap, header};
-use axum::middleware::Next;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt as _;
@@ -25,7 +24,7 @@ use futures_util::FutureExt as _;
 use self::claims::VerifiedClaims;
 use self::provider::Provider;
 use self::verified::{KeysOf, VerifiedTokens, hash_of};
-use graphql_front::answer::refusal as refuse;
+use graphql_front::answer::refusal as answer;
 use graphql_front::code::Code;
 use graphql_front::request_id::{ClientId, RequestId};
 use graphql_front::streams::Lease;
@@ -159,21 +158,15 @@ fn undecided(error: StoreError) -> Refusal {
     Refusal::Undecided
 }
 
-/// Middleware that lets only authenticated requests pass, and gives the next layers the [`Actor`].
-pub async fn authenticate(
-    State((authority, database)): State<(Authority, Arc<Database>)>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let id = request.extensions().get().copied().unwrap_or_else(RequestId::new);
-    match authority.verify_headers(&database, request.headers()).await {
-        Ok(bearer) => {
-            request.extensions_mut().insert(id);
-            request.extensions_mut().extend(extensions(bearer, &database));
-            next.run(request).await
-        }
-        Err(refusal) => answer(request.headers(), id, refusal),
-    }
+/// Authenticates a request, and adds its [`Actor`] to what is known of it.
+pub(super) async fn authenticate(
+    authority: &Authority,
+    database: &Arc<Database>,
+    request: &mut Request,
+) -> Result<(), Refusal> {
+    let bearer = authority.verify_headers(database, request.headers()).await?;
+    request.extensions_mut().extend(extensions(bearer, database));
+    Ok(())
 }
 
 /// Returns what the layers after authentication know of a client: its [`Actor`], its [`ClientId`], and
@@ -199,11 +192,11 @@ async fn ended(bearer: Arc<Bearer>, database: Arc<Database>) {
 }
 
 /// The answer to a request without a valid token: 401, or 503 while that cannot be decided.
-fn answer(headers: &HeaderMap, id: RequestId, refusal: Refusal) -> Response {
+pub(super) fn refuse(headers: &HeaderMap, id: RequestId, refusal: Refusal) -> Response {
     match refusal {
         Refusal::Undecided => {
             let message = "Your identity cannot be verified right now. Try again.";
-            refuse(headers, id, Code::Unavailable, message)
+            answer(headers, id, Code::Unavailable, message)
         }
         refusal => {
             match refusal {
@@ -212,7 +205,7 @@ fn answer(headers: &HeaderMap, id: RequestId, refusal: Refusal) -> Response {
                 _ => tracing::info!(request_id = %id, reason = %refusal, "not authenticated"),
             }
             let message = "Send a valid token: Authorization: Bearer ….";
-            let mut response = refuse(headers, id, Code::Unauthenticated, message);
+            let mut response = answer(headers, id, Code::Unauthenticated, message);
             response.headers_mut().insert(header::WWW_AUTHENTICATE, refusal.challenge());
             response
         }

@@ -1,10 +1,9 @@
-//! The outermost middleware: gives each request an id and a span, and answers a panic.
+//! Gives each request an id and a span, and answers a panic.
 
 use std::panic::AssertUnwindSafe;
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
-use axum::middleware::Next;
 use axum::response::Response;
 use futures_util::FutureExt as _;
 
@@ -17,20 +16,20 @@ use super::peer::Peer;
 use super::route::Route;
 use crate::telemetry::traces::{SpanContext, Traces, caller_trace_id};
 
-/// Adds a request id to the request and to its answer.
+/// Adds a request id to a request, runs it, and adds the id to its answer.
 ///
 /// A panic ends this request and no other. Its client gets a JSON 500 with the id that is in the log. The message of the
 /// panic is not logged here, because it may hold personal data.
 ///
 /// With `logs`, each request leaves a line in the log. With `traces`, it is a span; the id of the trace is in that line.
-pub(super) async fn identify(
-    State(Observed { logs, traces }): State<Observed>,
+pub(super) async fn identify<F: Future<Output = Response>>(
+    Observed { logs, traces }: &Observed,
     mut request: Request,
-    next: Next,
+    run: impl FnOnce(Request) -> F,
 ) -> Response {
     let id = RequestId::new();
     let form = form_of(request.headers());
-    let span = traces.map(|traces| {
+    let span = traces.as_ref().map(|traces| {
         let route = Route::of(request.uri().path()).into();
         traces.request(method_name(request.method()), route, id.to_string(), request.headers())
     });
@@ -39,7 +38,7 @@ pub(super) async fn identify(
     if let Some(span) = &span {
         request.extensions_mut().insert(span.clone());
     }
-    let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
+    let answer = AssertUnwindSafe(run(request)).catch_unwind();
     let answer = match &span {
         Some(span) => span.around(answer).await,
         None => answer.await,
@@ -60,7 +59,6 @@ pub(super) async fn identify(
 }
 
 /// What is told of each request.
-#[derive(Clone)]
 pub(super) struct Observed {
     /// Whether the log has a line for it.
     pub(super) logs: bool,
@@ -127,7 +125,7 @@ mod tests {
     use axum::Router;
     use axum::body::Body;
     use axum::http::StatusCode;
-    use axum::middleware::from_fn_with_state;
+    use axum::middleware::{Next, from_fn};
     use axum::routing::get;
     use serde_json::Value;
     use tower::ServiceExt as _;
@@ -145,7 +143,10 @@ mod tests {
                     }
                 }),
             )
-            .layer(from_fn_with_state(Observed { logs: true, traces: None }, identify));
+            .layer(from_fn(|request, next: Next| async move {
+                let observed = Observed { logs: true, traces: None };
+                identify(&observed, request, |request| next.run(request)).await
+            }));
         let request = Request::get("/").header(header::ACCEPT_LANGUAGE, "id").body(Body::empty()).unwrap();
         let response = router.clone().oneshot(request).await.unwrap();
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);

@@ -17,7 +17,6 @@ use async_graphql::{Response as Answer, Value};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header;
-use axum::middleware::Next;
 use axum::response::Response;
 use axum::routing::get;
 use graphql_front::Endpoint;
@@ -109,10 +108,15 @@ pub(super) fn code_of(answer: &Answer) -> &'static str {
     }
 }
 
-/// Middleware that records requests.
-pub(super) async fn observe(State(metrics): State<Metrics>, request: Request, next: Next) -> Response {
+/// Runs a request, and records it.
+pub(super) async fn observe<F: Future<Output = Response>>(
+    metrics: Option<&Metrics>,
+    request: Request,
+    run: impl FnOnce(Request) -> F,
+) -> Response {
+    let Some(metrics) = metrics else { return run(request).await };
     let (route, since) = (Route::of(request.uri().path()), Instant::now());
-    let response = next.run(request).await;
+    let response = run(request).await;
     let route: &'static str = route.into();
     metrics.record(|| {
         let status = response.status().as_str().to_owned();

@@ -13,6 +13,7 @@ mod identify;
 pub mod language;
 mod message;
 pub mod metrics;
+mod middleware;
 pub mod onboarding;
 pub mod pages;
 pub mod peer;
@@ -31,17 +32,15 @@ pub mod tls;
 use std::sync::{Arc, LazyLock};
 
 use axum::Router;
-use axum::extract::Request;
 use axum::http::{StatusCode, header};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use tower_http::compression::CompressionLayer;
 
-use graphql_front::endpoint::limit_in_flight;
+use graphql_front::Endpoint;
 use graphql_front::streams::Streams;
 use graphql_front::websocket::WebSockets;
 use graphql_front::writes::Writes;
-use graphql_front::{Endpoint, origin};
 
 use self::application::{Observers, RegistryApplication};
 use self::auth::Authority;
@@ -49,6 +48,7 @@ use self::clearance::Verifier;
 use self::health::Health;
 use self::identify::Observed;
 use self::metrics::{Metrics, Sources};
+use self::middleware::{ForAll, ForClients};
 use self::pages::Pages;
 use self::playground::MakeSettings;
 use self::public_figures::PublicFigures;
@@ -126,7 +126,6 @@ pub fn build(parts: ServerParts) -> BuiltServer {
     let writes = endpoint.writes().clone();
     let shared_limits = Arc::new(SharedLimits::new(endpoint.rate_limiter(), streams.clone()));
     let health = Health::new(Arc::clone(&database));
-    let limiter = Arc::clone(endpoint.limiter());
     let exports = export::ExportEndpoint::new(
         Arc::clone(&database),
         clock,
@@ -146,27 +145,13 @@ pub fn build(parts: ServerParts) -> BuiltServer {
         shared_limits: Arc::clone(&shared_limits),
         spans: traces.as_ref().map(|traces| traces.counts().clone()),
     });
+    let clients =
+        ForClients { sockets, endpoint: endpoint.clone(), authority, database: Arc::clone(&database) };
     let mut router = Router::new()
         .route("/graphql", endpoint.into_route())
         .merge(files.routes())
         .merge(exports.routes())
-        .route_layer(from_fn(purpose::read));
-    if !database.standbys.is_empty() {
-        router = router.route_layer(from_fn_with_state(Arc::clone(&database), position::track));
-    }
-    let mut router = router
-        .route_layer(from_fn_with_state((authority, Arc::clone(&database)), auth::authenticate))
-        .route_layer(from_fn_with_state(limiter, limit_in_flight))
-        .route_layer(from_fn(move |request: Request, next: Next| {
-            let sockets = sockets.clone();
-            async move {
-                // A socket sends its token later, in its first message.
-                match WebSockets::wants(request.headers()) {
-                    true => sockets.upgrade(request).await,
-                    false => next.run(request).await,
-                }
-            }
-        }))
+        .route_layer(from_fn_with_state(Arc::new(clients), middleware::for_clients))
         .route("/clearance/{number}", get(clearance::verify).with_state(verifier))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready).with_state(health.clone()))
@@ -189,16 +174,15 @@ pub fn build(parts: ServerParts) -> BuiltServer {
     }
     let pages = pages.map_or_else(Router::new, Pages::routes).merge(pages::assets());
     let router = router.merge(pages.layer(CompressionLayer::new()));
-    let router = router
-        .fallback(|| async { (StatusCode::NOT_FOUND, "There is nothing here; the API is at /graphql.\n") })
-        .layer(from_fn_with_state(origins, origin::share));
-    let router = match &sources {
-        Some(sources) => router.layer(from_fn_with_state(sources.metrics.clone(), metrics::observe)),
-        None => router,
+    let all = ForAll {
+        proxies,
+        observed: Observed { logs: logs_requests, traces },
+        metrics: sources.as_ref().map(|sources| sources.metrics.clone()),
+        origins,
     };
     let router = router
-        .layer(from_fn_with_state(Observed { logs: logs_requests, traces }, identify::identify))
-        .layer(from_fn_with_state(proxies, peer::resolve));
+        .fallback(|| async { (StatusCode::NOT_FOUND, "There is nothing here; the API is at /graphql.\n") })
+        .layer(from_fn_with_state(Arc::new(all), middleware::for_all));
     BuiltServer { router, writes, streams, health, shared_limits, connections, tls, metrics: sources }
 }
 

@@ -2,10 +2,8 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::HeaderMap;
-use axum::middleware::Next;
-use axum::response::Response;
 use ipnet::IpNet;
 
 /// The address that a request comes from.
@@ -65,17 +63,12 @@ impl TrustedProxies {
     }
 }
 
-/// Middleware that gives the next layers the client's address instead of the proxy's.
-pub(super) async fn resolve(
-    State(proxies): State<TrustedProxies>,
-    mut request: Request,
-    next: Next,
-) -> Response {
+/// Gives a request its client's address instead of the proxy's.
+pub(super) fn resolve(proxies: &TrustedProxies, request: &mut Request) {
     if let Some(&peer) = request.extensions().get::<Peer>() {
         let peer = proxies.client(peer, request.headers());
         request.extensions_mut().insert(peer);
     }
-    next.run(request).await
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -107,12 +107,8 @@ impl AtStandby {
     }
 }
 
-/// Middleware that reads the position of a request and writes that of its answer. It stands only where there are standbys.
-pub(super) async fn track(
-    State(database): State<Arc<Database>>,
-    mut request: Request,
-    next: Next,
-) -> Response {
+/// Reads the position of a request, runs it, and writes the position of its answer. Called only where there are standbys.
+pub(super) async fn track(database: &Database, mut request: Request, next: Next) -> Response {
     let asked = match sent(request.headers()) {
         None => Asked::Nothing,
         Some(text) => Position::verify(&database.keys, text).map_or(Asked::Unknown, Asked::At),

@@ -2,29 +2,20 @@
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName};
-use axum::middleware::Next;
-use axum::response::Response;
 
 use domain::access::{Purpose, Right};
 use domain::actor::Actor;
-use graphql_front::answer::refusal;
-use graphql_front::code::Code;
-use graphql_front::request_id::RequestId;
 
 /// The name of the header.
 pub(super) const NAME: &str = "x-purpose";
 const PURPOSE: HeaderName = HeaderName::from_static(NAME);
-/// Middleware that gives the next layers the stated [`Purpose`]. A header that is not a purpose refuses the request.
-pub(super) async fn read(mut request: Request, next: Next) -> Response {
-    match stated(request.headers()) {
-        Ok(Some(purpose)) => request.extensions_mut().insert(purpose),
-        Ok(None) => None,
-        Err(NoPurpose(reason)) => {
-            let id = RequestId::of(request.extensions());
-            return refusal(request.headers(), id, Code::BadRequest, reason);
-        }
-    };
-    next.run(request).await
+
+/// Adds the stated [`Purpose`] to what is known of a request. A header that is not a purpose refuses the request.
+pub(super) fn read(request: &mut Request) -> Result<(), NoPurpose> {
+    if let Some(purpose) = stated(request.headers())? {
+        request.extensions_mut().insert(purpose);
+    }
+    Ok(())
 }
 
 /// The header is not a purpose: what is wrong with it, and what is right.

@@ -97,8 +97,12 @@ impl<'r> Columns<'r> {
 /// Reads the rows of one result.
 pub(super) fn read_all<T: InOrder>(rows: &[PgRow]) -> Result<Vec<T>, sqlx::Error> {
     let absent = Cell::new(0);
-    let columns = |(at, row)| Columns { is_checked: at == 0, ..Columns::checked(row, &absent) };
-    rows.iter().enumerate().map(|row| T::read(&mut columns(row))).collect()
+    // `collect` of results begins small and grows.
+    let mut all = Vec::with_capacity(rows.len());
+    for (at, row) in rows.iter().enumerate() {
+        all.push(T::read(&mut Columns { is_checked: at == 0, ..Columns::checked(row, &absent) })?);
+    }
+    Ok(all)
 }
 
 /// Implements [`InOrder`] and `FromRow` for a row, by its fields in the order of the columns. The columns of a row that

@@ -75,7 +75,7 @@ pub(super) async fn list_of<T: InOrder>(
 }
 
 fn cut<T>(parents: &[i64], page: &Page, rows: impl Iterator<Item = (i64, T)>) -> HashMap<i64, Slice<T>> {
-    let mut children: HashMap<i64, Vec<T>> = HashMap::new();
+    let mut children: HashMap<i64, Vec<T>> = HashMap::with_capacity(parents.len());
     for (parent, row) in rows {
         children.entry(parent).or_default().push(row);
     }

@@ -49,31 +49,31 @@ fn the_fixed_queries_allocate_no_more_than_their_budgets() {
         "id cardNumber fullName employer { name province { name } } channel { name provinces { name } }";
     let mut wrong = Vec::new();
     for (what, query, variables, budgets) in [
-        ("nothing", "{ viewer { __typename } }".to_owned(), json!({}), [235, 50]),
+        ("nothing", "{ viewer { __typename } }".to_owned(), json!({}), [128, 44]),
         (
             "a person by card number",
             "query ($n: String!) { participant(by: {cardNumber: $n}) { id fullName status } }".to_owned(),
             json!({ "n": person["cardNumber"] }),
-            [340, 82],
+            [240, 74],
         ),
         (
             "a person with relations",
             format!("query ($id: ID!) {{ node(id: $id) {{ ... on Participant {{ {fields} }} }} }}"),
             json!({ "id": person["id"] }),
-            [455, 140],
+            [355, 131],
         ),
         (
             "a page of fifty",
             format!("query ($n: Int) {{ participants(first: $n) {{ nodes {{ {fields} }} }} }}"),
             json!({ "n": 50 }),
-            [2_350, 425],
+            [2_230, 405],
         ),
         (
             "the people of two employers and their counts",
             "query ($n: Int) { employers(first: 2) { nodes { id participants(first: $n) { totalCount nodes { id fullName } } } } }"
                 .to_owned(),
             json!({ "n": 25 }),
-            [1_060, 255],
+            [990, 234],
         ),
     ] {
         let body = json!({ "query": query, "variables": variables }).to_string();

@@ -72,14 +72,14 @@ async fn without_a_rate_limit_answers_report_no_cost() {
 #[tokio::test]
 async fn excess_queries_are_refused_at_once_while_a_mutation_still_runs() {
     let app = App::new().await.with_settings(admission(|admission| {
-        // One permit for queries, and one reserved for mutations.
+        // One permit for queries, and one reserved for mutations. The query is no small one, so it takes a whole permit.
         (admission.running, admission.share_of_writes, admission.queue) = (2, 50, 0);
     }));
     let (token, channel) = (app.administrator().await, app.channel("BR-PLG").await);
     // The query waits for this lock, so that it holds the only permit for queries.
     let mut lock = app.sql.begin().await.unwrap();
     sqlx::query("lock table onboarding_batch in access exclusive mode").execute(&mut *lock).await.unwrap();
-    let query = "{ onboardingBatches { nodes { id } } }";
+    let query = "{ onboardingBatches(first: 60) { nodes { id } } }";
     let held = app.post(&token, query, json!({}));
     let others = async {
         let refused = join_all((0..10).map(|_| app.post(&token, query, json!({})))).await;

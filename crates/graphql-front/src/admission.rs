@@ -5,6 +5,10 @@
 //! out, nor the reverse. *Bulk* writes have a few permits of their own. A request holds its permit until its answer is
 //! made; a mutation whose client has left, until it is done.
 //!
+//! A permit stands for the work of a page. A [small](SMALL) request takes a quarter of one: most of its time it waits for a
+//! statement, and statements that many requests share want many of them at once. It takes a quarter of a place in a queue,
+//! too.
+//!
 //! Requests without a permit wait in a queue. Its discipline (`discipline.rs`) tells a burst from an overload by the delay over an
 //! interval, as CoDel does. A burst waits. In an overload, a request that would wait for too long is refused on arrival,
 //! while a refusal is cheap and its client still has time to go elsewhere.
@@ -25,7 +29,7 @@ use discipline::{Discipline, Terms};
 pub struct Admission {
     /// Requests at once from the head to the answer, of any class.
     pub in_flight: usize,
-    /// Queries and mutations that run at once.
+    /// Queries and mutations that run at once; four small ones count as one.
     pub running: usize,
     /// Percentage of `running` that queries leave to mutations.
     pub share_of_writes: usize,
@@ -33,9 +37,9 @@ pub struct Admission {
     pub share_of_reads: usize,
     /// Bulk mutations that run at once, in addition to the others.
     pub bulk: usize,
-    /// Queries that wait for a permit.
+    /// Queries that wait for a permit; four small ones count as one.
     pub queue: usize,
-    /// Mutations of one class that wait for a permit: a hundred that are sent with one key all get its answer.
+    /// Mutations of one class that wait for a permit, counted likewise: a hundred that are sent with one key all get its answer.
     pub queue_of_writes: usize,
     /// The longest that a query waits for a permit.
     pub wait: Duration,
@@ -66,6 +70,11 @@ impl Default for Admission {
     }
 }
 
+/// A request of at most so many points is small: one or two objects with their parents and their errors, or a short page.
+pub const SMALL: u32 = 50;
+/// The parts of a permit: a small request takes one, any other one all.
+const PARTS: usize = 4;
+
 /// How a request is queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
@@ -88,10 +97,10 @@ pub struct Permit {
     _present: Option<Present>,
 }
 
-/// How many requests run and wait now.
+/// How many requests run and wait now. Small ones count a quarter; sums are rounded up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Load {
-    /// Requests between head and answer.
+    /// Requests between head and answer, small ones as well.
     pub in_flight: usize,
     /// Queries and mutations that run.
     pub running: usize,
@@ -117,14 +126,14 @@ pub struct ConcurrencyLimiter {
     bulk: Queue,
 }
 
-/// The queue of one class.
+/// The queue of one class. Everything is counted in parts of permits.
 #[derive(Debug)]
 struct Queue {
-    /// What a permit is made of, acquired in this order by all classes.
-    parts: [Option<Arc<Semaphore>>; 2],
-    /// How many run at once.
+    /// Where a permit comes from, acquired in this order by all classes.
+    sources: [Option<Arc<Semaphore>>; 2],
+    /// How much runs at once.
     permits: usize,
-    /// Requests that run or wait.
+    /// What runs or waits.
     present: Arc<AtomicUsize>,
     longest: usize,
     longest_wait: Duration,
@@ -134,16 +143,16 @@ struct Queue {
 impl ConcurrencyLimiter {
     /// Creates a limiter with all permits free.
     pub fn new(settings: Admission) -> Self {
-        let semaphore = |count| Some(Arc::new(Semaphore::new(count)));
+        let semaphore = |permits: usize| Some(Arc::new(Semaphore::new(permits * PARTS)));
         let all_but = |share: usize| {
             let kept = (settings.running * share).div_ceil(100);
             settings.running.saturating_sub(kept).max(1)
         };
-        let queue = |parts, permits: usize, longest, longest_wait| {
+        let queue = |sources, permits: usize, longest: usize, longest_wait| {
             let Admission { target, interval, .. } = settings;
             // A request that waits for two turns of all permits waits as long as two answers take, however slow they are.
-            let terms = Terms { target, interval, longest_wait, short: permits * 2 };
-            Queue::new(parts, permits, longest, terms)
+            let terms = Terms { target, interval, longest_wait, short: permits * PARTS * 2 };
+            Queue::new(sources, permits * PARTS, longest * PARTS, terms)
         };
         let running = semaphore(settings.running);
         let [reads, writes] = [settings.share_of_writes, settings.share_of_reads].map(all_but);
@@ -160,12 +169,13 @@ impl ConcurrencyLimiter {
     /// Returns how many requests run and wait now.
     pub fn load(&self) -> Load {
         let used = |of: usize, free: &Semaphore| of.saturating_sub(free.available_permits());
-        let shared = self.reads.parts[1].as_deref();
+        let shared = self.reads.sources[1].as_deref();
+        let running = shared.map_or(0, |free| used(self.settings.running * PARTS, free));
         Load {
             in_flight: used(self.settings.in_flight, &self.in_flight),
-            running: shared.map_or(0, |free| used(self.settings.running, free)),
-            bulk: self.bulk.running(),
-            waiting: [&self.reads, &self.writes, &self.bulk].map(Queue::waiting),
+            running: running.div_ceil(PARTS),
+            bulk: self.bulk.running().div_ceil(PARTS),
+            waiting: [&self.reads, &self.writes, &self.bulk].map(|queue| queue.waiting().div_ceil(PARTS)),
         }
     }
 
@@ -184,12 +194,13 @@ impl ConcurrencyLimiter {
         self.queue(class).is_full()
     }
 
-    /// Waits for a permit.
+    /// Waits for a permit, or for its part if the request is small. `cost`: what it costs in points.
     ///
     /// # Errors
     /// The wait would be or was too long, or too many requests wait already.
-    pub async fn enter(&self, class: Class) -> Result<Permit, Overloaded> {
-        self.queue(class).enter().await
+    pub async fn enter(&self, class: Class, cost: u32) -> Result<Permit, Overloaded> {
+        let is_small = class != Class::Bulk && cost <= SMALL;
+        self.queue(class).enter(if is_small { 1 } else { PARTS }).await
     }
 
     const fn queue(&self, class: Class) -> &Queue {
@@ -202,42 +213,43 @@ impl ConcurrencyLimiter {
 }
 
 impl Queue {
-    /// How many of its requests run.
+    /// How much of it runs.
     fn running(&self) -> usize {
-        let first = self.parts.iter().flatten().next();
+        let first = self.sources.iter().flatten().next();
         first.map_or(0, |free| self.permits.saturating_sub(free.available_permits()))
     }
 
-    /// How many of its requests wait. Beside requests that come and go, this is about right.
+    /// How much of it waits. Beside requests that come and go, this is about right.
     fn waiting(&self) -> usize {
         self.present.load(Ordering::Relaxed).saturating_sub(self.running())
     }
 
-    fn new(parts: [Option<Arc<Semaphore>>; 2], permits: usize, longest: usize, terms: Terms) -> Self {
+    fn new(sources: [Option<Arc<Semaphore>>; 2], permits: usize, longest: usize, terms: Terms) -> Self {
         let (present, longest_wait) = (Arc::default(), terms.longest_wait);
         let discipline = Mutex::new(Discipline::new(terms, Instant::now()));
-        Self { parts, permits, present, longest, longest_wait, discipline }
+        Self { sources, permits, present, longest, longest_wait, discipline }
     }
 
     fn is_full(&self) -> bool {
-        !self.admits(self.present.load(Ordering::Relaxed), Instant::now()) && self.try_acquire().is_none()
+        !self.admits(self.present.load(Ordering::Relaxed), Instant::now()) && self.try_acquire(1).is_none()
     }
 
-    async fn enter(&self) -> Result<Permit, Overloaded> {
+    async fn enter(&self, parts: usize) -> Result<Permit, Overloaded> {
         let arrived = Instant::now();
         // Counted first: two at one moment cannot take the last place in the queue.
-        let (present, others) = Present::begin(&self.present);
-        if let Some(parts) = self.try_acquire() {
-            self.discipline().leave(Duration::ZERO, arrived);
-            return Ok(Permit { _parts: parts, _present: Some(present) });
+        let (present, others) = Present::begin(&self.present, parts);
+        if let Some(acquired) = self.try_acquire(parts) {
+            self.discipline().leave(parts, Duration::ZERO, arrived);
+            return Ok(Permit { _parts: acquired, _present: Some(present) });
         }
         if !self.admits(others, arrived) {
             return Err(Overloaded);
         }
-        let parts = timeout(self.longest_wait, self.acquire()).await.map_err(|_elapsed| Overloaded)?;
+        let acquired =
+            timeout(self.longest_wait, self.acquire(parts)).await.map_err(|_elapsed| Overloaded)?;
         let now = Instant::now();
-        self.discipline().leave(now - arrived, now);
-        Ok(Permit { _parts: parts, _present: Some(present) })
+        self.discipline().leave(parts, now - arrived, now);
+        Ok(Permit { _parts: acquired, _present: Some(present) })
     }
 
     /// Returns whether a request may wait for a permit where so many others are present.
@@ -249,21 +261,22 @@ impl Queue {
         waiting < self.longest && self.discipline().admits(waiting, now)
     }
 
-    fn try_acquire(&self) -> Option<[Option<OwnedSemaphorePermit>; 2]> {
+    fn try_acquire(&self, parts: usize) -> Option<[Option<OwnedSemaphorePermit>; 2]> {
         let mut acquired = [None, None];
-        for (part, semaphore) in acquired.iter_mut().zip(&self.parts) {
+        for (acquired, semaphore) in acquired.iter_mut().zip(&self.sources) {
             if let Some(semaphore) = semaphore {
-                *part = Some(Arc::clone(semaphore).try_acquire_owned().ok()?);
+                *acquired = Some(Arc::clone(semaphore).try_acquire_many_owned(parts as u32).ok()?);
             }
         }
         Some(acquired)
     }
 
-    async fn acquire(&self) -> [Option<OwnedSemaphorePermit>; 2] {
+    async fn acquire(&self, parts: usize) -> [Option<OwnedSemaphorePermit>; 2] {
         let mut acquired = [None, None];
-        for (part, semaphore) in acquired.iter_mut().zip(&self.parts) {
+        for (acquired, semaphore) in acquired.iter_mut().zip(&self.sources) {
             if let Some(semaphore) = semaphore {
-                *part = Some(Arc::clone(semaphore).acquire_owned().await.expect("it is never closed"));
+                let permit = Arc::clone(semaphore).acquire_many_owned(parts as u32).await;
+                *acquired = Some(permit.expect("it is never closed"));
             }
         }
         acquired
@@ -275,177 +288,25 @@ impl Queue {
     }
 }
 
-/// Counts a request that runs or waits, until it is dropped, also if its client leaves.
+/// Counts the parts of a request that runs or waits, until it is dropped, also if its client leaves.
 #[derive(Debug)]
-struct Present(Arc<AtomicUsize>);
+struct Present {
+    parts: usize,
+    count: Arc<AtomicUsize>,
+}
 
 impl Present {
-    /// Counts a request. Returns how many others there are.
-    fn begin(count: &Arc<AtomicUsize>) -> (Self, usize) {
-        (Self(Arc::clone(count)), count.fetch_add(1, Ordering::Relaxed))
+    /// Counts a request. Returns how much of others there is.
+    fn begin(count: &Arc<AtomicUsize>, parts: usize) -> (Self, usize) {
+        (Self { parts, count: Arc::clone(count) }, count.fetch_add(parts, Ordering::Relaxed))
     }
 }
 
 impl Drop for Present {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.count.fetch_sub(self.parts, Ordering::Relaxed);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use futures_util::FutureExt as _;
-    use futures_util::future::join_all;
-
-    use super::*;
-
-    const SETTINGS: Admission = Admission {
-        in_flight: 3,
-        running: 10,
-        share_of_writes: 20,
-        share_of_reads: 40,
-        bulk: 1,
-        queue: 2,
-        queue_of_writes: 2,
-        // A refusal comes at once, and what waits waits until the test lets it in.
-        wait: Duration::ZERO,
-        wait_of_writes: Duration::ZERO,
-        target: Duration::from_millis(50),
-        interval: Duration::from_millis(200),
-    };
-    const PATIENT: Admission = Admission {
-        wait: Duration::from_secs(3_600),
-        wait_of_writes: Duration::from_secs(3_600),
-        ..SETTINGS
-    };
-
-    async fn enter_all(limiter: &ConcurrencyLimiter, class: Class, count: usize) -> Vec<Permit> {
-        let entered = join_all((0..count).map(|_| limiter.enter(class))).await;
-        entered.into_iter().collect::<Result<_, _>>().expect("there are permits")
-    }
-
-    #[tokio::test]
-    async fn a_flood_of_reads_leaves_a_fifth_of_the_permits_to_writes() {
-        let limiter = ConcurrencyLimiter::new(SETTINGS);
-        let _reads = enter_all(&limiter, Class::Read, 8).await;
-        assert_eq!(limiter.enter(Class::Read).await.err(), Some(Overloaded));
-        let _writes = enter_all(&limiter, Class::Write, 2).await;
-        assert_eq!(limiter.enter(Class::Write).await.err(), Some(Overloaded));
-        // Bulk has its own.
-        let _bulk = enter_all(&limiter, Class::Bulk, 1).await;
-        assert_eq!(limiter.enter(Class::Bulk).await.err(), Some(Overloaded));
-    }
-
-    #[tokio::test]
-    async fn a_flood_of_writes_leaves_its_share_to_reads_and_they_get_the_first_permit() {
-        let limiter = ConcurrencyLimiter::new(SETTINGS);
-        let _writes = enter_all(&limiter, Class::Write, 6).await;
-        assert_eq!(limiter.enter(Class::Write).await.err(), Some(Overloaded));
-        let _reads = enter_all(&limiter, Class::Read, 4).await;
-        assert_eq!(limiter.enter(Class::Read).await.err(), Some(Overloaded));
-
-        let limiter = ConcurrencyLimiter::new(PATIENT);
-        let mut writes = enter_all(&limiter, Class::Write, 6).await;
-        let _reads = enter_all(&limiter, Class::Read, 4).await;
-        let read = limiter.enter(Class::Read);
-        tokio::pin!(read);
-        assert!(read.as_mut().now_or_never().is_none());
-        writes.pop();
-        assert!(read.await.is_ok());
-    }
-
-    #[tokio::test]
-    async fn the_queue_is_bounded_and_a_leaving_client_leaves_it() {
-        let limiter = ConcurrencyLimiter::new(PATIENT);
-        let mut bulk = enter_all(&limiter, Class::Bulk, 1).await;
-        let mut first = Box::pin(limiter.enter(Class::Bulk));
-        let mut second = Box::pin(limiter.enter(Class::Bulk));
-        assert!(first.as_mut().now_or_never().is_none() && second.as_mut().now_or_never().is_none());
-        let load = limiter.load();
-        assert_eq!((load.bulk, load.waiting(Class::Bulk), load.waiting(Class::Read)), (1, 2, 0));
-        // A third is refused without waiting.
-        assert!(limiter.is_full(Class::Bulk) && !limiter.is_full(Class::Read));
-        assert_eq!(
-            limiter.enter(Class::Bulk).now_or_never().map(|entered| entered.err()),
-            Some(Some(Overloaded))
-        );
-        drop(second);
-        assert!(!limiter.is_full(Class::Bulk));
-        bulk.clear();
-        drop(first.await.expect("the permit came free"));
-    }
-
-    #[test]
-    fn no_more_requests_are_in_flight_than_allowed() {
-        let limiter = ConcurrencyLimiter::new(SETTINGS);
-        let permits: Vec<_> = (0..3).map(|_| limiter.approach().expect("there is room")).collect();
-        assert_eq!(limiter.approach().err(), Some(Overloaded));
-        assert_eq!(limiter.load().in_flight, 3);
-        drop(permits);
-        assert!(limiter.approach().is_ok());
-    }
-
-    /// Sends requests from connections that each wait for their answer before they send again, for ten seconds. Returns the
-    /// times of those that were answered and of those that were refused.
-    async fn load(
-        limiter: &ConcurrencyLimiter,
-        connections: usize,
-        answer_takes: Duration,
-    ) -> [Vec<Duration>; 2] {
-        let end = Instant::now() + Duration::from_secs(10);
-        let connection = async || {
-            let (mut answered, mut refused) = (Vec::new(), Vec::new());
-            while Instant::now() < end {
-                let sent = Instant::now();
-                match limiter.enter(Class::Read).await {
-                    Ok(permit) => {
-                        tokio::time::sleep(answer_takes).await;
-                        drop(permit);
-                        answered.push(sent.elapsed());
-                    }
-                    Err(Overloaded) => {
-                        refused.push(sent.elapsed());
-                        // Another request comes from another client.
-                        tokio::time::sleep(Duration::from_millis(50)).await;
-                    }
-                }
-            }
-            (answered, refused)
-        };
-        let all = join_all((0..connections).map(|_| connection())).await;
-        let (answered, refused): (Vec<_>, Vec<_>) = all.into_iter().unzip();
-        [answered, refused].map(|times| {
-            let mut times = times.concat();
-            times.sort_unstable();
-            times
-        })
-    }
-
-    fn p99(times: &[Duration]) -> Duration {
-        times[(times.len() - 1) * 99 / 100]
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn connections_that_wait_for_their_answers_are_not_refused_however_slow_these_are() {
-        for answer_takes in [5, 50, 400].map(Duration::from_millis) {
-            let limiter = ConcurrencyLimiter::new(Admission::default());
-            // 25 run at a time, so that the others always find a queue.
-            let [answered, refused] = load(&limiter, 64, answer_takes).await;
-            assert!(refused.is_empty(), "{} of {}: {answer_takes:?}", refused.len(), answered.len());
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn under_ten_times_the_load_the_work_goes_on_and_refusals_are_quick() {
-        let (limiter, answer_takes) =
-            (ConcurrencyLimiter::new(Admission::default()), Duration::from_millis(50));
-        let [usual, _] = load(&limiter, 64, answer_takes).await;
-        let [answered, refused] = load(&limiter, 640, answer_takes).await;
-        assert!(answered.len() >= usual.len() * 8 / 10, "{} of {}", answered.len(), usual.len());
-        assert!(p99(&answered) <= Duration::from_secs(1), "{:?}", p99(&answered));
-        assert!(refused.len() > answered.len() && p99(&refused) <= Duration::from_millis(100));
-        // It ends with the load.
-        let [_, refused] = load(&limiter, 64, answer_takes).await;
-        assert!(refused.is_empty(), "{}", refused.len());
-    }
-}
+mod tests;

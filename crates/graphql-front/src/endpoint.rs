@@ -13,9 +13,7 @@ use std::sync::Arc;
 
 use async_graphql::parser::types::OperationType;
 use async_graphql::{Request, Variables};
-use axum::extract::State;
 use axum::http::{Extensions, Method};
-use axum::middleware::Next;
 use axum::response::Response;
 use axum::routing::MethodRouter;
 use futures_util::stream::{self, BoxStream};
@@ -25,7 +23,7 @@ use tracing::Instrument as _;
 
 use super::admission::{Class, ConcurrencyLimiter, Overloaded, Permit};
 use super::analysis::{Measure, Operation};
-use super::answer::{Answer, Form, Refused, refusal};
+use super::answer::{Answer, Form, Refused};
 use super::application::{Application, Call};
 use super::charge::Charge;
 use super::code::Code;
@@ -105,7 +103,20 @@ impl Endpoint {
         &self.0.settings
     }
 
-    /// Returns the permits to run, for the layer [`limit_in_flight`].
+    /// Admits a request as far as its token and its body, for as long as the permit is held. A middleware asks before it
+    /// authenticates, so that a refusal costs nothing.
+    ///
+    /// # Errors
+    /// Too much is in flight.
+    pub fn approach(&self, method: &Method) -> Result<Permit, Overloaded> {
+        // A GET is a query; of a POST that is known only once its text is there.
+        match method == Method::GET && self.0.limiter.is_full(Class::Read) {
+            true => Err(Overloaded),
+            false => self.0.limiter.approach(),
+        }
+    }
+
+    /// Returns the permits to run.
     pub fn limiter(&self) -> &Arc<ConcurrencyLimiter> {
         &self.0.limiter
     }
@@ -201,8 +212,9 @@ impl Endpoint {
         let client = surroundings.extensions.get::<ClientId>().copied();
         let checked = self.check(parameters, transport, client)?;
         refuse_by_transport(checked.operation.kind, transport)?;
-        let charge = Charge::pay(self.0.rate_limiter.as_deref(), client, checked.measure.cost())?;
-        let permit = self.0.limiter.enter(checked.operation.class).await;
+        let cost = checked.measure.cost();
+        let charge = Charge::pay(self.0.rate_limiter.as_deref(), client, cost)?;
+        let permit = self.0.limiter.enter(checked.operation.class, cost).await;
         let permit = permit.map_err(|Overloaded| Refused::from(Code::Overloaded))?;
         Ok(Started { inner: Arc::clone(&self.0), checked, charge, permit, surroundings })
     }
@@ -261,24 +273,6 @@ impl Endpoint {
         }
         let measure = *document.analysis().measure();
         Ok((document, measure))
-    }
-}
-
-/// Middleware that stands before authentication: where too much is in flight, it refuses a request before it costs
-/// anything.
-pub async fn limit_in_flight(
-    State(limiter): State<Arc<ConcurrencyLimiter>>,
-    request: axum::extract::Request,
-    next: Next,
-) -> Response {
-    // A GET is a query; of a POST that is known only once its text is there.
-    let is_hopeless = request.method() == Method::GET && limiter.is_full(Class::Read);
-    match limiter.approach() {
-        Ok(_permit) if !is_hopeless => next.run(request).await,
-        _ => {
-            let id = RequestId::of(request.extensions());
-            refusal(request.headers(), id, Code::Overloaded, Code::Overloaded.sentence().english)
-        }
     }
 }
 

@@ -23,14 +23,15 @@
 //!
 //! ```ignore
 //! let endpoint = Endpoint::new(Arc::new(application), Settings::default());
-//! let limiter = Arc::clone(endpoint.limiter());
 //! let router = Router::new()
-//!     .route("/graphql", endpoint.into_route())
-//!     .route_layer(from_fn(authenticate))
-//!     .route_layer(from_fn_with_state(limiter, endpoint::limit_in_flight));
+//!     .route("/graphql", endpoint.clone().into_route())
+//!     .route_layer(from_fn_with_state(endpoint, async |State(endpoint), request, next| {
+//!         let Ok(_permit) = endpoint.approach(request.method()) else { return overloaded() };
+//!         next.run(authenticate(request)).await
+//!     }));
 //! ```
 //!
-//! A request then meets, in this order: [`endpoint::limit_in_flight`], the application's authentication, [`parameters`] (body
+//! A request then meets, in this order: [`Endpoint::approach`], the application's authentication, [`parameters`] (body
 //! and JSON), [`guard`] (text), the parser, [`analysis`] (size, operation), the transport's rules, [`cost`], [`admission`],
 //! the application, and [`answer`].
 

@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
@@ -150,8 +150,8 @@ fn is_localhost(origin: &HeaderValue) -> bool {
     matches!(host, "localhost" | "127.0.0.1" | "[::1]") || host.ends_with(".localhost")
 }
 
-/// Middleware that answers preflights and adds the CORS headers to responses.
-pub async fn share(State(origins): State<Origins>, request: Request, next: Next) -> Response {
+/// Answers preflights, runs other requests, and adds the CORS headers to responses. Call it in a middleware of all routes.
+pub async fn share(origins: &Origins, request: Request, next: Next) -> Response {
     let named = request.headers().get(header::ORIGIN);
     let origin = named.filter(|origin| origins.allows(origin)).cloned();
     if let Some(foreign) = named.filter(|named| origin.is_none() && !is_own(named, request.headers())) {

@@ -31,11 +31,13 @@ pub(crate) fn list<'r, T: Row + 'r>(
     ctx: &ContextSelectionSet<'_>,
     plan: &Plan<'_>,
 ) -> ServerResult<Value> {
-    let values = rows.enumerate().map(|(index, row)| {
+    // `collect` of results begins small and grows.
+    let mut values = Vec::with_capacity(rows.size_hint().0);
+    for (index, row) in rows.enumerate() {
         let ctx = ctx.with_index(index);
-        object(row, &ctx, plan).map_err(|error| ctx.set_error_path(error))
-    });
-    values.collect::<Result<_, _>>().map(Value::List)
+        values.push(object(row, &ctx, plan).map_err(|error| ctx.set_error_path(error))?);
+    }
+    Ok(Value::List(values))
 }
 
 /// Renders a row some of whose fields wait.

@@ -32,10 +32,13 @@ pub(super) fn describe() {
     describe_gauge!("registry_requests_in_flight", "Requests between head and answer.");
     describe_gauge!(
         "registry_operations_running",
-        "Queries and mutations that run now, without bulk mutations."
+        "Queries and mutations that run now, without bulk mutations; small ones count a quarter."
     );
     describe_gauge!("registry_bulk_operations_running", "Bulk mutations that run now.");
-    describe_gauge!("registry_queue_length", "Operations that wait for a permit to run, by class.");
+    describe_gauge!(
+        "registry_queue_length",
+        "Operations that wait for a permit to run, by class; small ones count a quarter."
+    );
     describe_gauge!(
         "registry_writes_running",
         "Mutations that run now, those whose clients have left included."

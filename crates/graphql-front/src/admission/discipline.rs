@@ -16,7 +16,7 @@ pub(super) struct Terms {
     pub(super) interval: Duration,
     /// The longest wait. A request that waited for so long is refused.
     pub(super) longest_wait: Duration,
-    /// A queue of this length never refuses.
+    /// A queue of this length, in parts of permits, never refuses.
     pub(super) short: usize,
 }
 
@@ -32,11 +32,11 @@ pub(super) struct Discipline {
     terms: Terms,
     /// Begin of the interval. No wait since then was short.
     since: Instant,
-    /// Requests that left the queue since then.
-    left: u32,
+    /// What left the queue since then, in parts of permits.
+    left: usize,
     /// Whether the queue stands.
     stands: bool,
-    /// Requests that leave per second, and when that was measured.
+    /// Parts that leave per second, and when that was measured.
     rate: Option<(f64, Instant)>,
 }
 
@@ -46,17 +46,17 @@ impl Discipline {
         Self { terms, since: now, left: 0, stands: false, rate: None }
     }
 
-    /// Notes that a request got its permit after this wait.
-    pub(super) fn leave(&mut self, waited: Duration, now: Instant) {
+    /// Notes that a request got its parts of a permit after this wait.
+    pub(super) fn leave(&mut self, parts: usize, waited: Duration, now: Instant) {
         if waited <= self.terms.target {
             self.restart(now);
         } else {
             self.observe(now);
-            self.left += 1;
+            self.left += parts;
         }
     }
 
-    /// Returns whether a request may wait behind so many others.
+    /// Returns whether a request may wait behind so much.
     pub(super) fn admits(&mut self, waiting: usize, now: Instant) -> bool {
         if waiting == 0 {
             // Time without requests says nothing about how fast they leave.
@@ -86,7 +86,7 @@ impl Discipline {
         if elapsed < self.terms.interval {
             return;
         }
-        let measured = f64::from(self.left) / elapsed.as_secs_f64();
+        let measured = self.left as f64 / elapsed.as_secs_f64();
         // The mean with what was before: one stall does not empty the queue.
         let rate = self.rate(now).map_or(measured, |before| f64::midpoint(before, measured));
         (self.since, self.left, self.stands, self.rate) = (now, 0, true, Some((rate, now)));
@@ -121,7 +121,7 @@ mod tests {
             let end = self.now + time;
             while self.now < end {
                 self.now += Duration::from_millis(10);
-                self.discipline.leave(waited, self.now);
+                self.discipline.leave(1, waited, self.now);
             }
         }
 
@@ -154,12 +154,12 @@ mod tests {
             if empty {
                 assert!(queue.admits(0));
             } else {
-                queue.discipline.leave(TERMS.target, queue.now);
+                queue.discipline.leave(1, TERMS.target, queue.now);
             }
             // The last ones of a burst leave just in time.
             assert!(queue.admits(140) && !queue.admits(160));
             queue.now += TERMS.interval * (TRUSTED + 1);
-            queue.discipline.leave(TERMS.target, queue.now);
+            queue.discipline.leave(1, TERMS.target, queue.now);
             assert!(queue.admits(500));
         }
     }
