@@ -19,6 +19,8 @@ SESSIONS = """select count(*),
     coalesce(max(extract(epoch from now() - state_change)) filter (where state like 'idle in%'), 0)
     from pg_stat_activity where datname = '{}' and backend_type = 'client backend' and pid <> pg_backend_pid()"""
 TIMES = 10
+# Connections of the overload: more than may be in flight (REGISTRY_MAX_IN_FLIGHT), and each waits for its answer.
+CROWD = 1_120
 ACCEPTED_LIMIT, REFUSED_LIMIT = 1.0, 0.100
 GOODPUT_KEPT, WRITES_KEPT = 0.8, 0.2
 MEMORY_MIB = 512
@@ -39,8 +41,7 @@ def overload(environment: Environment, report: Report) -> None:
     before = server.memory()
     server.reset_peak()
     demand = usual.goodput * TIMES
-    connections = CONNECTIONS * TIMES
-    plan = Plan(server.port, environment.tokens, connections, long, connections / demand, people_of(2))
+    plan = Plan(server.port, environment.tokens, CROWD, long, CROWD / demand, people_of(2))
     with Load(plan) as load:
         sessions, idle = watch_sessions(environment, server, load)
         result = load.result()
