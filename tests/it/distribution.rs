@@ -263,8 +263,11 @@ fn refused_by_workers(text: &str) -> Vec<String> {
 
 /// Returns whether a subquery on local tables alone names a column of the query around it, which reads a distributed table.
 fn asks_local_tables_for_a_person(text: &str) -> bool {
-    let (around, inner) = outside_and_inside_of_brackets(text);
     let reads_people = |text: &str| DISTRIBUTED.iter().any(|(table, _)| !uses(text, table).is_empty());
+    if !text.contains("(select ") || !reads_people(text) {
+        return false;
+    }
+    let (around, inner) = outside_and_inside_of_brackets(text);
     let words: Vec<&str> = around.split_whitespace().collect();
     let aliases = words.windows(3).filter(|w| matches!(w[0], "from" | "join") && w[2].len() == 1);
     let aliases: Vec<String> = aliases.map(|w| format!("= {}.", w[2])).collect();

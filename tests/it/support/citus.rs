@@ -11,7 +11,7 @@ use super::cluster::{LOGIN, OWNER, connect, create_login, drop_database, execute
 
 /// The tests of a run on a cluster that use the private PostgreSQL, because they do not apply there: the beginnings of their
 /// names, and why. docs/scale-out.md says the reasons too.
-pub const ON_ONE_SERVER: [(&str, &str); 19] = [
+pub const ON_ONE_SERVER: [(&str, &str); 20] = [
     ("rotation::", KEY),
     ("audit_partitions::a_detachment_outlives_an_exchange_of_the_key", KEY),
     ("audit_seals::a_replaced_key_verifies_only_the_seals_of_its_own_time", KEY),
@@ -22,6 +22,7 @@ pub const ON_ONE_SERVER: [(&str, &str); 19] = [
     ("retracting::an_enrollment_in_error_leaves_no_figure_and_no_claim_on_its_service_number", KEY),
     ("row_security::", POLICIES),
     ("correcting::row_security_hides_former_numbers_of_invisible_people", POLICIES),
+    ("wages::row_security_hides_wages_with_their_enrollment", POLICIES),
     ("distribution::the_check_of_the_catalogue_finds_a_policy_with_a_subquery_and_a_trigger", POLICIES),
     (
         "distribution::the_policies_of_a_cluster_show_nobody_without_a_scope_and_each_scope_its_own_rows",
