@@ -378,6 +378,9 @@ impl Timeouts {
             // Citus opens further connections to a worker within ten milliseconds, and closes them after the statement.
             // Opening one takes longer than reading a page of all shards on the one that is open.
             settings.push(("citus.max_adaptive_executor_pool_size", "1".to_owned()));
+            // Otherwise a statement that writes on several shards keeps all others from them until its transaction ends, and
+            // a chunk that was written ahead waits for the one before it. People are locked in one order anyway.
+            settings.push(("citus.enable_deadlock_prevention", "off".to_owned()));
         }
         let set = |(name, value)| format!("set_config('{name}', '{value}', false)");
         format!("select {}", settings.into_iter().map(set).collect::<Vec<_>>().join(", "))

@@ -58,16 +58,21 @@ impl DatabaseIdentity {
         matches!(self.role, "registry_writer" | "registry_reader")
     }
 
-    /// Returns the statement that begins a transaction in which the workers of a cluster know the scope. Workers are told what
-    /// `set local` sets in a transaction, and nothing else. `None` where they need no scope.
-    pub(super) fn begin_on_cluster(&self) -> Option<String> {
+    /// Returns the statements that tell the scope to the workers of a cluster, in a transaction that has begun. Workers are told
+    /// what `set local` sets there, and nothing else. `None` where they need no scope.
+    ///
+    /// Citus sends them the whole text that a `set local` is in, so `begin` has to be a text of its own.
+    pub(super) fn scope_for_workers(&self) -> Option<String> {
         if self.reads_everything() {
             return None;
         }
         let parts = ["provinces", "employer", "association", "channels"];
         // Array literals of numbers need no escaping.
-        let set = |(part, ids)| format!("set local registry.{part} = '{ids}'; ");
-        Some(format!("begin; {}", parts.iter().zip(&self.scope).map(set).collect::<String>()))
+        let set = |(part, ids): (&&str, &String)| {
+            (!ids.is_empty()).then(|| format!("set local registry.{part} = '{ids}'; "))
+        };
+        let scope: String = parts.iter().zip(&self.scope).filter_map(set).collect();
+        (!scope.is_empty()).then_some(scope)
     }
 
     /// Assumes the role on a connection. Returns whether the server is read-only.

@@ -56,6 +56,9 @@ fn of_database(error: &dyn DatabaseError) -> StoreError {
     match code.as_str() {
         "40001" | "40P01" => StoreError::Contended(code),
         "RG001" => StoreError::GivenUp,
+        // A row that Citus copied to a worker: it passes on the message without the code.
+        "XX000" if error.message().starts_with("no partition of relation") => StoreError::NoPartition,
+        "XX000" if error.message() == "deadlock detected" => StoreError::Contended(code),
         // The violation of a check, without a constraint.
         "23514" => StoreError::NoPartition,
         // Connection lost, resources used up, operator intervention (shutdown, starting, statement timeout),

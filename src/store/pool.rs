@@ -372,10 +372,10 @@ impl PooledConnection {
             (Access::ReadOnly, false) => Err(io::Error::other("a standby that takes writes"))?,
             (Access::ReadWrite, false) | (Access::ReadOnly, true) => {}
         }
-        match identity.begin_on_cluster().filter(|_| self.is_distributed) {
+        match identity.scope_for_workers().filter(|_| self.is_distributed) {
             // Without an identity, so that the next use begins a transaction again.
-            Some(begin) => {
-                let begun = sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut entry.connection);
+            Some(scope) => {
+                let begun = tell_workers(&mut entry.connection, scope);
                 timeout(ASSUME_TIMEOUT, begun)
                     .await
                     .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
@@ -402,6 +402,11 @@ impl PooledConnection {
     fn discard(mut self) -> OwnedSemaphorePermit {
         self.entry = None;
         self.permit.take().expect("the permit is there until the connection is returned")
+    }
+
+    /// Has its use begun a transaction that tells the scope to the workers?
+    pub(super) fn is_in_scope(&self) -> bool {
+        self.in_scope
     }
 
     /// Notes that its user has ended the transaction that tells the scope to the workers.
@@ -435,6 +440,13 @@ impl PooledConnection {
         }
         result
     }
+}
+
+/// Begins a transaction in which the workers of a cluster know the scope.
+async fn tell_workers(connection: &mut PgConnection, scope: String) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql("begin").execute(&mut *connection).await?;
+    sqlx::raw_sql(AssertSqlSafe(scope)).execute(connection).await?;
+    Ok(())
 }
 
 /// Shutdown and termination are reported as errors of a statement, and end the session.

@@ -202,7 +202,10 @@ impl Session {
     }
 
     async fn begin_on(&self, mut connection: PooledConnection) -> Result<Transaction, StoreError> {
-        self.within_deadline(sqlx::raw_sql("begin").execute(&mut *connection)).await?;
+        // The transaction that tells the scope to the workers of a cluster has begun already.
+        if !connection.is_in_scope() {
+            self.within_deadline(sqlx::raw_sql("begin").execute(&mut *connection)).await?;
+        }
         Ok(Transaction(connection))
     }
 

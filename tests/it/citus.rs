@@ -1,6 +1,8 @@
 //! What only a Citus cluster shows. With `CITUS_TEST_URL` the other tests run on the cluster too: CONTRIBUTING.md has the
 //! command, because no CI machine has a cluster.
 
+use std::process::Command;
+
 use domain::actor::Role;
 use participant_registry::store::audit::seal::{seal, verify};
 use participant_registry::store::distribution::DISTRIBUTED;
@@ -9,8 +11,18 @@ use participant_registry::store::partition::add_events;
 use sqlx::ConnectOptions as _;
 
 use crate::distribution::Scene;
+use crate::support::citus::ON_ONE_SERVER;
 use crate::support::statements::sent;
 use crate::support::{App, Person, TokenScope, json, row};
+
+#[test]
+fn tests_that_do_not_apply_on_a_cluster_exist() {
+    let list = Command::new(std::env::current_exe().unwrap()).args(["--list", "--format", "terse"]).output();
+    let tests = String::from_utf8(list.unwrap().stdout).unwrap();
+    for (beginning, reason) in ON_ONE_SERVER {
+        assert!(tests.lines().any(|test| test.starts_with(beginning)), "{beginning}: {reason}");
+    }
+}
 
 #[tokio::test]
 #[ignore = "needs a Citus cluster: CITUS_TEST_URL, see CONTRIBUTING.md"]

@@ -52,32 +52,34 @@ const IMPOSSIBLE: &str = "
     union all select 'no enrollment', count(*) from participant p
         where not exists (select from enrollment e where e.participant_id = p.id)
     union all select 'newest open', count(*) from participant p
-        left join lateral (select employer_id, association_id from enrollment e
-                           where e.participant_id = p.id and ends_on is null order by id desc limit 1) e on true
+        left join (select distinct on (participant_id) participant_id, employer_id, association_id from enrollment
+                   where ends_on is null order by participant_id, id desc) e on e.participant_id = p.id
         where (p.employer_id, p.association_id) is distinct from (e.employer_id, e.association_id)
     union all select 'first channel', count(*) from participant p
-        join lateral (select channel_id from enrollment e where e.participant_id = p.id order by id limit 1) e on true
+        join (select distinct on (participant_id) participant_id, channel_id from enrollment
+              order by participant_id, id) e on e.participant_id = p.id
         where p.channel_id <> e.channel_id
     union all select 'closed channel', count(*) from enrollment e join channel c on c.id = e.channel_id
         where (e.recorded_at at time zone 'Asia/Jakarta')::date < c.opened_on
            or (e.recorded_at at time zone 'Asia/Jakarta')::date >= c.closed_on
-    union all select 'order', count(*) from participant p join participant q on q.id = p.id + 1
-        where q.registered_at < p.registered_at
-    union all select 'identifiers', abs((select count(*) from participant) - count(distinct participant_id))
-        from identifier
+    union all select 'order', count(*)
+        from (select registered_at < lag(registered_at) over (order by id) as is_earlier from participant) p
+        where is_earlier
+    union all select 'identifiers',
+        abs((select count(*) from participant) - (select count(distinct participant_id) from identifier))
     union all select 'references', count(*) from enrollment e
         left join employer m on m.id = e.employer_id left join association a on a.id = e.association_id
         left join channel c on c.id = e.channel_id
         where c.id is null or m.id is null and e.employer_id is not null
            or a.id is null and e.association_id is not null
-    union all select 'enrolled', abs((select count(*) from enrollment) - count(*))
+    union all select 'enrolled', abs((select count(*) from enrollment) - (select count(*)
         from participant_event v join enrollment e on e.id = v.enrollment_id and e.participant_id = v.participant_id
-        where v.kind = 'ENROLLED' and v.effective_on = e.starts_on
-    union all select 'ended', abs((select count(*) from enrollment where ends_on is not null) - count(*))
+        where v.kind = 'ENROLLED' and v.effective_on = e.starts_on))
+    union all select 'ended', abs((select count(*) from enrollment where ends_on is not null) - (select count(*)
         from participant_event v join enrollment e on e.id = v.enrollment_id and e.participant_id = v.participant_id
-        where v.kind = 'ENDED' and v.effective_on = e.ends_on
-    union all select 'died', abs((select count(*) from participant where status = 'DECEASED') - count(*))
-        from participant_event where kind = 'DIED'
+        where v.kind = 'ENDED' and v.effective_on = e.ends_on))
+    union all select 'died', abs((select count(*) from participant where status = 'DECEASED')
+        - (select count(*) from participant_event where kind = 'DIED'))
     union all select 'sequences', count(*) from
         (values ('participant_id_seq'::regclass, (select max(id) from participant)),
                 ('enrollment_id_seq', (select max(id) from enrollment)),

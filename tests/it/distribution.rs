@@ -251,11 +251,51 @@ fn refused_by_workers(text: &str) -> Vec<String> {
             }
         }
     }
+    if asks_local_tables_for_a_person(text) {
+        refused.push("asks a local table for each row of a distributed one".to_owned());
+    }
     // Citus 13.2 loses the columns of a subquery for a join of two functions in an expression.
     if text.contains("r, unnest(array[lower(r)") {
         refused.push("joins functions in an expression".to_owned());
     }
     refused
+}
+
+/// Returns whether a subquery on local tables alone names a column of the query around it, which reads a distributed table.
+fn asks_local_tables_for_a_person(text: &str) -> bool {
+    let reads_people = |text: &str| DISTRIBUTED.iter().any(|(table, _)| !uses(text, table).is_empty());
+    if !text.contains("(select ") || !reads_people(text) {
+        return false;
+    }
+    let (around, inner) = outside_and_inside_of_brackets(text);
+    let words: Vec<&str> = around.split_whitespace().collect();
+    let aliases = words.windows(3).filter(|w| matches!(w[0], "from" | "join") && w[2].len() == 1);
+    let aliases: Vec<String> = aliases.map(|w| format!("= {}.", w[2])).collect();
+    // Not a function, and not a common table expression of the query around it.
+    let is_table = |name: &str| !name.ends_with("unnest") && !around.contains(&format!("{name} as "));
+    let is_local = |inner: &str| {
+        let from =
+            inner.strip_prefix("select ").and_then(|rest| rest.split_once("from ")).map(|(_, from)| from);
+        let name = from.and_then(|from| from.split([' ', '(']).next());
+        name.is_some_and(is_table) && !reads_people(inner)
+    };
+    let is_refused = |inner: &str| {
+        reads_people(&around) && is_local(inner) && aliases.iter().any(|alias| inner.contains(alias.as_str()))
+    };
+    inner.iter().any(|inner| is_refused(inner) || asks_local_tables_for_a_person(inner))
+}
+
+/// Splits a text into what is outside of all brackets, and what is inside of each outermost pair.
+fn outside_and_inside_of_brackets(text: &str) -> (String, Vec<&str>) {
+    let (mut outside, mut inside, mut rest) = (String::new(), Vec::new(), text);
+    while let Some((before, after)) = rest.split_once('(') {
+        let inner = up_to_the_closing_bracket(after);
+        outside += before;
+        outside.push(' ');
+        inside.push(inner);
+        rest = after.get(inner.len() + 1..).unwrap_or_default();
+    }
+    (outside + rest, inside)
 }
 
 fn up_to_the_closing_bracket(text: &str) -> &str {
@@ -293,6 +333,12 @@ fn what_workers_refuse_is_found() {
                   from unnest($1::bigint[], $2::text[]) as u(participant_id, status) \
                   where e.participant_id = u.participant_id";
     assert_eq!(refused_by_workers(status), ["casts a column in an update of enrollment"]);
+    let classes = "select e.id, (select max(v.risk_class) from employer_version v where v.employer_id = m.id) as classes \
+                   from enrollment e left join employer m on m.id = e.employer_id";
+    assert_eq!(refused_by_workers(classes), ["asks a local table for each row of a distributed one"]);
+    let before = "select e.id, m.classes from enrollment e left join (select m.id, (select max(v.risk_class) \
+                  from employer_version v where v.employer_id = m.id) as classes from employer m) m on m.id = e.employer_id";
+    assert_eq!(refused_by_workers(before), [""; 0]);
     let days = "array(select b from unnest(e.settled) r, unnest(array[lower(r), upper(r) - 1]) b order by b)";
     assert_eq!(refused_by_workers(days), ["joins functions in an expression"]);
 }

@@ -298,9 +298,11 @@ async fn people_and_coverage_of_a_day_agree_for_random_histories() {
 /// Says that everything that was recorded until now was recorded around noon of a day.
 async fn recorded_on(app: &App, day: &str) {
     for table in ["participant_event", "enrollment"] {
-        // What was recorded in one transaction stays so.
+        // What was recorded in one transaction stays so. Citus sends no function of a column that depends on the time zone of
+        // the session.
         let sql = format!(
-            "update {table} set recorded_at = recorded_at - (now() - timestamptz '{day}T05:00:00Z')
+            "update {table}
+             set recorded_at = (recorded_at at time zone 'UTC' - (now() - timestamptz '{day}T05:00:00Z')) at time zone 'UTC'
              where recorded_at > '2020-01-01'"
         );
         sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&app.sql).await.unwrap();

@@ -395,3 +395,23 @@ async fn an_owner_with_inherited_policies_is_refused_before_migrating() {
     open().await.expect("it may migrate now").close().await;
     run(format!("drop schema public cascade; drop role {heir}")).execute(&mut owner).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_payer_learns_of_a_death_only_through_its_own_enrollment() {
+    let app = App::on("2014-12-01T03:00:00Z").await;
+    let channel = app.channel("BR-PLG").await;
+    let (musi, ogan) = (app.employer("PT Musi").await, app.employer("PT Ogan").await);
+    let who = Person::new(&channel);
+    let (_, at_musi) = app.enrollment(&who.clone().at(&musi)).await;
+    let (_, at_ogan) = app.enrollment(&who.at(&ogan)).await;
+    app.end(&at_musi, "2014-11-10", "RESIGNED").await;
+    app.end(&at_ogan, "2014-11-20", "DECEASED").await;
+    for (employer, events) in [(&musi, 2), (&ogan, 2)] {
+        let employer = node_id::employer_id(employer).ok();
+        let actor = Actor { scope: Scope { employer, ..Scope::default() }, ..Actor::command_line() };
+        let session = app.database.reading(&actor);
+        let shown: i64 =
+            sqlx::query_scalar("select count(*) from participant_event").fetch_one(&session).await.unwrap();
+        assert_eq!(shown, events);
+    }
+}

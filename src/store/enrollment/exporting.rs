@@ -67,14 +67,17 @@ pub fn push_count_of_programmes(
     push_conditions(sql, actor, selection);
 }
 
+/// Employers with their risk classes. A subquery of local tables: a worker of a cluster cannot look them up for an enrollment.
+const EMPLOYERS: &str = "select id, name, risk_class, \
+    (select jsonb_agg(jsonb_build_array(v.valid_from, v.risk_class) order by v.valid_from nulls first) \
+     from employer_version v where v.employer_id = employer.id) as risk_classes from employer";
+
 /// Appends the statement that reads enrollments, person by person in the order of registration.
 pub fn push_all(sql: &mut QueryBuilder<Postgres>, actor: &Actor, selection: &EnrollmentSelection) {
     sql.push(format!(
-        "select {COLUMNS}, coalesce(m.name, a.name) as payer, m.risk_class, \
-                (select jsonb_agg(jsonb_build_array(v.valid_from, v.risk_class) order by v.valid_from nulls first) \
-                 from employer_version v where v.employer_id = m.id) as risk_classes \
-         from enrollment e join participant p on p.id = e.participant_id \
-         left join employer m on m.id = e.employer_id left join association a on a.id = e.association_id where true"
+        "select {COLUMNS}, coalesce(m.name, a.name) as payer, m.risk_class, m.risk_classes \
+         from enrollment e join participant p on p.id = e.participant_id left join ({EMPLOYERS}) m on m.id = e.employer_id \
+         left join association a on a.id = e.association_id where true"
     ));
     push_conditions(sql, actor, selection);
     sql.push(" order by e.participant_id, e.id");

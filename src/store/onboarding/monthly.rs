@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::types::Json;
-use sqlx::{AssertSqlSafe, FromRow, PgConnection, QueryBuilder};
+use sqlx::{AssertSqlSafe, FromRow, PgConnection, Postgres, QueryBuilder};
 
 pub use self::unlisted::{absent_enrollments, insert_absent, left_enrollments};
 use super::writing::NewRow;
@@ -387,13 +387,22 @@ pub async fn differences(
     batch: i64,
     (first, last): (i32, i32),
 ) -> Result<Vec<DifferenceRecord>, StoreError> {
+    // A subquery of its own, as for lookups: Citus does not join people to local rows that lack a person.
     let mut sql = QueryBuilder::new(
         "select r.number, r.line, r.change, p.id as participant_id, r.wage_before, r.wage_after, r.problems
-         from onboarding_row r left join participant p on p.id = r.participant_id",
+         from onboarding_row r left join (
+             select p.id from participant p
+             where p.id = any(array(select r.participant_id from onboarding_row r where r.batch_id = ",
     );
+    let push_rows = |sql: &mut QueryBuilder<Postgres>| {
+        sql.push_bind(batch).push(" and r.number between ").push_bind(first).push(" and ").push_bind(last);
+    };
+    push_rows(&mut sql);
+    sql.push("))");
     push_scope(&mut sql, actor);
-    sql.push(" where r.batch_id = ").push_bind(batch).push(" and r.number between ").push_bind(first);
-    sql.push(" and ").push_bind(last).push(" and r.change <> 'UNCHANGED' order by r.number");
+    sql.push(" offset 0) p on p.id = r.participant_id where r.batch_id = ");
+    push_rows(&mut sql);
+    sql.push(" and r.change <> 'UNCHANGED' order by r.number");
     let rows: Vec<DifferenceRecord> = sql.build_query_as().fetch_all(session).await?;
     session.shows(rows.iter().filter_map(|row| row.participant_id));
     Ok(rows)

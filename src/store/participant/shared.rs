@@ -127,12 +127,13 @@ async fn look_up(
 
 /// Begins a statement that looks up participants `p`; their condition comes next.
 pub(super) fn lookups(actor: &Actor, columns: ParticipantColumns) -> QueryBuilder<sqlx::Postgres> {
-    let mut sql = QueryBuilder::new("select q.misses, q.seconds_left, ");
-    push_columns(&mut sql, actor, columns);
-    sql.push(" from (");
+    let mut sql = QueryBuilder::new("select q.misses, q.seconds_left, p.* from (");
     push_spent(&mut sql, &actor.client);
-    // A subquery of its own: Citus 13.2 crashes where a table with row security is itself on the outer side of a join.
-    sql.push(") q left join (select p.* from participant p where ");
+    // A subquery of its own: Citus 13.2 crashes where a table with row security is itself on the outer side of a join. It has
+    // what follows from enrollments too, because these are read on the worker of the person.
+    sql.push(") q left join (select ");
+    push_columns(&mut sql, actor, columns);
+    sql.push(" from participant p where ");
     sql
 }
 

@@ -103,7 +103,7 @@ async fn the_wage_of_a_leaver_is_recorded_for_the_last_month_and_then_the_enroll
     let recorded = "select count(*) from enrollment where wages_from = '{2014-09-01}' and wages = '{3300000}'
                         and ends_on = '2014-09-21'";
     assert_eq!(payer.app().count(recorded).await, 1);
-    let in_order = "select count(*) from participant_event w join participant_event e using (enrollment_id)
+    let in_order = "select count(*) from participant_event w join participant_event e using (participant_id, enrollment_id)
                     where w.kind = 'WAGE_CHANGED' and e.kind = 'ENDED' and w.id < e.id";
     assert_eq!(payer.app().count(in_order).await, 2);
     let again = payer.plan(&lines).await;

@@ -58,10 +58,10 @@ async fn a_list_that_is_killed_in_the_middle_continues_and_does_everything_once(
 
     // A transaction holds the person of the fourth row, so the worker waits within the second chunk; then it dies.
     let mut holding = payer.app().sql.begin().await.unwrap();
-    let held =
-        "select id from participant where id = (select id from participant order by id offset 3 limit 1)
-                for no key update";
-    sqlx::query(held).execute(&mut *holding).await.unwrap();
+    let fourth = "select id from participant order by id offset 3 limit 1";
+    let fourth: i64 = sqlx::query_scalar(fourth).fetch_one(&mut *holding).await.unwrap();
+    let held = sqlx::query("select registry_lock_people(array[$1])").bind(fourth);
+    held.execute(&mut *holding).await.unwrap();
     let database = payer.app().database.clone();
     let settings = WorkerSettings { lease: Duration::from_secs(60), ..WorkerSettings::default() };
     let worker =

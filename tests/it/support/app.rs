@@ -27,6 +27,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgPool};
 use tower::ServiceExt as _;
 
+use super::citus;
 use super::cluster::{TestDatabase, create_login, fresh_database};
 
 /// The moment at which most tests run: Thursday, 2 October 2014, 10:00 in Jakarta.
@@ -87,13 +88,24 @@ impl Login {
     }
 }
 
-/// Returns the default settings, except that requests wait up to a minute for a permit, so that no test depends on the
-/// speed of the machine.
+/// Returns how long requests wait for a permit or a connection at most, so that no test depends on the speed of the machine.
+/// On a cluster connections open and answer more slowly.
+fn patience() -> Duration {
+    Duration::from_secs(if citus::is_in_use() { 600 } else { 60 })
+}
+
+/// Returns the default settings, except that requests wait for a permit as long as it takes.
 fn patient_settings() -> Settings {
     let mut settings = Settings::default();
-    settings.graphql.admission.wait = Duration::from_secs(60);
-    settings.graphql.admission.wait_of_writes = Duration::from_secs(60);
+    settings.graphql.admission.wait = patience();
+    settings.graphql.admission.wait_of_writes = patience();
     settings
+}
+
+/// Returns the settings of small pools.
+fn small_pools() -> PoolSettings {
+    let pools = PoolSettings { interactive: 4, bulk: 4, ..PoolSettings::default() };
+    if citus::is_in_use() { PoolSettings { acquire_timeout: patience(), ..pools } } else { pools }
 }
 
 /// A response.
@@ -121,7 +133,7 @@ impl App {
     /// Creates an app on another day.
     pub async fn on(moment: &str) -> Self {
         let fresh = fresh_database().await;
-        let pools = PoolSettings { interactive: 4, bulk: 4, ..PoolSettings::default() };
+        let pools = small_pools();
         let keys = Keys::derive(&[7; 32]);
         let database = Database::open(fresh.options.clone(), keys, pools).await.expect("the database opens");
         Self::with_database(database, moment, fresh)
@@ -247,7 +259,7 @@ impl App {
 
     /// Opens the same database as another process would, with these keys.
     pub async fn second_process_with_keys(&self, keys: impl Into<KeyRing>) -> Self {
-        let pools = PoolSettings { interactive: 4, bulk: 4, ..PoolSettings::default() };
+        let pools = small_pools();
         let database = Database::open(self.options(), keys, pools).await.expect("the database opens");
         Self::with_database(database, TODAY, Arc::clone(&self._database))
     }

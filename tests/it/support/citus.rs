@@ -9,6 +9,51 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use super::cluster::{LOGIN, OWNER, connect, create_login, drop_database, execute, migrate};
 
+/// The tests of a run on a cluster that use the private PostgreSQL, because they do not apply there: the beginnings of their
+/// names, and why. docs/scale-out.md says the reasons too.
+pub const ON_ONE_SERVER: [(&str, &str); 20] = [
+    ("rotation::", KEY),
+    ("audit_partitions::a_detachment_outlives_an_exchange_of_the_key", KEY),
+    ("audit_seals::a_replaced_key_verifies_only_the_seals_of_its_own_time", KEY),
+    ("enrolling_again::a_person_under_the_former_and_the_new_number_in_one_request_is_enrolled_once", KEY),
+    ("enrolling_again::a_row_that_loses_a_race_leaves_no_identifier_behind", KEY),
+    ("enrolling_again::if_the_first_row_of_a_person_is_refused_the_second_is_tried", KEY),
+    ("passports::a_passport_is_found_under_the_new_key", KEY),
+    ("retracting::an_enrollment_in_error_leaves_no_figure_and_no_claim_on_its_service_number", KEY),
+    ("row_security::", POLICIES),
+    ("correcting::row_security_hides_former_numbers_of_invisible_people", POLICIES),
+    ("wages::row_security_hides_wages_with_their_enrollment", POLICIES),
+    ("distribution::the_check_of_the_catalogue_finds_a_policy_with_a_subquery_and_a_trigger", POLICIES),
+    (
+        "distribution::the_policies_of_a_cluster_show_nobody_without_a_scope_and_each_scope_its_own_rows",
+        POLICIES,
+    ),
+    ("upgrade::", OTHER_TABLES),
+    ("faults::five_processes_open_an_empty_database_together", OTHER_TABLES),
+    ("names::names_stored_by_an_earlier_release_are_normalized", OTHER_TABLES),
+    ("event_partitions::only_the_partition_that_was_detached_is_attached", OTHER_TABLES),
+    ("opening::a_wrong_password_is_not_reported_as_an_unreachable_server", SERVER),
+    ("tls::postgresql_is_reached_over_tls_by_an_authority_in_a_file", SERVER),
+    ("statements::somebody_new_is_enrolled_by_one_statement", "a cluster needs several statements for it"),
+];
+
+const KEY: &str = "the identity key cannot be exchanged on a cluster";
+const POLICIES: &str = "the policies of a cluster are narrower";
+const OTHER_TABLES: &str = "it makes or changes tables by itself, in a way that Citus refuses";
+const SERVER: &str = "it needs a socket or a password rule of the server";
+
+/// Returns whether tests run on a cluster.
+pub fn is_in_use() -> bool {
+    std::env::var_os("CITUS_TEST_URL").is_some()
+}
+
+/// Returns whether the test of this thread is one of [`ON_ONE_SERVER`]. Its thread has its name.
+pub fn needs_one_server() -> bool {
+    let thread = std::thread::current();
+    let test = thread.name().expect("a test asks for its database on its own thread");
+    ON_ONE_SERVER.iter().any(|(beginning, _)| test.starts_with(beginning))
+}
+
 /// Returns how to connect to the servers.
 pub fn nodes(urls: &str) -> Vec<PgConnectOptions> {
     urls.split(',').map(|url| url.parse().expect("the address of a server of a cluster")).collect()

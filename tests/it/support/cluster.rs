@@ -9,7 +9,7 @@
 //! docs/operating.md, and the registry of a test uses a login that owns nothing.
 //!
 //! With `TEST_DATABASE_URL`, the tests use that server and the account of the address for everything. The account needs
-//! `CREATEDB` and `CREATEROLE`. With `CITUS_TEST_URL`, they use a Citus cluster ([`citus`](super::citus)).
+//! `CREATEDB` and `CREATEROLE`. With `CITUS_TEST_URL`, all but a few use a Citus cluster ([`citus`](super::citus)).
 //!
 //! Each `#[tokio::test]` has its own runtime. Therefore nothing that belongs to a runtime outlives a test: connections
 //! are opened where they are used, and the cluster and the locks belong to no runtime.
@@ -80,13 +80,20 @@ pub async fn empty_database() -> TestDatabase {
 
 async fn database_like(template: Option<&str>) -> TestDatabase {
     static SERVER: tokio::sync::OnceCell<Server> = tokio::sync::OnceCell::const_new();
+    /// For the tests of a run on a cluster that do not apply there.
+    static ONE_SERVER: tokio::sync::OnceCell<Server> = tokio::sync::OnceCell::const_new();
     /// PostgreSQL copies a template only if no other session uses it, not even one that also copies it.
     static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
     static NUMBER: AtomicU32 = AtomicU32::new(0);
 
-    let server = SERVER.get_or_init(async || Server::start().await).await;
+    let server = if citus::is_in_use() && citus::needs_one_server() {
+        ONE_SERVER.get_or_init(Server::private).await
+    } else {
+        SERVER.get_or_init(Server::start).await
+    };
     let _turn = ONE_AT_A_TIME.lock().await;
-    let finished = std::mem::take(&mut *FINISHED.lock().unwrap());
+    let finished: Vec<String> =
+        FINISHED.lock().unwrap().extract_if(.., |name| name.starts_with(&server.run)).collect();
     let name = format!("{}{}_{}", server.run, std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
     for node in &server.nodes {
         let mut connection = connect(node).await;
@@ -165,7 +172,7 @@ impl Server {
             login: options.clone().username(LOGIN),
             nodes: vec![options],
             template: "registry".to_owned(),
-            run: PREFIX.to_owned(),
+            run: "registry_private_".to_owned(),
             strategy: "file_copy",
             _ours: Some(PrivateServer { _cluster: cluster, _in_use: in_use }),
         }
