@@ -42,6 +42,9 @@ struct Cli {
     /// Rows of the file that S7 uploads.
     #[arg(long, default_value_t = 200_000, value_parser = clap::value_parser!(u64).range(1..=2_000_000))]
     file_rows: u64,
+    /// Rows of each of the 20 requests of S7.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    request_rows: u64,
     /// Rows of the monthly list of C2.
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1_000..=1_000_000))]
     list_rows: u64,

@@ -37,8 +37,8 @@ const FIRST_OF_FILES: u64 = 7_000_000;
 const START: &str = "mutation Start($input: StartOnboardingInput!) {
   startOnboarding(input: $input) { batch { uploadUrl } errors { code path message } }
 }";
-/// Rows of one large request, which are the most that the API accepts, and the number of requests.
-const LARGE: (u64, u32) = (10_000, 20);
+/// How many large requests are sent.
+const REQUESTS: u64 = 20;
 
 /// Measures the selected scenarios.
 pub async fn measure(cli: &Cli, register: &Register, report: &mut Report) -> anyhow::Result<()> {
@@ -120,16 +120,16 @@ async fn onboard(cli: &Cli, register: &Register, server: &Server, report: &mut R
         target: Target::AtMost(1.0),
     });
     let mut sum = [Duration::ZERO; 2];
-    for _ in 0..LARGE.1 {
-        for (sum, time) in sum.iter_mut().zip(onboarding.request(LARGE.0).await?) {
+    for _ in 0..REQUESTS {
+        for (sum, time) in sum.iter_mut().zip(onboarding.request(cli.request_rows).await?) {
             *sum += time;
         }
     }
-    let rows = LARGE.0 * u64::from(LARGE.1);
+    let rows = cli.request_rows * REQUESTS;
     report.add(Row {
         part: "S7",
         participants: register.participants,
-        what: "200,000 in 20 requests".to_owned(),
+        what: format!("{rows} in {REQUESTS} requests"),
         registry: per_second(rows, sum[0]),
         compared_with: format!("COPY: {}", per_second(rows, sum[1])),
         value: sum[1].as_secs_f64() / sum[0].as_secs_f64(),
@@ -274,75 +274,71 @@ impl ShiftedRows {
         Ok(Self { batch, people: (first..end, people), enrollments, events })
     }
 
-    /// Reads the rows of each table, with the columns to write.
-    async fn read(&self, connection: &mut PgConnection) -> anyhow::Result<Vec<(&'static str, Vec<u8>)>> {
+    /// Reads the rows of each table, with the columns to write: all that the table has, those of `changed` with other values.
+    async fn read(&self, connection: &mut PgConnection) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
         let Self { batch, people: (people, shift), enrollments, events } = self;
-        let of_people = format!("between {} and {}", people.start, people.end - 1);
-        let queries = [
-            (
-                "onboarding_batch (id, state, employer_id, channel_id, province_id, programmes, category, starts_on,
-                 first_contribution_paid, all_or_nothing, file_name, digest, received, pending, enrolled, already_enrolled,
-                 rejected, flagged, monthly_contributions, submitted_by, submitted_at, approved_by, finished_at)",
-                format!(
-                    "select id + 1, state, employer_id, channel_id, province_id, programmes, category, starts_on,
-                     first_contribution_paid, all_or_nothing, file_name, digest, received, pending, enrolled,
-                     already_enrolled, rejected, flagged, monthly_contributions, submitted_by, submitted_at, approved_by,
-                     finished_at from onboarding_batch where id = {batch}"
-                ),
-            ),
+        let of_people = |column: &str| format!("{column} between {} and {}", people.start, people.end - 1);
+        let of_person = ("participant_id", format!("participant_id + {shift}"));
+        let of_enrollment = format!("enrollment_id + {enrollments}");
+        let next_batch = |column| (column, format!("{column} + 1"));
+        let sources = [
+            ("onboarding_batch", format!("id = {batch}"), "id", vec![next_batch("id")]),
             (
                 "identifier",
-                format!(
-                    "select kind, uuid_send(gen_random_uuid()) as value, participant_id + {shift}, claimed_at,
-                     superseded_at from identifier where participant_id {of_people} order by 1, 2"
-                ),
+                of_people("participant_id"),
+                "kind, 2",
+                vec![("value_index", "uuid_send(gen_random_uuid())".to_owned()), of_person.clone()],
             ),
+            ("participant", of_people("id"), "id", vec![("id", format!("id + {shift}"))]),
             (
-                "participant (id, registered_at, channel_id, employer_id, association_id, birth_date, sex, status, province_id,
-                 full_name, name_key, national_id, phone)",
-                format!(
-                    "select id + {shift}, registered_at, channel_id, employer_id, association_id, birth_date, sex, status,
-                     province_id, full_name, name_key, national_id, phone from participant where id {of_people} order by 1"
-                ),
-            ),
-            (
-                "enrollment (participant_id, id, employer_id, association_id, channel_id, onboarding_batch_id, monthly_wage,
-                 starts_on, ends_on, paid_through, segment, status, end_reason, civil_servant, province_id, programmes,
-                 recorded_at, service_number, work_unit, grade, flags, counts_from, paid, lapses_on)",
-                format!(
-                    "select participant_id + {shift}, id + {enrollments}, employer_id, association_id, channel_id,
-                     onboarding_batch_id + 1, monthly_wage, starts_on, ends_on, paid_through, segment, status, end_reason,
-                     civil_servant, province_id, programmes, recorded_at, service_number, work_unit, grade, flags, counts_from,
-                     paid, lapses_on
-                     from enrollment where participant_id {of_people} order by 1"
-                ),
+                "enrollment",
+                of_people("participant_id"),
+                "participant_id",
+                vec![
+                    of_person.clone(),
+                    ("id", format!("id + {enrollments}")),
+                    next_batch("onboarding_batch_id"),
+                ],
             ),
             (
                 "participant_event",
-                format!(
-                    "select participant_id + {shift}, id + {events}, enrollment_id + {enrollments}, channel_id, recorded_at,
-                     effective_on, kind, recorded_by, details from participant_event where participant_id {of_people}
-                     order by 1"
-                ),
+                of_people("participant_id"),
+                "participant_id",
+                vec![of_person.clone(), ("id", format!("id + {events}")), ("enrollment_id", of_enrollment)],
             ),
             (
                 "onboarding_row",
-                format!(
-                    "select batch_id + 1, number, line, outcome, flagged, participant_id + {shift}, work_unit, problems
-                     from onboarding_row where batch_id = {batch} order by 2"
-                ),
+                format!("batch_id = {batch}"),
+                "number",
+                vec![next_batch("batch_id"), of_person],
             ),
         ];
         let mut tables = Vec::new();
-        for (table, query) in queries {
+        for (table, condition, order, changed) in sources {
+            let columns = columns_of(connection, table).await?;
+            let value = |column: &String| {
+                let other = changed.iter().find(|(name, _)| name == column);
+                other.map_or_else(|| column.clone(), |(_, value)| value.clone())
+            };
+            let values: Vec<String> = columns.iter().map(value).collect();
+            let query =
+                format!("select {} from {table} where {condition} order by {order}", values.join(", "));
             let mut rows = Vec::new();
             let mut out = connection.copy_out_raw(&format!("copy ({query}) to stdout")).await?;
             while let Some(piece) = out.try_next().await? {
                 rows.extend_from_slice(&piece);
             }
             drop(out);
-            tables.push((table, rows));
+            tables.push((format!("{table} ({})", columns.join(", ")), rows));
         }
         Ok(tables)
     }
+}
+
+/// Returns the columns of a table that can be written.
+async fn columns_of(connection: &mut PgConnection, table: &str) -> anyhow::Result<Vec<String>> {
+    let columns = "select attname::text from pg_attribute
+                   where attrelid = $1::text::regclass and attnum > 0 and not attisdropped and attgenerated = ''
+                   order by attnum";
+    Ok(sqlx::query_scalar(columns).bind(table).fetch_all(connection).await?)
 }

@@ -327,8 +327,9 @@ with form as materialized (
           where f.service_index is not null order by f.service_index) f
     on conflict do nothing returning participant_id
 ), newcomer as materialized (
-    select f.* from form f join claimed using (participant_id)
-    where f.service_index is null or f.participant_id in (select participant_id from claimed_service)
+    -- Joined: for `or … in (select …)` PostgreSQL would search all service numbers for each form.
+    select f.* from form f join claimed using (participant_id) left join claimed_service s using (participant_id)
+    where f.service_index is null or s.participant_id is not null
 ), person as (
     insert into participant (id, channel_id, employer_id, association_id, birth_date, sex, status, province_id, full_name,
                              name_key, national_id, passport_number, phone)
