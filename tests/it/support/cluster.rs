@@ -413,7 +413,13 @@ pub(super) async fn connect(options: &PgConnectOptions) -> PgConnection {
 }
 
 pub(super) async fn drop_database(connection: &mut PgConnection, name: &str) {
-    execute(connection, format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await;
+    let drop = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+    // The daemon of Citus comes back to a database at any time, also when PostgreSQL has just ended its session.
+    let mut tries = 1..=10;
+    while let Err(error) = sqlx::query(AssertSqlSafe(drop.clone())).execute(&mut *connection).await {
+        let in_use = error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("55006"));
+        assert!(in_use && tries.next().is_some(), "{name} cannot be dropped: {error}");
+    }
 }
 
 pub(super) async fn execute(connection: &mut PgConnection, statement: String) {
