@@ -244,8 +244,7 @@ impl Answer {
         let id = HeaderValue::try_from(form.id.to_string()).expect("a UUID is a header value");
         headers.insert(REQUEST_ID, id);
         let payload = self.into_payload(form.language, form.id);
-        let bytes =
-            serde_json::to_vec(&payload).expect("names are strings, and writing into memory does not fail");
+        let bytes = rows::to_vec(&payload).expect("names are strings, and writing into memory does not fail");
         *response.body_mut() = Body::from(bytes);
         response
     }

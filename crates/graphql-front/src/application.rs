@@ -7,6 +7,7 @@ use async_graphql::{Data, Request, Response};
 use axum::http::Extensions;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
+use rows::Written;
 
 use super::analysis::Operation;
 use super::catalogue::Catalogue;
@@ -37,8 +38,12 @@ impl Call {
         request.set_parsed_query(self.document.document().clone());
         let id = find::<RequestId>(&self.request.data).copied().unwrap_or_else(RequestId::new);
         let language = find::<Language>(&self.request.data).copied().unwrap_or(Language::English);
+        let mut request = request.data(id).data(language);
+        if let Some(written) = find::<Written>(&self.request.data) {
+            request = request.data(*written);
+        }
         Self {
-            request: request.data(id).data(language),
+            request,
             document: Arc::clone(&self.document),
             operation: Arc::clone(&self.operation),
             extensions: Arc::clone(&self.extensions),

@@ -18,6 +18,7 @@ use axum::response::Response;
 use axum::routing::MethodRouter;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt as _, StreamExt as _};
+use rows::Written;
 use tokio::time::{Instant, timeout};
 use tracing::Instrument as _;
 
@@ -249,6 +250,10 @@ impl Endpoint {
         let mut request = Request::new("").variables(variables);
         request.operation_name = operation_name;
         request.set_parsed_query(document.document().clone());
+        // Its answer is one response, which `Answer` writes.
+        if matches!(transport, Transport::Post | Transport::Get) && !document.repeats_objects() {
+            request = request.data(Written);
+        }
         Ok(Checked { request, document, operation, measure })
     }
 

@@ -53,6 +53,7 @@ pub mod origin;
 pub mod parameters;
 pub mod parsed;
 pub mod recent;
+mod repeated;
 pub mod request_id;
 pub mod settings;
 mod sse;

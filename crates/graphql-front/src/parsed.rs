@@ -19,6 +19,7 @@ use async_graphql::{Executor, Name, Positioned, Request, Response, ServerError, 
 use super::analysis::{Analysis, Measure};
 use super::catalogue::{Catalogue, TypeId};
 use super::guard::{Limits, Refusal};
+use super::repeated::repeats_objects;
 use super::typename::show_directives;
 
 /// The longest texts that are kept, together, in bytes. A parsed document takes some forty times its text.
@@ -34,6 +35,7 @@ pub struct ParsedDocument {
     document: ExecutableDocument,
     analysis: Analysis,
     arguments: Arguments,
+    repeats_objects: bool,
     is_validated: AtomicBool,
 }
 
@@ -51,7 +53,8 @@ impl ParsedDocument {
         let analysis = Analysis::of(&document, variables, catalogue, limits)?;
         show_directives(&mut document);
         let arguments = Arguments::of(&document, catalogue);
-        Ok(Self { document, analysis, arguments, is_validated: AtomicBool::new(false) })
+        let repeats_objects = repeats_objects(&document);
+        Ok(Self { document, analysis, arguments, repeats_objects, is_validated: AtomicBool::new(false) })
     }
 
     pub(crate) const fn document(&self) -> &ExecutableDocument {
@@ -63,6 +66,11 @@ impl ParsedDocument {
         let mut operations = self.document.operations.iter();
         let (name, _) = operations.next()?;
         name.map(|name| name.as_str()).filter(|_| operations.next().is_none())
+    }
+
+    /// Whether objects of the answer have to be merged, so that they must be values.
+    pub(crate) const fn repeats_objects(&self) -> bool {
+        self.repeats_objects
     }
 
     pub(crate) const fn analysis(&self) -> &Analysis {

@@ -32,7 +32,8 @@ pub(crate) fn row(ty: &Type, generics: &Generics, fields: &[Field<'_>]) -> Token
                     index: usize,
                     ctx: &::rows::async_graphql::Context<'_>,
                     below: &::rows::Plan<'_>,
-                ) -> ::rows::async_graphql::ServerResult<::rows::async_graphql::Value> {
+                    json: &mut ::std::vec::Vec<u8>,
+                ) -> ::rows::async_graphql::ServerResult<()> {
                     match index {
                         #(#functions)*
                         _ => ::std::unreachable!("no plan has this field here"),
@@ -130,9 +131,11 @@ fn in_time(index: usize, field: &Field<'_>) -> TokenStream {
     quote! {
         #index => ::std::boxed::Box::pin(async move {
             let ctx = &ctx;
+            let mut written = ::std::vec::Vec::new();
+            let json = &mut written;
             #read
             #rendered
-            rendered
+            rendered.map(|()| written)
         }),
     }
 }
@@ -180,8 +183,12 @@ fn render(shape: &Shape<'_>, ownership: Ownership, speed: Speed) -> TokenStream 
             let rendered = render(inner, ownership, speed);
             quote! {
                 match value {
-                    ::std::option::Option::None => ::std::result::Result::Ok(::rows::async_graphql::Value::Null),
-                    ::std::option::Option::Some(value) => ::rows::nullable(ctx, #rendered),
+                    ::std::option::Option::None => ::std::result::Result::Ok(::rows::null(json)),
+                    ::std::option::Option::Some(value) => {
+                        let begin = json.len();
+                        let written = #rendered;
+                        ::rows::nullable(ctx, (json, begin), written)
+                    }
                 }
             }
         }
@@ -204,12 +211,13 @@ fn call(
     speed: Speed,
 ) -> TokenStream {
     let ty = leaf.ty;
-    let now = quote!((&&&&::rows::Leaf::<#ty>::NEW).#at_once(#value, ctx, below));
+    let now = quote!((&&&&::rows::Leaf::<#ty>::NEW).#at_once(#value, ctx, below, json));
     match speed {
         Speed::AtOnce => now,
         Speed::InTime => quote! {
             if below.waits() {
-                (&&&&::rows::Leaf::<#ty>::NEW).#in_time(#value, ctx, below).await
+                let rendered = (&&&&::rows::Leaf::<#ty>::NEW).#in_time(#value, ctx, below).await;
+                rendered.map(|more| ::rows::append(json, more))
             } else {
                 #now
             }

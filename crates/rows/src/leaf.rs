@@ -5,11 +5,11 @@
 
 use std::marker::PhantomData;
 
-use async_graphql::resolver_utils::enum_value;
-use async_graphql::{Context, EnumType, OutputType, ScalarType, ServerResult, Value};
+use async_graphql::{Context, EnumType, OutputType, ScalarType, ServerResult};
 use futures_util::FutureExt as _;
 use futures_util::future::ready;
 
+use crate::json;
 use crate::plan::{Below, Plan, Rendered, Row};
 use crate::render::{list, list_in_time, object, object_in_time};
 
@@ -26,16 +26,23 @@ pub trait ObjectLeaf<T> {
     /// Returns the plan of the selection below.
     fn plan<'a>(&self, below: Below<'a>) -> Option<Plan<'a>>;
 
-    /// Renders a value with nothing below it that waits.
-    fn at_once(&self, value: &T, ctx: &Context<'_>, below: &Plan<'_>) -> ServerResult<Value>;
+    /// Writes a value with nothing below it that waits.
+    fn at_once(
+        &self,
+        value: &T,
+        ctx: &Context<'_>,
+        below: &Plan<'_>,
+        json: &mut Vec<u8>,
+    ) -> ServerResult<()>;
 
-    /// Renders a list of such values.
+    /// Writes a list of such values.
     fn list<'r>(
         &self,
         values: impl Iterator<Item = &'r T>,
         ctx: &Context<'_>,
         below: &Plan<'_>,
-    ) -> ServerResult<Value>
+        json: &mut Vec<u8>,
+    ) -> ServerResult<()>
     where
         T: 'r;
 
@@ -58,8 +65,14 @@ impl<T: Row> ObjectLeaf<T> for &&&Leaf<T> {
         Plan::of::<T>(below)
     }
 
-    fn at_once(&self, value: &T, ctx: &Context<'_>, below: &Plan<'_>) -> ServerResult<Value> {
-        object(value, &ctx.with_selection_set(&ctx.item.node.selection_set), below)
+    fn at_once(
+        &self,
+        value: &T,
+        ctx: &Context<'_>,
+        below: &Plan<'_>,
+        json: &mut Vec<u8>,
+    ) -> ServerResult<()> {
+        object(value, &ctx.with_selection_set(&ctx.item.node.selection_set), below, json)
     }
 
     fn list<'r>(
@@ -67,11 +80,12 @@ impl<T: Row> ObjectLeaf<T> for &&&Leaf<T> {
         values: impl Iterator<Item = &'r T>,
         ctx: &Context<'_>,
         below: &Plan<'_>,
-    ) -> ServerResult<Value>
+        json: &mut Vec<u8>,
+    ) -> ServerResult<()>
     where
         T: 'r,
     {
-        list(values, &ctx.with_selection_set(&ctx.item.node.selection_set), below)
+        list(values, &ctx.with_selection_set(&ctx.item.node.selection_set), below, json)
     }
 
     fn in_time<'a>(&self, value: &'a T, ctx: &'a Context<'a>, below: &'a Plan<'a>) -> Rendered<'a> {
@@ -95,22 +109,29 @@ impl<T: Row> ObjectLeaf<T> for &&&Leaf<T> {
 
 /// Declares the methods of leaves that have nothing below them, by the value of one.
 macro_rules! leaf {
-    ($(#[$doc:meta])* $name:ident: $bound:path, $leaf:ty, |$value:ident, $ctx:ident| $render:expr, $plan:expr) => {
+    ($(#[$doc:meta])* $name:ident: $bound:path, $leaf:ty, |$value:ident, $ctx:ident, $json:ident| $write:expr, $plan:expr) => {
         $(#[$doc])*
         pub trait $name<T> {
             /// Returns the plan of nothing; `None` if there is something below.
             fn plan<'a>(&self, below: Below<'a>) -> Option<Plan<'a>>;
 
-            /// Renders a value.
-            fn at_once(&self, value: &T, ctx: &Context<'_>, below: &Plan<'_>) -> ServerResult<Value>;
+            /// Writes a value.
+            fn at_once(
+                &self,
+                value: &T,
+                ctx: &Context<'_>,
+                below: &Plan<'_>,
+                json: &mut Vec<u8>,
+            ) -> ServerResult<()>;
 
-            /// Renders a list of values.
+            /// Writes a list of values.
             fn list<'r>(
                 &self,
                 values: impl Iterator<Item = &'r T>,
                 ctx: &Context<'_>,
                 below: &Plan<'_>,
-            ) -> ServerResult<Value>
+                json: &mut Vec<u8>,
+            ) -> ServerResult<()>
             where
                 T: 'r;
 
@@ -139,8 +160,14 @@ macro_rules! leaf {
                 is_planned(below).then(Plan::default)
             }
 
-            fn at_once(&self, $value: &T, $ctx: &Context<'_>, _: &Plan<'_>) -> ServerResult<Value> {
-                $render
+            fn at_once(
+                &self,
+                $value: &T,
+                $ctx: &Context<'_>,
+                _: &Plan<'_>,
+                $json: &mut Vec<u8>,
+            ) -> ServerResult<()> {
+                $write
             }
 
             fn list<'r>(
@@ -148,12 +175,18 @@ macro_rules! leaf {
                 values: impl Iterator<Item = &'r T>,
                 ctx: &Context<'_>,
                 below: &Plan<'_>,
-            ) -> ServerResult<Value>
+                json: &mut Vec<u8>,
+            ) -> ServerResult<()>
             where
                 T: 'r,
             {
-                let values = values.map(|value| self.at_once(value, ctx, below));
-                values.collect::<Result<_, _>>().map(Value::List)
+                json.push(b'[');
+                for value in values {
+                    json::separate(json, b'[');
+                    self.at_once(value, ctx, below, json)?;
+                }
+                json.push(b']');
+                Ok(())
             }
 
             fn in_time<'a>(
@@ -162,7 +195,7 @@ macro_rules! leaf {
                 ctx: &'a Context<'a>,
                 below: &'a Plan<'a>,
             ) -> Rendered<'a> {
-                ready(self.at_once(value, ctx, below)).boxed()
+                rendered(|json| self.at_once(value, ctx, below, json))
             }
 
             fn list_in_time<'a>(
@@ -174,27 +207,42 @@ macro_rules! leaf {
     where
         T: 'a,
     {
-                ready(self.list(values, ctx, below)).boxed()
+                rendered(|json| self.list(values, ctx, below, json))
             }
         }
     };
 }
 
+/// What was written at once.
+fn rendered<'a>(write: impl FnOnce(&mut Vec<u8>) -> ServerResult<()>) -> Rendered<'a> {
+    let mut json = Vec::new();
+    ready(write(&mut json).map(|()| json)).boxed()
+}
+
 leaf! {
     /// Scalars.
-    ScalarLeaf: ScalarType, &&Leaf<T>, |value, _ctx| Ok(value.to_value()), |_| true
+    ScalarLeaf: ScalarType, &&Leaf<T>, |value, _ctx, json| {
+        json::value(json, &value.to_value());
+        Ok(())
+    }, |_| true
 }
 
 leaf! {
     /// Enums.
-    EnumLeaf: EnumType, &Leaf<T>, |value, _ctx| Ok(enum_value(*value)), |_| true
+    EnumLeaf: EnumType, &Leaf<T>, |value, _ctx, json| {
+        let item = T::items().iter().find(|item| item.value == *value);
+        json::name(json, item.expect("every value has a name").name);
+        Ok(())
+    }, |_| true
 }
 
 leaf! {
     /// Other types. With fields selected below, they are resolved the ordinary way.
-    OtherLeaf: OutputType, Leaf<T>, |value, ctx| {
+    OtherLeaf: OutputType, Leaf<T>, |value, ctx, json| {
         let set = ctx.with_selection_set(&ctx.item.node.selection_set);
-        value.resolve(&set, ctx.item).now_or_never().expect("a value without fields does not wait")
+        let resolved = value.resolve(&set, ctx.item).now_or_never().expect("a value without fields does not wait");
+        json::value(json, &resolved?);
+        Ok(())
     }, |below| below.set.items.is_empty()
 }
 
@@ -205,30 +253,44 @@ impl Leaf<str> {
         Some(Plan::default())
     }
 
-    /// Renders a text.
+    /// Writes a text.
     ///
     /// # Errors
     /// None; it is a `Result` like those of other leaves.
-    pub fn at_once(&self, value: &str, _: &Context<'_>, _: &Plan<'_>) -> ServerResult<Value> {
-        Ok(Value::String(value.to_owned()))
+    pub fn at_once(
+        &self,
+        value: &str,
+        _: &Context<'_>,
+        _: &Plan<'_>,
+        json: &mut Vec<u8>,
+    ) -> ServerResult<()> {
+        json::text(json, value);
+        Ok(())
     }
 
-    /// Renders a list of texts.
+    /// Writes a list of texts.
     ///
     /// # Errors
     /// None; it is a `Result` like those of other leaves.
     pub fn list<'r>(
         &self,
         values: impl Iterator<Item = &'r str>,
-        _: &Context<'_>,
-        _: &Plan<'_>,
-    ) -> ServerResult<Value> {
-        Ok(Value::List(values.map(|value| Value::String(value.to_owned())).collect()))
+        ctx: &Context<'_>,
+        below: &Plan<'_>,
+        json: &mut Vec<u8>,
+    ) -> ServerResult<()> {
+        json.push(b'[');
+        for value in values {
+            json::separate(json, b'[');
+            self.at_once(value, ctx, below, json)?;
+        }
+        json.push(b']');
+        Ok(())
     }
 
     /// Renders a text.
     pub fn in_time<'a>(&self, value: &'a str, ctx: &'a Context<'a>, below: &'a Plan<'a>) -> Rendered<'a> {
-        ready(self.at_once(value, ctx, below)).boxed()
+        rendered(|json| self.at_once(value, ctx, below, json))
     }
 
     /// Renders a list of texts.
@@ -238,6 +300,6 @@ impl Leaf<str> {
         ctx: &'a Context<'a>,
         below: &'a Plan<'a>,
     ) -> Rendered<'a> {
-        ready(self.list(values, ctx, below)).boxed()
+        rendered(|json| self.list(values, ctx, below, json))
     }
 }

@@ -4,13 +4,16 @@
 //!
 //! async-graphql resolves each field of each row by itself: a boxed future, a copy of the context, a name and an entry of a
 //! map. Most fields of a row are plain functions of it and need none of that. [`Rows`] reads the selection below a list once
-//! for the whole list, calls these functions row after row, and builds the values at once. A field that has to wait is
+//! for the whole list, calls these functions row after row, and writes JSON at once. A field that has to wait is
 //! polled where it stands, and only if it is not ready do the others go on without it. What a field returns is rendered too:
 //! the page that each row of a list has is compiled once for all of them.
 //!
+//! Where the request says that its response will be written by [`to_vec`] ([`Written`]), the JSON of a list goes into it as
+//! it is. Everywhere else a list is read into values, as GraphQL servers expect them.
+//!
 //! # What it never does
 //!
-//! It changes no answer. Values, null propagation, errors, their paths and their order are those of async-graphql, which
+//! It changes no answer. JSON, null propagation, errors, their paths and their order are those of async-graphql, which
 //! `tests/alike.rs` compares on generated queries.
 //!
 //! # How to use it
@@ -30,12 +33,14 @@
 //!
 //! A new field of `Town` is declared like any other field of an object.
 
+mod json;
 mod leaf;
 mod list;
 mod merge;
 mod plan;
 mod render;
 
+pub use json::{Written, append, null, to_vec};
 pub use leaf::{EnumLeaf, Leaf, ObjectLeaf, OtherLeaf, ScalarLeaf};
 pub use list::{OneByOne, Rows};
 pub use plan::{Below, Plan, Rendered, Row, Way};

@@ -7,6 +7,7 @@ use async_graphql::registry::Registry;
 use async_graphql::resolver_utils::resolve_list;
 use async_graphql::{ContextSelectionSet, OutputType, Positioned, ServerResult, Value};
 
+use crate::json::{self, Written};
 use crate::plan::{Below, Plan, Row};
 use crate::render;
 
@@ -60,10 +61,17 @@ impl<T: Row> OutputType for Rows<T> {
 
     async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
         let is_rendered = ctx.data_opt::<OneByOne>().is_none();
-        match is_rendered.then(|| Plan::of::<T>(Below::new(ctx))).flatten() {
-            Some(plan) if plan.waits() => render::list_in_time(self.0.iter(), ctx, &plan).await,
-            Some(plan) => render::list(self.0.iter(), ctx, &plan),
-            None => resolve_list(ctx, field, &self.0, Some(self.0.len())).await,
+        let Some(plan) = is_rendered.then(|| Plan::of::<T>(Below::new(ctx))).flatten() else {
+            return resolve_list(ctx, field, &self.0, Some(self.0.len())).await;
+        };
+        let mut rows = Vec::new();
+        match plan.waits() {
+            true => rows = render::list_in_time(self.0.iter(), ctx, &plan).await?,
+            false => render::list(self.0.iter(), ctx, &plan, &mut rows)?,
         }
+        Ok(match ctx.data_opt::<Written>() {
+            Some(Written) => Value::Binary(rows.into()),
+            None => json::read(&rows),
+        })
     }
 }

@@ -2,28 +2,29 @@
 
 use std::collections::HashSet;
 
-use async_graphql::indexmap::IndexMap;
 use async_graphql::parser::types::{Field, Selection, SelectionSet};
-use async_graphql::{
-    ContainerType, Context, ContextBase, Name, Positioned, QueryEnv, SchemaEnv, ServerResult, Value,
-};
+use async_graphql::{ContainerType, Context, ContextBase, Positioned, QueryEnv, SchemaEnv, ServerResult};
 use futures_util::future::BoxFuture;
 
-use crate::merge::merge;
-
-/// The value of a field that is still to come.
-pub type Rendered<'a> = BoxFuture<'a, ServerResult<Value>>;
+/// The JSON of a field that is still to come.
+pub type Rendered<'a> = BoxFuture<'a, ServerResult<Vec<u8>>>;
 
 /// An object whose fields can be rendered. Implemented by [`macro@crate::row`] and [`macro@crate::Row`].
 pub trait Row: ContainerType {
     /// Chooses how a field is rendered, with the selection below it.
     fn way<'a>(name: &str, below: Below<'a>) -> Way<'a>;
 
-    /// Renders a field that waits for nothing, by the index that [`Row::way`] gave it.
+    /// Writes the JSON of a field that waits for nothing, by the index that [`Row::way`] gave it.
     ///
     /// # Errors
-    /// The field failed and cannot be null.
-    fn at_once(&self, index: usize, ctx: &Context<'_>, below: &Plan<'_>) -> ServerResult<Value>;
+    /// The field failed and cannot be null. A part of it may have been written.
+    fn at_once(
+        &self,
+        index: usize,
+        ctx: &Context<'_>,
+        below: &Plan<'_>,
+        json: &mut Vec<u8>,
+    ) -> ServerResult<()>;
 
     /// Renders a field that waits, or has something below it that does.
     fn in_time<'a>(&'a self, index: usize, ctx: Context<'a>, below: &'a Plan<'a>) -> Rendered<'a>;
@@ -34,8 +35,14 @@ impl<T: Row> Row for &T {
         T::way(name, below)
     }
 
-    fn at_once(&self, index: usize, ctx: &Context<'_>, below: &Plan<'_>) -> ServerResult<Value> {
-        T::at_once(self, index, ctx, below)
+    fn at_once(
+        &self,
+        index: usize,
+        ctx: &Context<'_>,
+        below: &Plan<'_>,
+        json: &mut Vec<u8>,
+    ) -> ServerResult<()> {
+        T::at_once(self, index, ctx, below, json)
     }
 
     fn in_time<'a>(&'a self, index: usize, ctx: Context<'a>, below: &'a Plan<'a>) -> Rendered<'a> {
@@ -47,14 +54,16 @@ impl<T: Row> Row for &T {
 #[derive(Default)]
 pub struct Plan<'a> {
     pub(crate) fields: Vec<Planned<'a>>,
-    /// An object with these fields, all null. Empty where two fields have the same name in the answer.
-    blank: IndexMap<Name, Value>,
+    /// Whether two fields have the same name in the answer and must be merged.
+    pub(crate) merges: bool,
     waits: bool,
 }
 
 pub(crate) struct Planned<'a> {
     pub(crate) field: &'a Positioned<Field>,
     pub(crate) way: Way<'a>,
+    /// Whether a field with its name, which is a leaf too, stands before it. Then only its error counts.
+    pub(crate) is_repeated: bool,
 }
 
 /// How a field is rendered.
@@ -105,11 +114,17 @@ impl<'a> Plan<'a> {
     pub(crate) fn of<T: Row>(below: Below<'a>) -> Option<Self> {
         let mut plan = Self::default();
         plan.add::<T>(below)?;
-        let keys = plan.fields.iter().map(|planned| &planned.field.node.response_key().node);
         let mut seen = HashSet::with_capacity(plan.fields.len());
-        if keys.clone().all(|key| seen.insert(key)) {
-            plan.blank = keys.map(|key| (key.clone(), Value::Null)).collect();
+        for planned in &mut plan.fields {
+            let field = &planned.field.node;
+            if !seen.insert(&field.response_key().node) {
+                let is_leaf = field.selection_set.node.items.is_empty();
+                planned.is_repeated = is_leaf && matches!(planned.way, Way::TypeName | Way::AtOnce(..));
+                plan.merges |= !planned.is_repeated;
+            }
         }
+        // Merging takes a way of its own, together with waiting.
+        plan.waits |= plan.merges;
         Some(plan)
     }
 
@@ -141,24 +156,12 @@ impl<'a> Plan<'a> {
             name => T::way(name, Below { set: &field.node.selection_set.node, ..below }),
         };
         self.waits |= matches!(way, Way::InTime(..) | Way::Ordinary);
-        self.fields.push(Planned { field, way });
+        self.fields.push(Planned { field, way, is_repeated: false });
     }
 
     /// Whether a field of it, or below it, may wait.
     pub const fn waits(&self) -> bool {
         self.waits
-    }
-
-    /// Returns the object with these values, one for each field.
-    pub(crate) fn object(&self, values: impl Iterator<Item = Value>) -> Value {
-        if self.blank.len() == self.fields.len() {
-            // The map of one row serves for all others: no name is hashed again.
-            let mut object = self.blank.clone();
-            object.values_mut().zip(values).for_each(|(place, value)| *place = value);
-            return Value::Object(object);
-        }
-        let keys = self.fields.iter().map(|planned| planned.field.node.response_key().node.clone());
-        merge(keys.zip(values))
     }
 }
 

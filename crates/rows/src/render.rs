@@ -1,141 +1,184 @@
-//! Rendering: the values of rows by their plan.
+//! Rendering: the JSON of rows by their plan.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context as Task, Poll};
 
-use async_graphql::{Context, ContextSelectionSet, Error, InputType, ServerError, ServerResult, Value};
+use async_graphql::{Context, ContextSelectionSet, Error, InputType, ServerError, ServerResult};
 use futures_util::FutureExt as _;
 use futures_util::future::try_join_all;
 
-use crate::plan::{Plan, Rendered, Row, Way};
+use crate::json;
+use crate::merge::merged;
+use crate::plan::{Plan, Planned, Rendered, Row, Way};
 
-/// Renders a row whose fields wait for nothing.
-pub(crate) fn object<T: Row>(row: &T, ctx: &ContextSelectionSet<'_>, plan: &Plan<'_>) -> ServerResult<Value> {
-    let mut failure = None;
-    let values = plan.fields.iter().map_while(|planned| {
-        let value = match &planned.way {
-            Way::TypeName => Ok(type_name::<T>()),
-            Way::AtOnce(index, below) => row.at_once(*index, &ctx.with_field(planned.field), below),
-            Way::InTime(..) | Way::Ordinary => unreachable!("a plan with such a field waits"),
-        };
-        value.map_err(|error| failure = Some(error)).ok()
-    });
-    let object = plan.object(values);
-    failure.map_or(Ok(object), Err)
+/// Writes a row whose fields wait for nothing.
+pub(crate) fn object<T: Row>(
+    row: &T,
+    ctx: &ContextSelectionSet<'_>,
+    plan: &Plan<'_>,
+    json: &mut Vec<u8>,
+) -> ServerResult<()> {
+    json.push(b'{');
+    for planned in &plan.fields {
+        let begin = json.len();
+        json::key(json, &planned.field.node.response_key().node);
+        at_once(row, ctx, planned, json)?;
+        if planned.is_repeated {
+            json.truncate(begin);
+        }
+    }
+    json.push(b'}');
+    Ok(())
 }
 
-/// Renders the rows of a list whose fields wait for nothing.
+/// Writes the value of a field that waits for nothing.
+fn at_once<T: Row>(
+    row: &T,
+    ctx: &ContextSelectionSet<'_>,
+    planned: &Planned<'_>,
+    json: &mut Vec<u8>,
+) -> ServerResult<()> {
+    match &planned.way {
+        Way::TypeName => json::name(json, &T::type_name()),
+        Way::AtOnce(index, below) => row.at_once(*index, &ctx.with_field(planned.field), below, json)?,
+        Way::InTime(..) | Way::Ordinary => unreachable!("such a field waits"),
+    }
+    Ok(())
+}
+
+/// Writes the rows of a list whose fields wait for nothing.
 pub(crate) fn list<'r, T: Row + 'r>(
     rows: impl Iterator<Item = &'r T>,
     ctx: &ContextSelectionSet<'_>,
     plan: &Plan<'_>,
-) -> ServerResult<Value> {
-    // `collect` of results begins small and grows.
-    let mut values = Vec::with_capacity(rows.size_hint().0);
+    json: &mut Vec<u8>,
+) -> ServerResult<()> {
+    json.reserve(rows.size_hint().0 * plan.fields.len() * USUAL_FIELD);
+    json.push(b'[');
     for (index, row) in rows.enumerate() {
         let ctx = ctx.with_index(index);
-        values.push(object(row, &ctx, plan).map_err(|error| ctx.set_error_path(error))?);
+        json::separate(json, b'[');
+        object(row, &ctx, plan, json).map_err(|error| ctx.set_error_path(error))?;
     }
-    Ok(Value::List(values))
+    json.push(b']');
+    Ok(())
 }
 
-/// Renders a row some of whose fields wait.
+/// Bytes that a field takes with its name, usually.
+const USUAL_FIELD: usize = 32;
+
+/// Writes a row some of whose fields wait.
 pub(crate) async fn object_in_time<T: Row>(
     row: &T,
     ctx: &ContextSelectionSet<'_>,
     plan: &Plan<'_>,
-) -> ServerResult<Value> {
-    let mut values = Pieces::with_capacity(plan.fields.len());
+) -> ServerResult<Vec<u8>> {
+    let mut pieces = Pieces::default();
+    pieces.json.push(b'{');
     for planned in &plan.fields {
-        let ctx = ctx.with_field(planned.field);
+        let begin = pieces.json.len();
+        json::key(&mut pieces.json, &planned.field.node.response_key().node);
         match &planned.way {
-            Way::TypeName => values.done.push(type_name::<T>()),
-            Way::AtOnce(index, below) => values.done.push(row.at_once(*index, &ctx, below)?),
-            Way::InTime(index, below) => values.begin(row.in_time(*index, ctx, below)).await?,
-            Way::Ordinary => values.begin(ordinary(row, ctx)).await?,
+            Way::InTime(index, below) => {
+                pieces.begin(row.in_time(*index, ctx.with_field(planned.field), below)).await?;
+            }
+            Way::Ordinary => pieces.begin(ordinary(row, ctx.with_field(planned.field))).await?,
+            Way::TypeName | Way::AtOnce(..) => at_once(row, ctx, planned, &mut pieces.json)?,
+        }
+        if planned.is_repeated {
+            pieces.json.truncate(begin);
         }
     }
-    Ok(plan.object(values.finish().await?.into_iter()))
+    pieces.json.push(b'}');
+    let object = pieces.finish().await?;
+    Ok(if plan.merges { merged(&object) } else { object })
 }
 
-/// Renders the rows of a list some of whose fields wait.
+/// Writes the rows of a list some of whose fields wait.
 pub(crate) async fn list_in_time<'r, T: Row + 'r>(
     rows: impl ExactSizeIterator<Item = &'r T>,
     ctx: &ContextSelectionSet<'_>,
     plan: &Plan<'_>,
-) -> ServerResult<Value> {
-    let mut values = Pieces::with_capacity(rows.len());
+) -> ServerResult<Vec<u8>> {
+    let mut pieces = Pieces::default();
+    pieces.json.push(b'[');
     for (index, row) in rows.enumerate() {
+        if index > 0 {
+            pieces.json.push(b',');
+        }
         let rendered = async move {
             let ctx = ctx.with_index(index);
             object_in_time(row, &ctx, plan).await.map_err(|error| ctx.set_error_path(error))
         };
-        values.begin(rendered.boxed()).await?;
+        pieces.begin(rendered.boxed()).await?;
     }
-    values.finish().await.map(Value::List)
-}
-
-fn type_name<T: Row>() -> Value {
-    Value::String(T::type_name().into_owned())
+    pieces.json.push(b']');
+    pieces.finish().await
 }
 
 fn ordinary<'a, T: Row>(row: &'a T, ctx: Context<'a>) -> Rendered<'a> {
-    async move { Ok(row.resolve_field(&ctx).await?.unwrap_or_default()) }.boxed()
+    async move {
+        let mut json = Vec::new();
+        json::value(&mut json, &row.resolve_field(&ctx).await?.unwrap_or_default());
+        Ok(json)
+    }
+    .boxed()
 }
 
-/// The values of fields or rows: those that are there, and those that are still to come.
+/// The JSON of fields or rows, with gaps for those that are still to come.
+#[derive(Default)]
 struct Pieces<'a> {
-    /// Null where the value is still to come.
-    done: Vec<Value>,
+    json: Vec<u8>,
+    /// From the first to the last.
     waiting: Vec<Piece<'a>>,
 }
 
-/// A value that is still to come, with its place.
+/// What is still to come, with its place.
 struct Piece<'a> {
     place: usize,
-    value: Rendered<'a>,
+    rendered: Rendered<'a>,
 }
 
 impl Future for Piece<'_> {
-    type Output = ServerResult<(usize, Value)>;
+    type Output = ServerResult<(usize, Vec<u8>)>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Task<'_>) -> Poll<Self::Output> {
         let place = self.place;
-        self.value.as_mut().poll(cx).map_ok(|value| (place, value))
+        self.rendered.as_mut().poll(cx).map_ok(|json| (place, json))
     }
 }
 
 impl<'a> Pieces<'a> {
-    fn with_capacity(capacity: usize) -> Self {
-        Self { done: Vec::with_capacity(capacity), waiting: Vec::new() }
-    }
-
     /// Adds a value. Most are ready at the first poll, because their relation was prefetched.
-    async fn begin(&mut self, mut value: Rendered<'a>) -> ServerResult<()> {
-        match poll_fn(|cx| Poll::Ready(value.as_mut().poll(cx))).await {
-            Poll::Ready(value) => self.done.push(value?),
-            Poll::Pending => {
-                self.waiting.push(Piece { place: self.done.len(), value });
-                self.done.push(Value::Null);
-            }
+    async fn begin(&mut self, mut rendered: Rendered<'a>) -> ServerResult<()> {
+        match poll_fn(|cx| Poll::Ready(rendered.as_mut().poll(cx))).await {
+            Poll::Ready(json) => self.json.extend_from_slice(&json?),
+            Poll::Pending => self.waiting.push(Piece { place: self.json.len(), rendered }),
         }
         Ok(())
     }
 
     /// Waits for all values.
-    async fn finish(mut self) -> ServerResult<Vec<Value>> {
-        if !self.waiting.is_empty() {
-            // Each has been polled once and wakes this task. Polled again at once, some would be early: async-graphql polls
-            // all fields of all rows before it polls one again.
-            let mut is_woken = false;
-            poll_fn(|_| if std::mem::replace(&mut is_woken, true) { Poll::Ready(()) } else { Poll::Pending })
-                .await;
-            for (place, value) in try_join_all(self.waiting).await? {
-                self.done[place] = value;
-            }
+    async fn finish(self) -> ServerResult<Vec<u8>> {
+        if self.waiting.is_empty() {
+            return Ok(self.json);
         }
-        Ok(self.done)
+        // Each has been polled once and wakes this task. Polled again at once, some would be early: async-graphql polls
+        // all fields of all rows before it polls one again.
+        let mut is_woken = false;
+        poll_fn(|_| if std::mem::replace(&mut is_woken, true) { Poll::Ready(()) } else { Poll::Pending })
+            .await;
+        let late = try_join_all(self.waiting).await?;
+        let length: usize = late.iter().map(|(_, json)| json.len()).sum();
+        let (mut whole, mut begin) = (Vec::with_capacity(self.json.len() + length), 0);
+        for (place, json) in late {
+            whole.extend_from_slice(&self.json[begin..place]);
+            whole.extend_from_slice(&json);
+            begin = place;
+        }
+        whole.extend_from_slice(&self.json[begin..]);
+        Ok(whole)
     }
 }
 
@@ -147,15 +190,21 @@ pub fn argument<T: InputType>(ctx: &Context<'_>, name: &str) -> ServerResult<T> 
     ctx.param_value(name, None).map(|(_, value)| value).map_err(|error| ctx.set_error_path(error))
 }
 
-/// Returns null for a nullable field that failed, and reports its error.
+/// Writes null for a nullable field that failed, in place of what was written of it, and reports its error.
 ///
 /// # Errors
 /// None; it is a `Result` like what it is made of.
-pub fn nullable(ctx: &Context<'_>, value: ServerResult<Value>) -> ServerResult<Value> {
-    Ok(value.unwrap_or_else(|error| {
+pub fn nullable(
+    ctx: &Context<'_>,
+    (json, begin): (&mut Vec<u8>, usize),
+    written: ServerResult<()>,
+) -> ServerResult<()> {
+    if let Err(error) = written {
         ctx.add_error(error);
-        Value::Null
-    }))
+        json.truncate(begin);
+        json::null(json);
+    }
+    Ok(())
 }
 
 /// Returns the error of a field whose function failed.
@@ -167,8 +216,8 @@ pub fn failed(ctx: &Context<'_>, error: impl Into<Error>) -> ServerError {
 ///
 /// # Errors
 /// The error of the field.
-pub fn within(ctx: &Context<'_>, value: ServerResult<Value>) -> ServerResult<Value> {
-    value.map_err(|error| ctx.set_error_path(error))
+pub fn within(ctx: &Context<'_>, written: ServerResult<()>) -> ServerResult<()> {
+    written.map_err(|error| ctx.set_error_path(error))
 }
 
 /// Returns the result of an `async` function that waits for nothing.

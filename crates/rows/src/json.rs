@@ -1,0 +1,82 @@
+//! JSON. Rows are written as text at once, and the values around them carry it: a tree of values would be made only to be
+//! written and dropped.
+
+use std::io::{self, Write};
+
+use async_graphql::{Name, Value};
+use serde::Serialize;
+use serde_json::ser::{Formatter, Serializer};
+
+/// In the data of a request: whoever sent it writes the response with [`to_vec`]. Lists of rows are then JSON in a
+/// [`Value::Binary`], which has no meaning of its own in GraphQL. Without it they are ordinary values.
+///
+/// Only for documents that select no object twice under one name: async-graphql merges the values of both, and cannot merge
+/// texts.
+#[derive(Clone, Copy, Debug)]
+pub struct Written;
+
+/// Writes a response, or what contains one.
+///
+/// # Errors
+/// See [`serde_json::to_vec`].
+pub fn to_vec(response: &impl Serialize) -> serde_json::Result<Vec<u8>> {
+    let mut json = Vec::with_capacity(1024);
+    response.serialize(&mut Serializer::with_formatter(&mut json, WithRows))?;
+    Ok(json)
+}
+
+/// Compact JSON, with the texts of rows as they are.
+struct WithRows;
+
+impl Formatter for WithRows {
+    fn write_byte_array<W: ?Sized + Write>(&mut self, writer: &mut W, rows: &[u8]) -> io::Result<()> {
+        writer.write_all(rows)
+    }
+}
+
+/// Writes a value.
+pub(crate) fn value(json: &mut Vec<u8>, value: &Value) {
+    let written = value.serialize(&mut Serializer::with_formatter(json, WithRows));
+    written.expect("names are strings, and writing into memory does not fail");
+}
+
+/// Writes a text.
+pub(crate) fn text(json: &mut Vec<u8>, text: &str) {
+    serde_json::to_writer(json, text).expect("writing into memory does not fail");
+}
+
+/// Writes a name, which has no character that JSON escapes, in quotation marks.
+pub(crate) fn name(json: &mut Vec<u8>, name: &str) {
+    json.push(b'"');
+    json.extend_from_slice(name.as_bytes());
+    json.push(b'"');
+}
+
+/// Begins the field of an object that was begun with `{`.
+pub(crate) fn key(json: &mut Vec<u8>, key: &Name) {
+    separate(json, b'{');
+    name(json, key);
+    json.push(b':');
+}
+
+/// Writes a comma, except at the beginning.
+pub(crate) fn separate(json: &mut Vec<u8>, beginning: u8) {
+    if json.last() != Some(&beginning) {
+        json.push(b',');
+    }
+}
+
+/// Reads the value of a text.
+pub(crate) fn read(json: &[u8]) -> Value {
+    serde_json::from_slice(json).expect("it was written here")
+}
+
+/// Writes null.
+pub fn null(json: &mut Vec<u8>) {
+    json.extend_from_slice(b"null");
+}
+
+/// Adds what was written elsewhere.
+pub fn append(json: &mut Vec<u8>, more: Vec<u8>) {
+    if json.is_empty() { *json = more } else { json.extend_from_slice(&more) }
+}
