@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use chrono::NaiveDate;
-use sqlx::PgConnection;
+use sqlx::{PgConnection, QueryBuilder};
 
+use super::columns::in_order;
 use super::error::StoreError;
 use super::session::Session;
 use domain::count::{Counter, CounterKind, Deltas};
@@ -77,55 +78,95 @@ pub async fn of(
     by: CountsBy,
     ids: &[i64],
 ) -> Result<HashMap<i64, StatusCounts>, StoreError> {
-    // One statement, so that a concurrent fold is seen in base and deltas, or in neither.
-    let sql = match by {
+    match by {
         CountsBy::Province => {
-            "select province_id::bigint, standing, sum(persons)::bigint from (
-                 select province_id, standing, persons from figure
-                 where province_id = any($1::bigint[]::smallint[])
-                 union all
-                 select province_id, standing, persons from count_delta
-                 where province_id = any($1::bigint[]::smallint[]) and standing is not null) c
-             group by 1, 2"
+            let sql = "select province_id::bigint, standing, sum(persons)::bigint from (
+                           select province_id, standing, persons from figure
+                           where province_id = any($1::bigint[]::smallint[])
+                           union all
+                           select province_id, standing, persons from count_delta
+                           where province_id = any($1::bigint[]::smallint[]) and standing is not null) c
+                       group by 1, 2";
+            of_places(session, sql, ids).await
         }
         CountsBy::Channel => {
-            "select channel_id, standing, sum(persons)::bigint from (
-                 select channel_id, standing, persons from channel_figure where channel_id = any($1)
-                 union all
-                 select channel_id, standing, persons from count_delta
-                 where channel_id = any($1) and standing is not null) c
-             group by 1, 2"
+            let sql = "select channel_id, standing, sum(persons)::bigint from (
+                           select channel_id, standing, persons from channel_figure where channel_id = any($1)
+                           union all
+                           select channel_id, standing, persons from count_delta
+                           where channel_id = any($1) and standing is not null) c
+                       group by 1, 2";
+            of_places(session, sql, ids).await
         }
-        CountsBy::Employer => {
-            "select employer_id, status, sum(persons)::bigint from (
-                 select employer_id, status, persons from employer_count where employer_id = any($1)
-                 union all
-                 select employer_id, status, persons from count_delta where employer_id = any($1)) c
-             group by 1, 2"
-        }
-        CountsBy::Association => {
-            "select association_id, status, sum(persons)::bigint from (
-                 select association_id, status, persons from association_count where association_id = any($1)
-                 union all
-                 select association_id, status, persons from count_delta where association_id = any($1)) c
-             group by 1, 2"
-        }
-    };
-    let mut counts: HashMap<i64, StatusCounts> =
-        ids.iter().map(|&id| (id, StatusCounts::default())).collect();
-    let mut add = |id, status, persons| counts.entry(id).or_default().add(status, persons);
-    match by {
-        CountsBy::Province | CountsBy::Channel => {
-            let rows: Vec<(i64, i32, i64)> = sqlx::query_as(sql).bind(ids).fetch_all(session).await?;
-            rows.into_iter().for_each(|(id, bits, n)| add(id, Standing::from_bits(bits).status(), n));
-        }
-        CountsBy::Employer | CountsBy::Association => {
-            let rows: Vec<(i64, ParticipantStatus, i64)> =
-                sqlx::query_as(sql).bind(ids).fetch_all(session).await?;
-            rows.into_iter().for_each(|(id, status, n)| add(id, status, n));
-        }
+        CountsBy::Employer => of_payers(session, ("employer_id", "employer_count"), ids).await,
+        CountsBy::Association => of_payers(session, ("association_id", "association_count"), ids).await,
+    }
+}
+
+/// Returns the counters of provinces or channels. Their figures are kept by standing, which has more parts than a status.
+///
+/// One statement, so that a concurrent fold is seen in base and deltas, or in neither.
+async fn of_places(
+    session: &Session,
+    sql: &'static str,
+    ids: &[i64],
+) -> Result<HashMap<i64, StatusCounts>, StoreError> {
+    let rows: Vec<(i64, i32, i64)> = sqlx::query_as(sql).bind(ids).fetch_all(session).await?;
+    let mut counts = no_people(ids);
+    for (id, bits, persons) in rows {
+        counts.entry(id).or_default().add(Standing::from_bits(bits).status(), persons);
     }
     Ok(counts)
+}
+
+/// Returns the counters of employers or associations, by the column of deltas and the table of the base. Also one statement.
+///
+/// A row for each payer, because a row costs more than a sum.
+async fn of_payers(
+    session: &Session,
+    (column, base): (&'static str, &'static str),
+    ids: &[i64],
+) -> Result<HashMap<i64, StatusCounts>, StoreError> {
+    let mut sql = QueryBuilder::new("select ");
+    sql.push(column).push(
+        " as payer, sum(persons)::bigint as total,
+          coalesce(sum(persons) filter (where status = 'REGISTERED'), 0)::bigint as registered,
+          coalesce(sum(persons) filter (where status = 'ACTIVE'), 0)::bigint as active,
+          coalesce(sum(persons) filter (where status = 'INACTIVE'), 0)::bigint as inactive,
+          coalesce(sum(persons) filter (where status in ('ENDED', 'DECEASED')), 0)::bigint as ended
+          from (",
+    );
+    for (table, separator) in [(base, " union all "), ("count_delta", ") c group by 1")] {
+        sql.push(format_args!("select {column}, status, persons from {table} where {column} = any("));
+        sql.push_bind(ids).push(")").push(separator);
+    }
+    let rows: Vec<PayerCounts> = session.fetch(&mut sql).await?;
+    let mut counts = no_people(ids);
+    counts.extend(rows.into_iter().map(|row| (row.payer, row.into())));
+    Ok(counts)
+}
+
+fn no_people(ids: &[i64]) -> HashMap<i64, StatusCounts> {
+    ids.iter().map(|&id| (id, StatusCounts::default())).collect()
+}
+
+/// The people of a payer by status.
+struct PayerCounts {
+    payer: i64,
+    total: i64,
+    registered: i64,
+    active: i64,
+    inactive: i64,
+    ended: i64,
+}
+
+in_order!(PayerCounts { payer, total, registered, active, inactive, ended });
+
+impl From<PayerCounts> for StatusCounts {
+    fn from(row: PayerCounts) -> Self {
+        let PayerCounts { payer: _, total, registered, active, inactive, ended } = row;
+        Self { total, registered, active, inactive, ended }
+    }
 }
 
 /// Returns the counters of the country.

@@ -20,7 +20,7 @@ use async_graphql::{Name, Pos, Positioned, ServerError, Value, Variables};
 
 use super::catalogue::{Catalogue, FieldId, Length, PageSizes, TypeId};
 use super::guard::{Limits, MAX_LEVELS, Refusal};
-use measure::Introspection;
+use measure::{BYTES_OF_A_POINT, Introspection};
 
 pub use measure::Measure;
 pub use operation::Operation;
@@ -30,8 +30,10 @@ use operation::{Candidate, Spread};
 #[derive(Debug)]
 pub struct Analysis {
     measure: Measure,
-    /// Whether the size depends on the variables of the request.
-    uses_variables: bool,
+    /// Whether lengths of lists depend on the variables of the request.
+    lengths_vary: bool,
+    /// Memory of the variables' defaults.
+    default_bytes: usize,
     arguments: Arc<ArgumentPositions>,
     operations: Vec<Candidate>,
 }
@@ -66,7 +68,7 @@ impl Analysis {
         let mut walk = Walk::new(document, variables, catalogue);
         let (measure, definitions) = walk.operations()?;
         measure.check(limits)?;
-        let Walk { arguments, fragments, uses_variables, .. } = walk;
+        let Walk { arguments, fragments, lengths_vary, .. } = walk;
         if let Some(name) = document.fragments.keys().find(|name| !fragments.contains_key(name.as_str())) {
             return Err(Refusal::UnusedFragment { name: name.to_string() });
         }
@@ -79,7 +81,9 @@ impl Analysis {
             )
         });
         let operations = candidates.collect();
-        Ok(Self { measure, uses_variables, arguments: Arc::new(ArgumentPositions(arguments)), operations })
+        let default_bytes = defaults(document).map(|(_, default)| weight(default)).sum();
+        let arguments = Arc::new(ArgumentPositions(arguments));
+        Ok(Self { measure, lengths_vary, default_bytes, arguments, operations })
     }
 
     /// Returns the size of the document with the variables that it was analysed with.
@@ -87,7 +91,8 @@ impl Analysis {
         &self.measure
     }
 
-    /// Returns the size of the same document with other variables.
+    /// Returns the size of the same document with other variables. The memory of its arguments is that of those that it was
+    /// analysed with, if neither comes near to a limit or to a point of the cost.
     ///
     /// # Errors
     /// It exceeds the limits.
@@ -98,11 +103,17 @@ impl Analysis {
         catalogue: &Catalogue,
         limits: &Limits,
     ) -> Result<Measure, Refusal> {
-        if !self.uses_variables {
+        if !self.lengths_vary && self.most_argument_bytes(variables) < SMALL_ARGUMENTS.min(limits.max_argument_bytes) {
             return Ok(self.measure);
         }
         let (measure, _) = Walk::new(document, variables, catalogue).operations()?;
         measure.check(limits).map(|()| measure)
+    }
+
+    /// Returns a bound of the memory of the arguments with other variables.
+    fn most_argument_bytes(&self, variables: &Variables) -> usize {
+        let given = variables.values().map(weight).fold(self.default_bytes, usize::saturating_add);
+        self.measure.argument_bytes.saturating_add(given.saturating_mul(self.measure.variables))
     }
 
     /// Returns the positions of all arguments.
@@ -110,6 +121,9 @@ impl Analysis {
         &self.arguments
     }
 }
+
+/// Arguments that need fewer bytes cost nothing.
+const SMALL_ARGUMENTS: usize = BYTES_OF_A_POINT;
 
 /// Where the arguments of a query stand.
 ///
@@ -136,20 +150,21 @@ struct Place {
     level: usize,
 }
 
-/// Returns the memory of the arguments of a field or directive. A macro, because the type of a value that may hold
-/// variables has no name outside of async-graphql's crates.
-macro_rules! argument_bytes {
+/// Measures the arguments of a field or directive. A macro, because the type of a value that may hold variables has no name
+/// outside of async-graphql's crates.
+macro_rules! arguments {
     ($walk:expr, $arguments:expr) => {{
-        let mut bytes = 0_usize;
+        let mut measure = Measure::default();
         for (_, value) in $arguments {
             let Ok(literal) = value.node.clone().into_const_with(|name| {
-                $walk.uses_variables = true;
-                bytes = bytes.saturating_add($walk.weights.get(name.as_str()).copied().unwrap_or(0));
+                measure.variables += 1;
+                let bytes = $walk.weights.get(name.as_str()).copied().unwrap_or(0);
+                measure.argument_bytes = measure.argument_bytes.saturating_add(bytes);
                 Ok::<_, Infallible>(Value::Null)
             });
-            bytes = bytes.saturating_add(weight(&literal));
+            measure.argument_bytes = measure.argument_bytes.saturating_add(weight(&literal));
         }
-        bytes
+        measure
     }};
 }
 
@@ -159,7 +174,7 @@ struct Walk<'a> {
     variables: &'a Variables,
     /// The memory of each variable.
     weights: HashMap<&'a str, usize>,
-    uses_variables: bool,
+    lengths_vary: bool,
     arguments: HashSet<Pos>,
     /// `None` while a fragment is being measured: a spread that meets it then is inside of it.
     measured: HashMap<&'a str, Option<Measure>>,
@@ -176,7 +191,7 @@ impl<'a> Walk<'a> {
             catalogue,
             variables,
             weights: weights(document, variables),
-            uses_variables: false,
+            lengths_vary: false,
             // The position of an argument that was left out.
             arguments: HashSet::from([Pos::default()]),
             measured: HashMap::with_capacity(document.fragments.len()),
@@ -283,11 +298,9 @@ impl<'a> Walk<'a> {
             let below = Place { of, is_top: false, level: place.level + 1 };
             self.selection_set(&field.selection_set.node, below, definition)?.one_level_up()
         };
-        let mut measure = inside.and(self.directives(&field.directives));
+        let mut measure = inside.and(self.directives(&field.directives)).and(arguments!(self, &field.arguments));
         measure.fields = measure.fields.saturating_add(1);
         measure.aliases = measure.aliases.saturating_add(usize::from(field.alias.is_some()));
-        let bytes = argument_bytes!(self, &field.arguments);
-        measure.argument_bytes = measure.argument_bytes.saturating_add(bytes);
         if !is_leaf {
             let length = known.map_or(1, |known| self.length(field, known.length));
             measure.objects = measure.objects.saturating_add(1).saturating_mul(length);
@@ -306,7 +319,7 @@ impl<'a> Walk<'a> {
         let size = ["first", "last"].into_iter().find_map(|name| field.get_argument(name));
         size.map_or(default, |size| {
             let Ok(size) = size.node.clone().into_const_with(|name| {
-                self.uses_variables = true;
+                self.lengths_vary = true;
                 Ok::<_, Infallible>(self.variables.get(&name).cloned().unwrap_or(Value::Null))
             });
             let size = match size {
@@ -321,8 +334,7 @@ impl<'a> Walk<'a> {
     fn directives(&mut self, directives: &[Positioned<Directive>]) -> Measure {
         let mut measure = Measure { directives: directives.len(), ..Measure::default() };
         for directive in directives {
-            let bytes = argument_bytes!(self, &directive.node.arguments);
-            measure.argument_bytes = measure.argument_bytes.saturating_add(bytes);
+            measure = measure.and(arguments!(self, &directive.node.arguments));
         }
         measure
     }
@@ -349,15 +361,21 @@ fn one_field_deeper(name: &str, mut measure: Measure) -> Measure {
 fn weights<'a>(document: &'a ExecutableDocument, variables: &'a Variables) -> HashMap<&'a str, usize> {
     let mut weights: HashMap<_, _> =
         variables.iter().map(|(name, value)| (name.as_str(), weight(value))).collect();
-    let definitions =
-        document.operations.iter().flat_map(|(_, operation)| &operation.node.variable_definitions);
-    for definition in definitions {
-        if let Some(default) = &definition.node.default_value {
-            let known = weights.entry(definition.node.name.node.as_str()).or_default();
-            *known = (*known).max(weight(&default.node));
-        }
+    for (name, default) in defaults(document) {
+        let known = weights.entry(name).or_default();
+        *known = (*known).max(weight(default));
     }
     weights
+}
+
+/// Returns the variables with a default.
+fn defaults(document: &ExecutableDocument) -> impl Iterator<Item = (&str, &Value)> {
+    let definitions =
+        document.operations.iter().flat_map(|(_, operation)| &operation.node.variable_definitions);
+    definitions.filter_map(|definition| {
+        let default = definition.node.default_value.as_ref()?;
+        Some((definition.node.name.node.as_str(), &default.node))
+    })
 }
 
 /// Returns the memory of a value in bytes, roughly. The guards of text and JSON bound its recursion.

@@ -17,7 +17,7 @@ pub(crate) fn row(ty: &Type, generics: &Generics, fields: &[Field<'_>]) -> Token
         #[doc(hidden)]
         #[allow(clippy::all, unused_variables)]
         const _: () = {
-            use ::rows::{EnumLeaf as _, ObjectLeaf as _, OtherLeaf as _, ScalarLeaf as _};
+            use ::rows::{EnumLeaf as _, ObjectLeaf as _, OtherLeaf as _, ScalarLeaf as _, TextLeaf as _};
 
             impl #parameters ::rows::Row for #ty #bounds {
                 fn way<'plan>(name: &str, below: ::rows::Below<'plan>) -> ::rows::Way<'plan> {

@@ -1,11 +1,11 @@
 //! Leaves: what a field returns once `Option`, `Result` and lists are taken off.
 //!
 //! The macros see types as text, so they cannot know which are objects. They write `(&&&&Leaf::<T>::NEW).method(…)`, and the
-//! compiler takes the trait with the most references that fits `T`: a row, a scalar, an enum, or any other type.
+//! compiler takes the trait with the most references that fits `T`: a row or a text, a scalar, an enum, or any other type.
 
 use std::marker::PhantomData;
 
-use async_graphql::{Context, EnumType, OutputType, ScalarType, ServerResult};
+use async_graphql::{Context, EnumType, ID, OutputType, ScalarType, ServerResult};
 use futures_util::FutureExt as _;
 use futures_util::future::ready;
 
@@ -219,6 +219,32 @@ fn rendered<'a>(write: impl FnOnce(&mut Vec<u8>) -> ServerResult<()>) -> Rendere
     ready(write(&mut json).map(|()| json)).boxed()
 }
 
+/// Scalars that are a text. Most of an answer is made of them.
+pub trait Text {
+    /// Returns the text.
+    fn text(&self) -> &str;
+}
+
+impl Text for String {
+    fn text(&self) -> &str {
+        self
+    }
+}
+
+impl Text for ID {
+    fn text(&self) -> &str {
+        self
+    }
+}
+
+leaf! {
+    /// Texts.
+    TextLeaf: Text, &&&Leaf<T>, |value, _ctx, json| {
+        json::text(json, value.text());
+        Ok(())
+    }, |_| true
+}
+
 leaf! {
     /// Scalars.
     ScalarLeaf: ScalarType, &&Leaf<T>, |value, _ctx, json| {
@@ -246,7 +272,7 @@ leaf! {
     }, |below| below.set.items.is_empty()
 }
 
-/// Texts by reference. They have no trait of their own, because `str` has no size.
+/// Texts by reference: `str` has no size, so it has no trait.
 impl Leaf<str> {
     /// Returns the plan of nothing.
     pub fn plan<'a>(&self, _: Below<'a>) -> Option<Plan<'a>> {

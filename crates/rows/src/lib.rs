@@ -41,7 +41,7 @@ mod plan;
 mod render;
 
 pub use json::{Written, append, null, to_vec};
-pub use leaf::{EnumLeaf, Leaf, ObjectLeaf, OtherLeaf, ScalarLeaf};
+pub use leaf::{EnumLeaf, Leaf, ObjectLeaf, OtherLeaf, ScalarLeaf, TextLeaf};
 pub use list::{OneByOne, Rows};
 pub use plan::{Below, Plan, Rendered, Row, Way};
 pub use render::{argument, failed, nullable, ready, within};

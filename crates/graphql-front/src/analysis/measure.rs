@@ -17,6 +17,8 @@ pub struct Measure {
     pub depth: usize,
     /// Memory of the arguments in bytes, roughly.
     pub argument_bytes: usize,
+    /// Variables in arguments.
+    pub(super) variables: usize,
     /// Objects that the answer may have at most: lengths of lists below each other multiplied.
     pub objects: usize,
     /// Points of fields that have a price of their own.
@@ -39,6 +41,9 @@ pub(super) struct Introspection {
 /// Points for each use of `__schema` or `__type`, whose answers are large.
 const INTROSPECTION_PRICE: usize = 500;
 
+/// Bytes of arguments that cost a point.
+pub(super) const BYTES_OF_A_POINT: usize = 1_024;
+
 impl Measure {
     /// Returns the cost of the query in points: one for the request, one for each object that the answer may have, one
     /// for each KiB of arguments, the prices of its fields, and 500 for each use of `__schema` or `__type`.
@@ -48,7 +53,7 @@ impl Measure {
             self.objects,
             self.price,
             self.introspection.roots.saturating_mul(INTROSPECTION_PRICE),
-            self.argument_bytes / 1_024,
+            self.argument_bytes / BYTES_OF_A_POINT,
         ];
         u32::try_from(parts.into_iter().fold(0, usize::saturating_add)).unwrap_or(u32::MAX)
     }
@@ -66,6 +71,7 @@ impl Measure {
             directives: self.directives.saturating_add(other.directives),
             depth: self.depth.max(other.depth),
             argument_bytes: self.argument_bytes.saturating_add(other.argument_bytes),
+            variables: self.variables.saturating_add(other.variables),
             objects: self.objects.saturating_add(other.objects),
             price: self.price.saturating_add(other.price),
             levels: self.levels.max(other.levels),
