@@ -9,6 +9,7 @@
 
 mod client;
 mod contributions;
+mod files;
 mod load;
 mod monthly;
 mod people;

@@ -16,7 +16,7 @@ use crate::server::Server;
 use crate::{Cli, Part, Plan, pgbench, statements};
 
 /// A page of people; its answer has about 14 kB.
-const PAGE: &str = "query Page($province: String!) {
+pub const PAGE: &str = "query Page($province: String!) {
   participants(first: 50, filterBy: {provinceCode: $province, status: [ACTIVE]}) {
     pageInfo { hasNextPage endCursor }
     nodes { id fullName status registeredAt employer { name province { name } } channel { name provinces { name } } }

@@ -16,7 +16,7 @@ use crate::process::Meter;
 use crate::register::Register;
 use crate::report::{Report, Row, Target, rate};
 use crate::server::Server;
-use crate::{Cli, Part, people, pgbench};
+use crate::{Cli, Part, files, people, pgbench};
 
 const ENROLL: &str = "mutation Enroll($input: EnrollParticipantInput!) {
   enrollParticipant(input: $input) {
@@ -32,8 +32,6 @@ const ONBOARD: &str = include_str!("../../demo/onboard.graphql");
 const FIRST_OF_ROSTERS: u64 = 5_000_000;
 /// Rows of the demonstration's roster.
 const ROSTER_ROWS: u64 = 8_000;
-/// The first number for people in files.
-const FIRST_OF_FILES: u64 = 7_000_000;
 const START: &str = "mutation Start($input: StartOnboardingInput!) {
   startOnboarding(input: $input) { batch { uploadUrl } errors { code path message } }
 }";
@@ -49,7 +47,7 @@ pub async fn measure(cli: &Cli, register: &Register, report: &mut Report) -> any
     }
     if cli.includes(&[Part::S7]) {
         onboard(cli, register, &server, report).await?;
-        file(cli, register, &server, report).await?;
+        files::measure(cli, register, &server, report).await?;
     }
     server.stop().await
 }
@@ -95,12 +93,7 @@ async fn enroll(cli: &Cli, register: &Register, server: &Server, report: &mut Re
 }
 
 async fn onboard(cli: &Cli, register: &Register, server: &Server, report: &mut Report) -> anyhow::Result<()> {
-    let mut onboarding = Onboarding {
-        register,
-        client: Client::connect(server.address).await?,
-        copy: register.connect().await?,
-        next: FIRST_OF_ROSTERS,
-    };
+    let mut onboarding = Onboarding::new(register, server, FIRST_OF_ROSTERS).await?;
     onboarding.request(500).await?;
     let mut best = [Duration::MAX; 2];
     for _ in 0..cli.rounds + 1 {
@@ -138,45 +131,21 @@ async fn onboard(cli: &Cli, register: &Register, server: &Server, report: &mut R
     Ok(())
 }
 
-/// Measures a file, from its first byte to the outcome of its last row, and the peak memory.
-async fn file(cli: &Cli, register: &Register, server: &Server, report: &mut Report) -> anyhow::Result<()> {
-    let mut onboarding = Onboarding {
-        register,
-        client: Client::connect(server.address).await?,
-        copy: register.connect().await?,
-        next: FIRST_OF_FILES,
-    };
-    let rows = cli.file_rows;
-    let [(received, applied), copied] = onboarding.file(rows).await?;
-    let seconds = |time: Duration| time.as_secs_f64();
-    let all = seconds(received + applied);
-    report.add(Row {
-        part: "S7",
-        participants: register.participants,
-        what: format!("{rows} in a file"),
-        registry: format!(
-            "{:.0} rows/s (received in {:.1} s, applied in {:.1} s), peak {} MiB",
-            rows as f64 / all,
-            seconds(received),
-            seconds(applied),
-            server.process().peak_memory().unwrap_or_default() >> 20,
-        ),
-        compared_with: format!("COPY: {:.0} rows/s", rows as f64 / seconds(copied.0)),
-        value: seconds(copied.0) / all,
-        target: Target::AtLeast(0.7),
-    });
-    Ok(())
-}
-
 /// Onboards people through the registry, and copies the same rows with `COPY`.
-struct Onboarding<'a> {
+pub struct Onboarding<'a> {
     register: &'a Register,
     client: Client,
     copy: PgConnection,
     next: u64,
 }
 
-impl Onboarding<'_> {
+impl<'a> Onboarding<'a> {
+    /// Connects to both. `first` is the number of the first person.
+    pub async fn new(register: &'a Register, server: &Server, first: u64) -> anyhow::Result<Self> {
+        let (client, copy) = (Client::connect(server.address).await?, register.connect().await?);
+        Ok(Self { register, client, copy, next: first })
+    }
+
     /// Onboards new people in one request. Then copies the rows that this wrote into the same tables, as other people.
     /// Returns the time of each, up to the commit.
     async fn request(&mut self, rows: u64) -> anyhow::Result<[Duration; 2]> {
@@ -195,9 +164,8 @@ impl Onboarding<'_> {
         Ok([onboarded, self.copy_again(batch).await?])
     }
 
-    /// Onboards new people from a file, then copies the rows as [`Self::request`] does. Returns the times of receiving,
-    /// applying and copying.
-    async fn file(&mut self, rows: u64) -> anyhow::Result<[(Duration, Duration); 2]> {
+    /// Onboards new people from a file. Returns the batch, and the times of receiving and applying.
+    pub async fn file(&mut self, rows: u64) -> anyhow::Result<(i64, [Duration; 2])> {
         let numbers = self.next..self.next + rows;
         self.next = numbers.end;
         let start = request(&self.register.token, START, &people::start());
@@ -223,10 +191,11 @@ impl Onboarding<'_> {
             }
         }
         let applied = began.elapsed() - received;
-        Ok([(received, applied), (self.copy_again(batch).await?, Duration::ZERO)])
+        Ok((batch, [received, applied]))
     }
 
-    async fn copy_again(&mut self, batch: i64) -> anyhow::Result<Duration> {
+    /// Copies the rows of a batch into the same tables, as other people.
+    pub async fn copy_again(&mut self, batch: i64) -> anyhow::Result<Duration> {
         let tables = ShiftedRows::of(&mut self.copy, batch).await?.read(&mut self.copy).await?;
         let began = Instant::now();
         let mut transaction = self.copy.begin().await?;

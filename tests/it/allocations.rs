@@ -54,7 +54,7 @@ fn the_fixed_queries_allocate_no_more_than_their_budgets() {
             "a person by card number",
             "query ($n: String!) { participant(by: {cardNumber: $n}) { id fullName status } }".to_owned(),
             json!({ "n": person["cardNumber"] }),
-            [240, 74],
+            [222, 74],
         ),
         (
             "a person with relations",
@@ -66,14 +66,14 @@ fn the_fixed_queries_allocate_no_more_than_their_budgets() {
             "a page of fifty",
             format!("query ($n: Int) {{ participants(first: $n) {{ nodes {{ {fields} }} }} }}"),
             json!({ "n": 50 }),
-            [2_230, 405],
+            [1_530, 295],
         ),
         (
             "the people of two employers and their counts",
             "query ($n: Int) { employers(first: 2) { nodes { id participants(first: $n) { totalCount nodes { id fullName } } } } }"
                 .to_owned(),
             json!({ "n": 25 }),
-            [990, 234],
+            [750, 210],
         ),
     ] {
         let body = json!({ "query": query, "variables": variables }).to_string();

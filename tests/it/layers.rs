@@ -11,7 +11,7 @@ use self::imports::{Sources, code_of};
 /// The packages of the workspace, with those that each may depend on.
 const PACKAGES: &[(&str, &[&str])] = &[
     ("domain", &[]),
-    ("graphql-front", &[]),
+    ("graphql-front", &["rows"]),
     ("private-postgres", &[]),
     ("roster", &["domain"]),
     ("rows", &["rows-macros"]),

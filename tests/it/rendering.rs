@@ -1,4 +1,4 @@
-//! Rendered lists are those of async-graphql, byte for byte: generated queries over the whole schema run both ways.
+//! Rendered lists are those of async-graphql, byte for byte: generated queries over the whole schema run all ways.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -14,7 +14,7 @@ use participant_registry::graphql::caller::Caller;
 use participant_registry::graphql::context::RequestContext;
 use participant_registry::graphql::{Registry, schema, sdl};
 use participant_registry::store::audit::About;
-use rows::OneByOne;
+use rows::{OneByOne, Written};
 
 use crate::support::app::TODAY;
 use crate::support::{App, Person, json};
@@ -71,6 +71,17 @@ fn named(kind: &Type) -> &str {
 /// Numbers that are the same in each run.
 struct Numbers(u64);
 
+/// How a query is answered.
+#[derive(Clone, Copy, PartialEq)]
+enum Way {
+    /// Each field by async-graphql.
+    Resolved,
+    /// Lists as values.
+    Values,
+    /// Lists as text.
+    Text,
+}
+
 impl Numbers {
     fn below(&mut self, limit: usize) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -78,8 +89,8 @@ impl Numbers {
     }
 }
 
-/// Writes a selection of a type: each field once, some in fragments, some under another name.
-fn selection(numbers: &mut Numbers, fields: &Fields, of: &str, depth: usize) -> String {
+/// Writes a selection of a type: each field once, some in fragments, some under another name, and with `repeats` some twice.
+fn selection(numbers: &mut Numbers, fields: &Fields, (of, depth): (&str, usize), repeats: bool) -> String {
     let known = fields.of(of).unwrap();
     let mut written = String::from("{ __typename ");
     for field in known {
@@ -97,7 +108,7 @@ fn selection(numbers: &mut Numbers, fields: &Fields, of: &str, depth: usize) -> 
             if numbers.below(6) == 0 { format!("other{}: ", numbers.below(1_000)) } else { String::new() };
         let page = if field.is_page { "(first: 3)" } else { "" };
         let below = match is_object {
-            true => selection(numbers, fields, &field.gives, depth - 1),
+            true => selection(numbers, fields, (&field.gives, depth - 1), repeats),
             false => String::new(),
         };
         let field = format!("{alias}{}{page} {below}", field.name);
@@ -105,7 +116,9 @@ fn selection(numbers: &mut Numbers, fields: &Fields, of: &str, depth: usize) -> 
             0 => write!(written, "... on {of} {{ {field} }} "),
             1 => write!(written, "... @include(if: true) {{ {field} }} "),
             // Root fields are resolved side by side: of two with one name, either may be the first to fail.
-            2 if alias.is_empty() && of != "Query" => write!(written, "{field} {field} "),
+            2 if alias.is_empty() && of != "Query" && (repeats || !is_object) => {
+                write!(written, "{field} {field} ")
+            }
             _ => write!(written, "{field} "),
         }
         .unwrap();
@@ -119,7 +132,7 @@ struct Asking {
 }
 
 impl Asking {
-    async fn answer(&self, role: Role, query: &str, one_by_one: bool) -> String {
+    async fn answer(&self, role: Role, query: &str, way: Way) -> String {
         let actor = Actor {
             client: "test".to_owned(),
             client_id: 1,
@@ -136,15 +149,17 @@ impl Asking {
         let about = About { operation: "test".to_owned(), purpose: None, request_id: uuid::Uuid::now_v7() };
         let mut request =
             Request::new(query).data(RequestContext::new(caller.for_purpose(Some(&purpose)), about));
-        if one_by_one {
-            request = request.data(OneByOne);
+        match way {
+            Way::Resolved => request = request.data(OneByOne),
+            Way::Text => request = request.data(Written),
+            Way::Values => {}
         }
         let mut response = self.schema.execute(request).await;
         // Fields that wait are resolved side by side, so the order of their errors is that of their ends.
         response
             .errors
             .sort_by_key(|error| format!("{:?} {:?} {}", error.path, error.locations, error.message));
-        serde_json::to_string(&response).unwrap()
+        String::from_utf8(rows::to_vec(&response).unwrap()).unwrap()
     }
 }
 
@@ -165,15 +180,17 @@ async fn populated() -> App {
 }
 
 #[tokio::test]
-async fn generated_queries_over_the_whole_schema_have_the_same_answer_both_ways() {
+async fn generated_queries_over_the_whole_schema_have_the_same_answer_in_all_ways() {
     let asking = Asking { schema: schema(), app: populated().await };
     let (fields, mut numbers) = (Fields::of_schema(), Numbers(2014));
     for role in [Role::Administrator, Role::Analyst] {
         let mut partly = 0;
-        for _ in 0..QUERIES {
-            let query = selection(&mut numbers, &fields, "Query", 6);
-            let rendered = asking.answer(role, &query, false).await;
-            let resolved = asking.answer(role, &query, true).await;
+        for number in 0..QUERIES {
+            // What is selected twice is merged, and text cannot be.
+            let (repeats, way) = if number % 2 == 0 { (true, Way::Values) } else { (false, Way::Text) };
+            let query = selection(&mut numbers, &fields, ("Query", 6), repeats);
+            let rendered = asking.answer(role, &query, way).await;
+            let resolved = asking.answer(role, &query, Way::Resolved).await;
             assert_eq!(rendered, resolved, "{query}");
             assert!(!rendered.contains("Unknown"), "the query is no valid one: {rendered} {query}");
             partly += usize::from(rendered.contains("\"path\""));
@@ -181,4 +198,19 @@ async fn generated_queries_over_the_whole_schema_have_the_same_answer_both_ways(
         // Resolvers refuse an analyst, so these answers have errors with paths, and nulls where they must be.
         assert!(partly > 0 || role != Role::Analyst, "no answer has an error");
     }
+}
+
+#[tokio::test]
+async fn lists_that_fragments_select_twice_are_merged() {
+    let app = populated().await;
+    let token = app.administrator().await;
+    let fragments = "fragment A on EmployerConnection { nodes { id people: participants(first: 2) { nodes { fullName } } } }
+        fragment B on EmployerConnection { nodes { name people: participants(first: 2) { nodes { id } totalCount } } }";
+    let twice = app.ask_as(&token, &format!("{{ employers {{ ...A ...B }} }} {fragments}"), json!({})).await;
+    let apart = format!("{{ employers {{ ...A }} employers {{ ...B }} }} {fragments}");
+    let apart = app.ask_as(&token, &apart, json!({})).await;
+    let once = "{ employers { nodes { id people: participants(first: 2) { nodes { fullName id } totalCount } name } } }";
+    let once = app.ask_as(&token, once, json!({})).await;
+    assert_eq!(once["employers"]["nodes"].as_array().map(Vec::len), Some(2));
+    assert_eq!((&twice, &apart), (&once, &once));
 }

@@ -103,7 +103,9 @@ impl Analysis {
         catalogue: &Catalogue,
         limits: &Limits,
     ) -> Result<Measure, Refusal> {
-        if !self.lengths_vary && self.most_argument_bytes(variables) < SMALL_ARGUMENTS.min(limits.max_argument_bytes) {
+        if !self.lengths_vary
+            && self.most_argument_bytes(variables) < SMALL_ARGUMENTS.min(limits.max_argument_bytes)
+        {
             return Ok(self.measure);
         }
         let (measure, _) = Walk::new(document, variables, catalogue).operations()?;
@@ -298,7 +300,8 @@ impl<'a> Walk<'a> {
             let below = Place { of, is_top: false, level: place.level + 1 };
             self.selection_set(&field.selection_set.node, below, definition)?.one_level_up()
         };
-        let mut measure = inside.and(self.directives(&field.directives)).and(arguments!(self, &field.arguments));
+        let mut measure =
+            inside.and(self.directives(&field.directives)).and(arguments!(self, &field.arguments));
         measure.fields = measure.fields.saturating_add(1);
         measure.aliases = measure.aliases.saturating_add(usize::from(field.alias.is_some()));
         if !is_leaf {

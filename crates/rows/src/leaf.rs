@@ -27,13 +27,8 @@ pub trait ObjectLeaf<T> {
     fn plan<'a>(&self, below: Below<'a>) -> Option<Plan<'a>>;
 
     /// Writes a value with nothing below it that waits.
-    fn at_once(
-        &self,
-        value: &T,
-        ctx: &Context<'_>,
-        below: &Plan<'_>,
-        json: &mut Vec<u8>,
-    ) -> ServerResult<()>;
+    fn at_once(&self, value: &T, ctx: &Context<'_>, below: &Plan<'_>, json: &mut Vec<u8>)
+    -> ServerResult<()>;
 
     /// Writes a list of such values.
     fn list<'r>(

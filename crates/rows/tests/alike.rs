@@ -358,7 +358,10 @@ async fn an_error_takes_away_as_much_as_it_must_and_has_its_path() {
         ("{ maybe(count: 5) { doctor { name } judge { age } } }", r#"{"maybe":[{"doctor":"#),
         ("{ maybe(count: 8) { judge { age } } }", r#"{"maybe":null}"#),
         ("{ maybe(count: 8) { clerk { age home { name } } } }", r#"{"maybe":[{"clerk":{"age":30,"#),
-        ("{ maybe(count: 3) { name note a: mayor { name } note a: mayor { age } } }", r#"{"maybe":[{"name":"#),
+        (
+            "{ maybe(count: 3) { name note a: mayor { name } note a: mayor { age } } }",
+            r#"{"maybe":[{"name":"#,
+        ),
     ] {
         let json = compared(&schema, query).await;
         let data = format!(r#""data":{data}"#);

@@ -271,7 +271,8 @@ fn a_document_is_measured_again_where_its_size_depends_on_variables() {
     assert_eq!(again(page, value!({})), Ok(1 + 100 * 2));
     assert_eq!(again("{people(first: 3) {nodes {name}}}", value!({ "n": 5 })), Ok(1 + 3 * 2));
     // Around a point of the cost, through fragments and with defaults.
-    let twice = "query($v: String, $w: String = \"five.\") {...F a(b: $w) {...F}} fragment F on Query {a(c: [$v])}";
+    let twice =
+        "query($v: String, $w: String = \"five.\") {...F a(b: $w) {...F}} fragment F on Query {a(c: [$v])}";
     for length in 0..2_000 {
         again(twice, value!({ "v": "x".repeat(length) })).unwrap();
     }
