@@ -75,9 +75,10 @@ pub(super) async fn list_of<T: InOrder>(
 }
 
 fn cut<T>(parents: &[i64], page: &Page, rows: impl Iterator<Item = (i64, T)>) -> HashMap<i64, Slice<T>> {
+    let usual = rows.size_hint().0.div_ceil(parents.len().max(1));
     let mut children: HashMap<i64, Vec<T>> = HashMap::with_capacity(parents.len());
     for (parent, row) in rows {
-        children.entry(parent).or_default().push(row);
+        children.entry(parent).or_insert_with(|| Vec::with_capacity(usual)).push(row);
     }
     let cut = |&parent: &i64| (parent, page.cut(children.remove(&parent).unwrap_or_default()));
     parents.iter().map(cut).collect()

@@ -1,6 +1,6 @@
 //! The people whom a request has been shown, until they are in the audit trail.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -14,7 +14,7 @@ struct People {
     /// Shown, and not in the audit trail yet.
     fresh: BTreeSet<i64>,
     /// In the audit trail already.
-    recorded: HashSet<i64>,
+    recorded: BTreeSet<i64>,
     /// Rows that were shown as they were sent and that no entry tells of yet, by the name of their batch.
     fresh_rows: BTreeMap<String, BTreeSet<i32>>,
 }
@@ -58,8 +58,14 @@ impl Seen {
     /// Notes that these people are in the audit trail.
     pub(super) fn mark_recorded(&self, ids: &[i64]) {
         let mut people = self.lock();
-        people.fresh.retain(|id| ids.binary_search(id).is_err());
-        people.recorded.extend(ids);
+        let People { fresh, recorded, .. } = &mut *people;
+        if recorded.is_empty() && fresh.iter().eq(ids) {
+            // Most requests have one entry.
+            *recorded = std::mem::take(fresh);
+            return;
+        }
+        fresh.retain(|id| ids.binary_search(id).is_err());
+        recorded.extend(ids);
     }
 
     fn lock(&self) -> MutexGuard<'_, People> {

@@ -3,11 +3,11 @@
 
 use std::io::{self, Write};
 
-use async_graphql::{Name, Value};
+use async_graphql::{ContextSelectionSet, Name, Value};
 use serde::Serialize;
 use serde_json::ser::{Formatter, Serializer};
 
-/// In the data of a request: whoever sent it writes the response with [`to_vec`]. Lists of rows are then JSON in a
+/// In the data of a request: whoever sent it writes the response with [`to_vec`]. What is rendered is then JSON in a
 /// [`Value::Binary`], which has no meaning of its own in GraphQL. Without it they are ordinary values.
 ///
 /// Only for documents that select no object twice under one name: async-graphql merges the values of both, and cannot merge
@@ -66,9 +66,12 @@ pub(crate) fn separate(json: &mut Vec<u8>, beginning: u8) {
     }
 }
 
-/// Reads the value of a text.
-pub(crate) fn read(json: &[u8]) -> Value {
-    serde_json::from_slice(json).expect("it was written here")
+/// Returns what was written in the form that the request wants.
+pub(crate) fn answer(ctx: &ContextSelectionSet<'_>, json: Vec<u8>) -> Value {
+    match ctx.data_opt::<Written>() {
+        Some(Written) => Value::Binary(json.into()),
+        None => serde_json::from_slice(&json).expect("it was written here"),
+    }
 }
 
 /// Writes null.

@@ -7,7 +7,7 @@ use async_graphql::registry::Registry;
 use async_graphql::resolver_utils::resolve_list;
 use async_graphql::{ContextSelectionSet, OutputType, Positioned, ServerResult, Value};
 
-use crate::json::{self, Written};
+use crate::json;
 use crate::plan::{Below, Plan, Row};
 use crate::render;
 
@@ -69,9 +69,6 @@ impl<T: Row> OutputType for Rows<T> {
             true => rows = render::list_in_time(self.0.iter(), ctx, &plan).await?,
             false => render::list(self.0.iter(), ctx, &plan, &mut rows)?,
         }
-        Ok(match ctx.data_opt::<Written>() {
-            Some(Written) => Value::Binary(rows.into()),
-            None => json::read(&rows),
-        })
+        Ok(json::answer(ctx, rows))
     }
 }

@@ -22,8 +22,7 @@ pub(super) struct Block {
 
 /// Sorts pairs and encodes them. Each pair is stored once.
 pub(super) fn encode(mut postings: Vec<Posting>) -> Vec<Block> {
-    // The people of each entry ascend, and a stable sort makes use of such runs.
-    postings.sort();
+    postings.sort_unstable();
     postings.dedup();
     let mut blocks = Vec::new();
     let mut people = postings.chunk_by(|a, b| a.0 == b.0).peekable();
