@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
 use graphql_front::catalogue::Rules;
+use rows::One;
 
 use super::argument::{OrderDirection, order_of, province_of, words_of};
 use super::caller::Caller;
@@ -159,11 +160,12 @@ impl AssociationQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Id of the association.")] id: ID,
-    ) -> Option<Result<Association, FieldError>> {
-        match association_id(&id) {
-            Ok(id) => Association::load(ctx, id).await.map_err(FieldError::from).transpose(),
-            Err(error) => Some(Err(error)),
-        }
+    ) -> Option<Result<One<Association>, FieldError>> {
+        let found = match association_id(&id) {
+            Ok(id) => Association::load(ctx, id).await.map_err(FieldError::from),
+            Err(error) => Err(error),
+        };
+        found.map(|association| association.map(One::from)).transpose()
     }
 
     /// Lists associations, by default in the order of registration.
@@ -177,9 +179,9 @@ impl AssociationQuery {
         #[graphql(desc = "Returns items before this cursor.")] before: Option<String>,
         #[graphql(desc = "Returns only items that match this filter.")] filter_by: Option<AssociationFilter>,
         #[graphql(desc = "Order of the items.")] order_by: Option<AssociationOrder>,
-    ) -> Option<Result<AssociationConnection, FieldError>> {
+    ) -> Option<Result<One<AssociationConnection>, FieldError>> {
         let arguments = PageArguments { first, after, last, before };
-        Some(list(ctx, arguments, filter_by, order_by).await)
+        Some(list(ctx, arguments, filter_by, order_by).await.map(One::from))
     }
 }
 

@@ -3,6 +3,7 @@
 use async_graphql::{Context, Enum, ID, InputObject, Object, OneofObject, Result};
 use chrono::NaiveDate;
 use graphql_front::catalogue::Rules;
+use rows::One;
 use strum::VariantArray as _;
 
 use super::argument::{OrderDirection, all_of, order_of, province_of, words_of};
@@ -326,8 +327,8 @@ impl EmployerQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Key of the employer.")] by: EmployerKey,
-    ) -> Option<Result<Employer, FieldError>> {
-        find(ctx, by).await.transpose()
+    ) -> Option<Result<One<Employer>, FieldError>> {
+        find(ctx, by).await.map(|employer| employer.map(One::from)).transpose()
     }
 
     /// Lists employers, by default in the order of registration.
@@ -341,9 +342,9 @@ impl EmployerQuery {
         #[graphql(desc = "Returns items before this cursor.")] before: Option<String>,
         #[graphql(desc = "Returns only items that match this filter.")] filter_by: Option<EmployerFilter>,
         #[graphql(desc = "Order of the items.")] order_by: Option<EmployerOrder>,
-    ) -> Option<Result<EmployerConnection, FieldError>> {
+    ) -> Option<Result<One<EmployerConnection>, FieldError>> {
         let arguments = PageArguments { first, after, last, before };
-        Some(list(ctx, arguments, filter_by, order_by).await)
+        Some(list(ctx, arguments, filter_by, order_by).await.map(One::from))
     }
 }
 

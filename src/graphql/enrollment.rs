@@ -3,6 +3,7 @@
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
 use chrono::NaiveDate;
 use graphql_front::catalogue::Rules;
+use rows::One;
 
 use super::argument::all_of;
 use super::association::Association;
@@ -387,7 +388,7 @@ pub struct CivilServantInput {
 }
 
 /// Result of `enrollParticipant`.
-#[derive(SimpleObject)]
+#[derive(SimpleObject, rows::Row)]
 pub struct EnrollParticipantPayload {
     /// The person. Null if an error rejects the input.
     participant: Option<Participant>,
@@ -408,7 +409,7 @@ impl EnrollmentMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Input of the mutation.")] input: EnrollParticipantInput,
-    ) -> Result<EnrollParticipantPayload, FieldError> {
+    ) -> Result<One<EnrollParticipantPayload>, FieldError> {
         let caller = caller(ctx);
         let (today, trail) = (caller.today(), &request(ctx).trail);
         let (key, validates) = (input.idempotency_key.clone(), input.validate_only);
@@ -419,7 +420,7 @@ impl EnrollmentMutation {
             enroll_participant(&caller.database, &caller.actor, today, submission, &input, trail).await?;
         let errors = user_errors(done.problems);
         let Some(action::Enrolled { participant, enrollment }) = done.value else {
-            return Ok(EnrollParticipantPayload { participant: None, enrollment: None, errors });
+            return Ok(EnrollParticipantPayload { participant: None, enrollment: None, errors }.into());
         };
         // What was written is read back only if it is selected.
         let is_selected = |field| ctx.look_ahead().field(field).exists();
@@ -429,7 +430,7 @@ impl EnrollmentMutation {
             written(participant, |id| Participant::load_root(ctx, id)),
             written(enrollment, |(person, id)| Enrollment::load(ctx, person, id))
         )?;
-        Ok(EnrollParticipantPayload { participant, enrollment, errors })
+        Ok(EnrollParticipantPayload { participant, enrollment, errors }.into())
     }
 }
 

@@ -1,9 +1,10 @@
 //! The `Node` interface: objects with an id.
 
-use async_graphql::{Context, ID, Interface, Object, Result};
+use async_graphql::{Context, ContextSelectionSet, ID, Interface, Object, Result};
 use domain::page::MAXIMUM_SIZE;
 use futures_util::future::try_join_all;
 use graphql_front::catalogue::Rules;
+use rows::{One, Render, Rendered};
 
 use super::agreement::Agreement;
 use super::association::Association;
@@ -62,6 +63,24 @@ pub enum Node {
     Payment(Payment),
 }
 
+/// Implements the rendering of each variant, which is that of its object.
+macro_rules! rendered {
+    ($($object:ident),+ $(,)?) => {
+        impl Render for Node {
+            fn render<'a>(&'a self, ctx: &'a ContextSelectionSet<'a>) -> Option<Rendered<'a>> {
+                match self {
+                    $(Self::$object(object) => object.render(ctx),)+
+                }
+            }
+        }
+    };
+}
+
+rendered! {
+    Participant, Enrollment, ParticipantEvent, Employer, EmployerEvent, Association, Province, Channel, Agreement, Target,
+    Client, AuditEntry, OnboardingBatch, OnboardingRow, AbsentParticipant, Payment,
+}
+
 /// Maximum number of ids per field.
 const MAXIMUM_IDS: usize = 100;
 
@@ -76,14 +95,15 @@ impl NodeQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Id of the object, as returned by this API.")] id: ID,
-    ) -> Option<Result<Node, FieldError>> {
-        match NodeId::decode(&id) {
+    ) -> Option<Result<One<Node>, FieldError>> {
+        let found = match NodeId::decode(&id) {
             Ok(NodeId::Participant(id)) if caller(ctx).actor.may(Right::ReadPeople) => {
                 let person = Participant::load_root(ctx, id).await.map_err(FieldError::from);
-                person.map(|person| person.map(Node::Participant)).transpose()
+                person.map(|person| person.map(Node::Participant))
             }
-            _ => find(ctx, &id).await.transpose(),
-        }
+            _ => find(ctx, &id).await,
+        };
+        found.map(|node| node.map(One::from)).transpose()
     }
 
     /// Returns up to 100 objects by id, in the order of the ids. Null for ids without an object in your scope.
@@ -91,11 +111,12 @@ impl NodeQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Ids of the objects, as returned by this API.")] ids: Vec<ID>,
-    ) -> Result<Vec<Option<Node>>, FieldError> {
+    ) -> Result<Vec<Option<One<Node>>>, FieldError> {
         if ids.len() > MAXIMUM_IDS {
             return Err(FieldError::TooManyIds);
         }
-        try_join_all(ids.iter().map(|id| find(ctx, id))).await
+        let found = try_join_all(ids.iter().map(|id| find(ctx, id))).await?;
+        Ok(found.into_iter().map(|node| node.map(One::from)).collect())
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result};
 use graphql_front::catalogue::Rules;
+use rows::One;
 
 use super::argument::{OrderDirection, all_of, order_of, province_of, words_of};
 use super::association::Association;
@@ -408,12 +409,13 @@ impl ParticipantQuery {
             desc = "Shows what was recorded by the end of this day, not in the future (default: now)."
         )]
         known_on: Option<Lenient<Date>>,
-    ) -> Option<Result<Participant, FieldError>> {
-        match past::read(caller(ctx), as_of, known_on) {
-            Ok(None) => find(ctx, by).await.transpose(),
-            Ok(Some(as_of)) => past::find(ctx, by, as_of).await.transpose(),
-            Err(error) => Some(Err(error)),
-        }
+    ) -> Option<Result<One<Participant>, FieldError>> {
+        let found = match past::read(caller(ctx), as_of, known_on) {
+            Ok(None) => find(ctx, by).await,
+            Ok(Some(as_of)) => past::find(ctx, by, as_of).await,
+            Err(error) => Err(error),
+        };
+        found.map(|person| person.map(One::from)).transpose()
     }
 
     /// Lists participants, by default in the order of their first enrollment.
@@ -427,9 +429,9 @@ impl ParticipantQuery {
         #[graphql(desc = "Returns items before this cursor.")] before: Option<String>,
         #[graphql(desc = "Returns only items that match this filter.")] filter_by: Option<ParticipantFilter>,
         #[graphql(desc = "Order of the items.")] order_by: Option<ParticipantOrder>,
-    ) -> Option<Result<ParticipantConnection, FieldError>> {
+    ) -> Option<Result<One<ParticipantConnection>, FieldError>> {
         let arguments = PageArguments { first, after, last, before };
-        Some(list(ctx, arguments, filter_by, order_by).await)
+        Some(list(ctx, arguments, filter_by, order_by).await.map(One::from))
     }
 }
 

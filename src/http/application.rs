@@ -189,27 +189,29 @@ impl RegistryApplication {
         .boxed()
     }
 
-    /// Runs a query at a standby, if one shows its caller all that it has written. `None`: it has to run at the primary, because
-    /// there is none or it failed.
-    async fn run_at_standby(&self, call: &Call) -> Option<Response> {
+    /// Runs a query at a standby, if one shows its caller all that it has written. `None`, also later: it has to run at the
+    /// primary, because there is none or it failed.
+    fn run_at_standby<'a>(&'a self, call: &Call) -> Option<BoxFuture<'a, Option<Response>>> {
         if self.database.standbys.is_empty() || !may_read_at_standby(&call.operation) {
             return None;
         }
         let client = actor_of(&call.extensions).client_id;
         let at = AtStandby::choose(&self.database, client, call.extensions.get())?;
-        let standby = &at.standby;
-        let opened = self.open(call.again(), Some(standby));
-        let session = opened.session.clone();
-        let response = tokio::select! {
-            response = self.run(opened) => response,
-            () = standby.is_lost() => return None,
+        let opened = self.open(call.again(), Some(&at.standby));
+        let (session, answer) = (opened.session.clone(), self.run(opened));
+        let answered = async move {
+            let response = tokio::select! {
+                response = answer => response,
+                () = at.standby.is_lost() => return None,
+            };
+            if session.has_failed() {
+                at.standby.suspect();
+                return None;
+            }
+            at.answered();
+            Some(response)
         };
-        if session.has_failed() {
-            standby.suspect();
-            return None;
-        }
-        at.answered();
-        Some(response)
+        Some(answered.boxed())
     }
 
     /// Runs a query or a mutation at the primary.
@@ -241,7 +243,11 @@ impl Application for RegistryApplication {
         let (since, observed) = (Instant::now(), self.observers.observe(&call));
         async move {
             let work = async {
-                match self.run_at_standby(&call).await {
+                let at_standby = match self.run_at_standby(&call) {
+                    Some(answer) => answer.await,
+                    None => None,
+                };
+                match at_standby {
                     Some(response) => response,
                     None => self.run_at_primary(call).await,
                 }

@@ -16,6 +16,7 @@ use async_graphql::{Request, Variables};
 use axum::http::{Extensions, Method};
 use axum::response::Response;
 use axum::routing::MethodRouter;
+use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt as _, StreamExt as _};
 use rows::Written;
@@ -339,6 +340,8 @@ impl Started {
                 Err(_panic) => Answer::panicked(id),
             }
         };
+        // Boxed: each future around it would be as large, and would be copied with it.
+        let work = work.boxed();
         let answer = match kind {
             OperationType::Mutation => inner.finish_write(work, id).await?,
             OperationType::Query | OperationType::Subscription => inner.finish_query(work, id).await?,
@@ -388,11 +391,7 @@ const UNKNOWN_OUTCOME: &str = "The outcome is unknown: the mutation may still co
      Send it again with the same idempotencyKey to learn it.";
 
 impl Inner {
-    async fn finish_write(
-        &self,
-        work: impl Future<Output = Answer> + Send + 'static,
-        id: RequestId,
-    ) -> Result<Answer, Refused> {
+    async fn finish_write(&self, work: BoxFuture<'static, Answer>, id: RequestId) -> Result<Answer, Refused> {
         let work = self.writes.enter(work).instrument(tracing::Span::current());
         match timeout(self.settings.mutation_deadline, tokio::spawn(work)).await {
             Ok(Ok(answer)) => Ok(answer),
@@ -405,11 +404,7 @@ impl Inner {
         }
     }
 
-    async fn finish_query(
-        &self,
-        work: impl Future<Output = Answer> + Send,
-        id: RequestId,
-    ) -> Result<Answer, Refused> {
+    async fn finish_query(&self, work: BoxFuture<'static, Answer>, id: RequestId) -> Result<Answer, Refused> {
         timeout(self.settings.query_deadline, work).await.map_err(|_elapsed| {
             tracing::warn!(request_id = %id, "a query was given up at its deadline");
             let message = "The query took too long and was given up. Request less at a time.";

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use async_graphql::{
-    Context, ContextSelectionSet, EmptyMutation, EmptySubscription, Enum, ID, InputValueError, InputValueResult, Interface,
-    Object, Request, Scalar, ScalarType, Schema, SimpleObject, Value,
+    Context, ContextSelectionSet, EmptyMutation, EmptySubscription, Enum, ID, InputValueError,
+    InputValueResult, Interface, Object, Request, Scalar, ScalarType, Schema, SimpleObject, Value,
 };
 use rows::{One, OneByOne, Render, Rendered, Row, Rows, Written, row, to_vec};
 
@@ -344,7 +344,9 @@ async fn generated_queries_have_the_same_answer_both_ways() {
         let root = numbers.of(&["towns", "towns", "maybe", "maybe", "town", "node"]);
         let (count, selection) = (numbers.below(8), selection(&mut numbers, "Town", 3));
         let query = match root {
-            "node" => format!("{{ node(count: {count}) {{ id ... on Town {selection} ... on Person {{ age }} }} }}"),
+            "node" => {
+                format!("{{ node(count: {count}) {{ id ... on Town {selection} ... on Person {{ age }} }} }}")
+            }
             root => format!("{{ {root}(count: {count}) {selection} }}"),
         };
         let json = compared(&schema, &query).await;
