@@ -54,19 +54,19 @@ fn the_fixed_queries_allocate_no_more_than_their_budgets() {
             "a person by card number",
             "query ($n: String!) { participant(by: {cardNumber: $n}) { id fullName status } }".to_owned(),
             json!({ "n": person["cardNumber"] }),
-            [222, 74],
+            [222, 63],
         ),
         (
             "a person with relations",
             format!("query ($id: ID!) {{ node(id: $id) {{ ... on Participant {{ {fields} }} }} }}"),
             json!({ "id": person["id"] }),
-            [355, 131],
+            [268, 80],
         ),
         (
             "a page of fifty",
             format!("query ($n: Int) {{ participants(first: $n) {{ nodes {{ {fields} }} }} }}"),
             json!({ "n": 50 }),
-            [1_530, 295],
+            [1_530, 325],
         ),
         (
             "the people of two employers and their counts",
