@@ -249,7 +249,7 @@ async fn compared(schema: &Tested, query: &str) -> String {
 }
 
 fn json(response: &async_graphql::Response) -> String {
-    String::from_utf8(to_vec(response).unwrap()).unwrap()
+    String::from_utf8(to_vec(response).expect("a response")).expect("JSON is UTF-8")
 }
 
 /// Numbers that are the same in each run.
