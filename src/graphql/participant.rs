@@ -25,7 +25,7 @@ use super::province::Province;
 use super::scalar::{Date, DateTime};
 use crate::store::StoreError;
 use crate::store::keys::NumberKind;
-use crate::store::participant::{self as store, ParticipantRow, PeopleOf};
+use crate::store::participant::{self as store, ParticipantColumns, ParticipantRow, PeopleOf};
 use domain::actor::Right;
 use domain::page::{Order, Page, Position, Slice};
 use domain::participant::{self as model, CardNumber};
@@ -373,6 +373,10 @@ async fn with_relations(
     slice: Slice<ParticipantRow>,
     page: &Page,
 ) -> Result<Slice<(Position, Participant)>, FieldError> {
+    // The look-ahead alone would also find a field of another type, in a fragment that no person matches.
+    if !caller(ctx).participant_columns.contains(ParticipantColumns::PAYERS) {
+        return Ok(slice.map(|row| (row.position(page), Participant::new(row))));
+    }
     let (list, loaders) = (ctx.look_ahead(), &request(ctx).loaders);
     let employers = slice.rows.iter().filter_map(|row| *row.employer_id.get());
     let associations = slice.rows.iter().filter_map(|row| *row.association_id.get());
