@@ -1,6 +1,7 @@
 //! S6 and S7: enrollments and onboarding, in a copy of the register.
 
 use std::borrow::Cow;
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -134,6 +135,7 @@ async fn onboard(cli: &Cli, register: &Register, server: &Server, report: &mut R
 /// Onboards people through the registry, and copies the same rows with `COPY`.
 pub struct Onboarding<'a> {
     register: &'a Register,
+    address: SocketAddr,
     client: Client,
     copy: PgConnection,
     next: u64,
@@ -143,7 +145,7 @@ impl<'a> Onboarding<'a> {
     /// Connects to both. `first` is the number of the first person.
     pub async fn new(register: &'a Register, server: &Server, first: u64) -> anyhow::Result<Self> {
         let (client, copy) = (Client::connect(server.address).await?, register.connect().await?);
-        Ok(Self { register, client, copy, next: first })
+        Ok(Self { register, address: server.address, client, copy, next: first })
     }
 
     /// Onboards new people in one request. Then copies the rows that this wrote into the same tables, as other people.
@@ -168,6 +170,8 @@ impl<'a> Onboarding<'a> {
     pub async fn file(&mut self, rows: u64) -> anyhow::Result<(i64, [Duration; 2])> {
         let numbers = self.next..self.next + rows;
         self.next = numbers.end;
+        // The registry has closed a connection that was silent while rows were copied.
+        self.client = Client::connect(self.address).await?;
         let start = request(&self.register.token, START, &people::start());
         let answer = self.client.data(&start).await?;
         let url = answer["startOnboarding"]["batch"]["uploadUrl"].as_str();
