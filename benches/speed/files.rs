@@ -46,7 +46,8 @@ pub async fn measure(
             target: Target::AtLeast(target),
         }
     };
-    let (batch, times) = onboarding.file(rows).await?;
+    let roster = onboarding.roster(rows);
+    let (batch, times) = onboarding.file(&roster, rows).await?;
     let copied = onboarding.copy_again(batch).await?;
     report.add(row("", times, copied, 0.7));
 
@@ -56,8 +57,10 @@ pub async fn measure(
         tokio::time::sleep(cli.plan().measure).await;
         Ok(())
     };
+    // Written before, because the load is sent by the same thread.
+    let roster = onboarding.roster(rows);
     let ((), quiet) = load.beside(PER_SECOND, &pages, resting).await?;
-    let ((batch, times), busy) = load.beside(PER_SECOND, &pages, onboarding.file(rows)).await?;
+    let ((batch, times), busy) = load.beside(PER_SECOND, &pages, onboarding.file(&roster, rows)).await?;
     let copied = onboarding.copy_again(batch).await?;
     report.add(row(&format!(" beside {PER_SECOND} pages/s"), times, copied, 0.6));
     report.add(Row {

@@ -166,19 +166,23 @@ impl<'a> Onboarding<'a> {
         Ok([onboarded, self.copy_again(batch).await?])
     }
 
-    /// Onboards new people from a file. Returns the batch, and the times of receiving and applying.
-    pub async fn file(&mut self, rows: u64) -> anyhow::Result<(i64, [Duration; 2])> {
+    /// Writes a roster of new people.
+    pub fn roster(&mut self, rows: u64) -> String {
         let numbers = self.next..self.next + rows;
         self.next = numbers.end;
+        people::file(numbers)
+    }
+
+    /// Onboards the people of a roster with this number of rows. Returns the batch, and the times of receiving and applying.
+    pub async fn file(&mut self, roster: &str, rows: u64) -> anyhow::Result<(i64, [Duration; 2])> {
         // The registry has closed a connection that was silent while rows were copied.
         self.client = Client::connect(self.address).await?;
         let start = request(&self.register.token, START, &people::start());
         let answer = self.client.data(&start).await?;
         let url = answer["startOnboarding"]["batch"]["uploadUrl"].as_str();
         let url = url.with_context(|| format!("startOnboarding failed: {answer}"))?.to_owned();
-        let file = people::file(numbers);
         let began = Instant::now();
-        self.client.put(&self.register.token, &url, file.as_bytes()).await?;
+        self.client.put(&self.register.token, &url, roster.as_bytes()).await?;
         let received = began.elapsed();
         let batch: i64 =
             sqlx::query_scalar("select max(id) from onboarding_batch").fetch_one(&mut self.copy).await?;
