@@ -104,7 +104,7 @@ impl Analysis {
         limits: &Limits,
     ) -> Result<Measure, Refusal> {
         if !self.lengths_vary
-            && self.most_argument_bytes(variables) < SMALL_ARGUMENTS.min(limits.max_argument_bytes)
+            && self.most_argument_bytes(variables) < BYTES_OF_A_POINT.min(limits.max_argument_bytes)
         {
             return Ok(self.measure);
         }
@@ -123,9 +123,6 @@ impl Analysis {
         &self.arguments
     }
 }
-
-/// Arguments that need fewer bytes cost nothing.
-const SMALL_ARGUMENTS: usize = BYTES_OF_A_POINT;
 
 /// Where the arguments of a query stand.
 ///

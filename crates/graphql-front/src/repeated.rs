@@ -22,10 +22,10 @@ fn is_repeated_within(document: &ExecutableDocument, set: &SelectionSet) -> bool
         }
         Selection::FragmentSpread(_) => false,
     };
-    !object.takes(set) || set.items.iter().any(|selection| below(&selection.node))
+    !object.add(set) || set.items.iter().any(|selection| below(&selection.node))
 }
 
-/// The objects that one object of the answer has.
+/// The objects below one object of the answer, by name.
 struct Object<'a> {
     document: &'a ExecutableDocument,
     names: HashSet<&'a str>,
@@ -33,19 +33,19 @@ struct Object<'a> {
 }
 
 impl<'a> Object<'a> {
-    /// Adds a selection. `false`: it has an object again.
-    fn takes(&mut self, set: &'a SelectionSet) -> bool {
+    /// Adds the objects of a selection. Returns `false` if one of them was there already.
+    fn add(&mut self, set: &'a SelectionSet) -> bool {
         set.items.iter().all(|selection| match &selection.node {
             Selection::Field(field) => {
                 let is_leaf = field.node.selection_set.node.items.is_empty();
                 is_leaf || self.names.insert(field.node.response_key().node.as_str())
             }
-            Selection::InlineFragment(fragment) => self.takes(&fragment.node.selection_set.node),
+            Selection::InlineFragment(fragment) => self.add(&fragment.node.selection_set.node),
             Selection::FragmentSpread(spread) => {
                 let name = spread.node.fragment_name.node.as_str();
                 let fragment = self.document.fragments.get(name);
                 self.fragments.insert(name)
-                    && fragment.is_none_or(|fragment| self.takes(&fragment.node.selection_set.node))
+                    && fragment.is_none_or(|fragment| self.add(&fragment.node.selection_set.node))
             }
         })
     }

@@ -3,11 +3,11 @@
 
 use std::io::{self, Write};
 
-use async_graphql::{ContextSelectionSet, Name, Value};
+use async_graphql::{ContextSelectionSet, Name, ServerResult, Value};
 use serde::Serialize;
 use serde_json::ser::{Formatter, Serializer};
 
-/// In the data of a request: whoever sent it writes the response with [`to_vec`]. What is rendered is then JSON in a
+/// In the data of a request: its response will be written with [`to_vec`]. Rendered objects and lists are then JSON in a
 /// [`Value::Binary`], which has no meaning of its own in GraphQL. Without it they are ordinary values.
 ///
 /// Only for documents that select no object twice under one name: async-graphql merges the values of both, and cannot merge
@@ -59,8 +59,23 @@ pub(crate) fn key(json: &mut Vec<u8>, key: &Name) {
     json.push(b':');
 }
 
+/// Writes an array.
+pub(crate) fn array<T>(
+    json: &mut Vec<u8>,
+    items: impl Iterator<Item = T>,
+    mut write: impl FnMut(&mut Vec<u8>, T) -> ServerResult<()>,
+) -> ServerResult<()> {
+    json.push(b'[');
+    for item in items {
+        separate(json, b'[');
+        write(json, item)?;
+    }
+    json.push(b']');
+    Ok(())
+}
+
 /// Writes a comma, except at the beginning.
-pub(crate) fn separate(json: &mut Vec<u8>, beginning: u8) {
+fn separate(json: &mut Vec<u8>, beginning: u8) {
     if json.last() != Some(&beginning) {
         json.push(b',');
     }

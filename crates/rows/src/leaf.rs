@@ -175,13 +175,7 @@ macro_rules! leaf {
             where
                 T: 'r,
             {
-                json.push(b'[');
-                for value in values {
-                    json::separate(json, b'[');
-                    self.at_once(value, ctx, below, json)?;
-                }
-                json.push(b']');
-                Ok(())
+                json::array(json, values, |json, value| self.at_once(value, ctx, below, json))
             }
 
             fn in_time<'a>(
@@ -300,13 +294,7 @@ impl Leaf<str> {
         below: &Plan<'_>,
         json: &mut Vec<u8>,
     ) -> ServerResult<()> {
-        json.push(b'[');
-        for value in values {
-            json::separate(json, b'[');
-            self.at_once(value, ctx, below, json)?;
-        }
-        json.push(b']');
-        Ok(())
+        json::array(json, values, |json, value| self.at_once(value, ctx, below, json))
     }
 
     /// Renders a text.

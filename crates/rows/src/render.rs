@@ -55,14 +55,10 @@ pub(crate) fn list<'r, T: Row + 'r>(
     json: &mut Vec<u8>,
 ) -> ServerResult<()> {
     json.reserve(rows.size_hint().0 * plan.fields.len() * USUAL_FIELD);
-    json.push(b'[');
-    for (index, row) in rows.enumerate() {
+    json::array(json, rows.enumerate(), |json, (index, row)| {
         let ctx = ctx.with_index(index);
-        json::separate(json, b'[');
-        object(row, &ctx, plan, json).map_err(|error| ctx.set_error_path(error))?;
-    }
-    json.push(b']');
-    Ok(())
+        object(row, &ctx, plan, json).map_err(|error| ctx.set_error_path(error))
+    })
 }
 
 /// Bytes that a field takes with its name, usually.
@@ -134,9 +130,9 @@ struct Pieces<'a> {
     waiting: Vec<Piece<'a>>,
 }
 
-/// What is still to come, with its place.
+/// What is still to come, and its offset in the JSON.
 struct Piece<'a> {
-    place: usize,
+    offset: usize,
     rendered: Rendered<'a>,
 }
 
@@ -144,8 +140,8 @@ impl Future for Piece<'_> {
     type Output = ServerResult<(usize, Vec<u8>)>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Task<'_>) -> Poll<Self::Output> {
-        let place = self.place;
-        self.rendered.as_mut().poll(cx).map_ok(|json| (place, json))
+        let offset = self.offset;
+        self.rendered.as_mut().poll(cx).map_ok(|json| (offset, json))
     }
 }
 
@@ -154,7 +150,7 @@ impl<'a> Pieces<'a> {
     async fn begin(&mut self, mut rendered: Rendered<'a>) -> ServerResult<()> {
         match poll_fn(|cx| Poll::Ready(rendered.as_mut().poll(cx))).await {
             Poll::Ready(json) => self.json.extend_from_slice(&json?),
-            Poll::Pending => self.waiting.push(Piece { place: self.json.len(), rendered }),
+            Poll::Pending => self.waiting.push(Piece { offset: self.json.len(), rendered }),
         }
         Ok(())
     }
@@ -172,10 +168,10 @@ impl<'a> Pieces<'a> {
         let late = try_join_all(self.waiting).await?;
         let length: usize = late.iter().map(|(_, json)| json.len()).sum();
         let (mut whole, mut begin) = (Vec::with_capacity(self.json.len() + length), 0);
-        for (place, json) in late {
-            whole.extend_from_slice(&self.json[begin..place]);
+        for (offset, json) in late {
+            whole.extend_from_slice(&self.json[begin..offset]);
             whole.extend_from_slice(&json);
-            begin = place;
+            begin = offset;
         }
         whole.extend_from_slice(&self.json[begin..]);
         Ok(whole)
