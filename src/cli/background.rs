@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use crate::actions::apply_employer_changes::apply_employer_changes;
@@ -27,12 +28,13 @@ pub struct Background {
 }
 
 impl Background {
-    /// Starts all tasks. They run until they are aborted. The next process repeats work that was not committed by then.
+    /// Starts all tasks, the onboarding workers on the threads for long work. They run until they are aborted. The next process repeats work that was not committed by then.
     pub fn start(
         &self,
         database: &Arc<Database>,
         authority: &Authority,
         clock: Clock,
+        long_work: &Handle,
     ) -> Vec<JoinHandle<()>> {
         let Self { between_seals, keeps, workers, worker } = *self;
         let of_database = || Arc::clone(database);
@@ -65,7 +67,7 @@ impl Background {
             tokio::spawn(of_database().watch_hosts()),
         ];
         let processing = (0..workers).map(|_| process_onboardings(Arc::clone(database), clock, worker));
-        tasks.extend(processing.map(tokio::spawn));
+        tasks.extend(processing.map(|work| long_work.spawn(work)));
         tasks
     }
 }

@@ -13,6 +13,7 @@ mod examples;
 mod generate;
 mod installation;
 mod key;
+mod long_work;
 mod onboard;
 mod recount;
 mod serve;

@@ -11,6 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::background::Background;
 use super::installation::Installation;
+use super::long_work::LongWork;
 use super::{demonstration, examples};
 use crate::actions::onboarding::retention::Keeps;
 use crate::actions::onboarding::worker::WorkerSettings;
@@ -100,7 +101,9 @@ impl Serve {
     ) -> anyhow::Result<()> {
         let (settings, installation) = self.check(config).await?;
         let (traces, spans) = traces.map(|(traces, sender)| (traces, sender.start())).unzip();
-        let ServeSettings { trust, background, pages, http } = settings;
+        let ServeSettings { trust, background, pages, mut http } = settings;
+        let long_work = LongWork::start().context("no threads for long work")?;
+        http.graphql.long_work = Some(long_work.handle().clone());
         let provider = match trust.provider {
             Some(settings) => Some(Provider::open(settings).await?),
             None => None,
@@ -126,7 +129,7 @@ impl Serve {
             demonstration::prepare(&database, self.demo_participants).await?;
         }
         let clock = clock.behind(database.days_behind().await?);
-        let mut tasks = background.start(&database, &authority, clock);
+        let mut tasks = background.start(&database, &authority, clock, long_work.handle());
         let playground = !self.no_playground && !config.is_production();
         let has_schema = http.graphql.limits.introspection;
         let pages = self.pages(&pages, (playground, http.public_figures), &database, clock);

@@ -188,6 +188,8 @@ impl HttpSettings {
             origins: origins?,
             documents: documents?,
             limits,
+            // `serve` starts the threads.
+            long_work: None,
         };
         Some(Settings {
             connections,

@@ -59,13 +59,21 @@ pub fn required(text: &str, maximum: usize, field: &str) -> Result<String, Probl
 /// An apostrophe joins the letters on both sides: `Ma'ruf` is one word.
 pub fn words(text: &str) -> Vec<String> {
     let joined = visible(text).filter(|c| !matches!(c, '\'' | '’' | '‘' | '`' | '´' | 'ʼ'));
-    let folded: String = joined.nfc().flat_map(char::to_lowercase).nfc().collect();
+    let folded: String = match text.is_ascii() {
+        true => joined.map(|c| c.to_ascii_lowercase()).collect(),
+        false => joined.nfc().flat_map(char::to_lowercase).nfc().collect(),
+    };
     let words = folded.split(|c: char| !(c.is_alphanumeric() || is_combining_mark(c)));
     words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
 /// Returns a text in NFC and without invisible characters.
 pub(crate) fn normalized(text: &str) -> String {
+    // ASCII is in every normal form, and has no invisible characters. To find that out of each character took a quarter of the
+    // time in which the server reads a file.
+    if text.is_ascii() {
+        return text.to_owned();
+    }
     visible(text).nfc().collect()
 }
 
@@ -226,6 +234,15 @@ mod tests {
             prop_assert_eq!(words(&folded), words(&text));
             let seen = |text: &str| text.chars().filter(|&c| !is_invisible(c) && !c.is_whitespace()).nfd().collect::<String>();
             prop_assert_eq!(seen(&folded), seen(&text));
+        }
+
+        /// ASCII takes a shorter way, which an accent behind it bars.
+        #[test]
+        fn ascii_is_read_as_other_text_is(text in "[ -~\\t\\n]{0,40}") {
+            prop_assert_eq!(normalized(&text) + " é", normalized(&format!("{text} é")));
+            let mut known = words(&text);
+            known.push("é".to_owned());
+            prop_assert_eq!(known, words(&format!("{text} é")));
         }
 
         #[test]

@@ -8,7 +8,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::Arc;
 
 use async_graphql::parser::types::OperationType;
@@ -20,6 +20,8 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt as _, StreamExt as _};
 use rows::Written;
+use tokio::runtime::Handle;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 use tracing::Instrument as _;
 
@@ -35,7 +37,7 @@ use super::guard;
 use super::language::Language;
 use super::media::{EventStream, Media};
 use super::numbers;
-use super::parameters::Parameters;
+use super::parameters::{self, Parameters};
 use super::parsed::{KEPT_BYTES, ParsedDocument};
 use super::recent::Recent;
 use super::request_id::{ClientId, RequestId};
@@ -153,9 +155,34 @@ impl Endpoint {
         let stream = EventStream::accepted(request.headers());
         let response = match Media::accepted(request.headers()) {
             None if stream == EventStream::Never => Err(Refused::from(Code::NotAcceptable)),
-            _ => self.run(request, form, stream).await,
+            _ => match &self.0.settings.long_work {
+                Some(long_work) if parameters::may_be_large(&request) => {
+                    self.run_on(long_work, request, form, stream).await
+                }
+                _ => self.run(request, form, stream).await,
+            },
         };
         response.unwrap_or_else(|refused| Answer::from(refused).into_response(form))
+    }
+
+    /// Runs a request on another runtime, until its client leaves.
+    async fn run_on(
+        &self,
+        runtime: &Handle,
+        request: axum::extract::Request,
+        form: Form,
+        stream: EventStream,
+    ) -> Result<Response, Refused> {
+        let endpoint = self.clone();
+        let run = async move { endpoint.run(request, form, stream).await };
+        // Dropped, a set aborts its tasks.
+        let mut task = JoinSet::new();
+        task.spawn_on(run.instrument(tracing::Span::current()), runtime);
+        match task.join_next().await {
+            Some(Ok(response)) => response,
+            Some(Err(error)) if error.is_panic() => resume_unwind(error.into_panic()),
+            _ => Err(Refused::from(Code::Unavailable)),
+        }
     }
 
     async fn run(
@@ -325,7 +352,7 @@ impl Started {
     /// # Errors
     /// The deadline passed.
     pub async fn answer(self) -> Result<Answer, Refused> {
-        let (kind, id) = (self.kind(), self.surroundings.id);
+        let (class, id) = (self.checked.operation.class, self.surroundings.id);
         let Self { inner, checked, charge, permit, surroundings } = self;
         let Checked { request, document, operation, .. } = checked;
         let arguments = Arc::clone(document.analysis().arguments());
@@ -342,9 +369,13 @@ impl Started {
         };
         // Boxed: each future around it would be as large, and would be copied with it.
         let work = work.boxed();
-        let answer = match kind {
-            OperationType::Mutation => inner.finish_write(work, id).await?,
-            OperationType::Query | OperationType::Subscription => inner.finish_query(work, id).await?,
+        let answer = match class {
+            Class::Read => inner.finish_query(work, id).await?,
+            Class::Write => inner.finish_write(work, id, Handle::current()).await?,
+            Class::Bulk => {
+                let long_work = inner.settings.long_work.clone();
+                inner.finish_write(work, id, long_work.unwrap_or_else(Handle::current)).await?
+            }
         };
         Ok(charge.attach_to(answer))
     }
@@ -391,9 +422,14 @@ const UNKNOWN_OUTCOME: &str = "The outcome is unknown: the mutation may still co
      Send it again with the same idempotencyKey to learn it.";
 
 impl Inner {
-    async fn finish_write(&self, work: BoxFuture<'static, Answer>, id: RequestId) -> Result<Answer, Refused> {
+    async fn finish_write(
+        &self,
+        work: BoxFuture<'static, Answer>,
+        id: RequestId,
+        runtime: Handle,
+    ) -> Result<Answer, Refused> {
         let work = self.writes.enter(work).instrument(tracing::Span::current());
-        match timeout(self.settings.mutation_deadline, tokio::spawn(work)).await {
+        match timeout(self.settings.mutation_deadline, runtime.spawn(work)).await {
             Ok(Ok(answer)) => Ok(answer),
             // The task catches its panics and is never aborted, except when the runtime stops.
             Ok(Err(_stopped)) => Err(Refused::new(Code::Unavailable, UNKNOWN_OUTCOME)),

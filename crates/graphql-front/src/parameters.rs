@@ -2,8 +2,8 @@
 
 use async_graphql::Variables;
 use axum::body::Body;
-use axum::extract::Query;
-use axum::http::{HeaderMap, Uri, header};
+use axum::extract::{Query, Request};
+use axum::http::{HeaderMap, Method, Uri, header};
 use futures_util::TryStreamExt;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -16,6 +16,9 @@ use super::documents::{Hash, read_hash};
 use super::guard::{Limits, check_json};
 use super::media;
 use super::settings::Settings;
+
+/// Above this length, what is computed of a request takes milliseconds.
+const LARGE_BYTES: usize = 64 * 1024;
 
 /// The parameters of a well-formed request. Its query is not parsed yet.
 #[derive(Debug)]
@@ -137,14 +140,23 @@ fn document(wire: &Wire) -> Result<Option<Hash>, Refused> {
     }
 }
 
+/// Returns whether a request has a large body, or does not say how large it is.
+pub(crate) fn may_be_large(request: &Request) -> bool {
+    *request.method() == Method::POST
+        && announced_length(request.headers()).is_none_or(|length| length > LARGE_BYTES)
+}
+
+fn announced_length(headers: &HeaderMap) -> Option<usize> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
 /// Reads the body up to the limit. A body that announces more is not read at all.
 async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Vec<u8>, Refused> {
     let too_large = || {
         let message = format!("The body has more than {limit} bytes. Send a file, or several requests.");
         Refused::new(Code::BodyTooLarge, message)
     };
-    let announced =
-        headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    let announced = announced_length(headers);
     if announced.is_some_and(|length| length > limit) {
         return Err(too_large());
     }

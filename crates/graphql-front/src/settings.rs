@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::runtime::Handle;
+
 use super::admission::Admission;
 use super::cost::Cost;
 use super::documents::Documents;
@@ -31,6 +33,9 @@ pub struct Settings {
     pub origins: Origins,
     /// Documents that clients name by their hash.
     pub documents: Documents,
+    /// Where bulk mutations and requests with large bodies run: they compute for milliseconds between two waits, and the threads
+    /// of other requests would look at no socket meanwhile. `None`: they run where the others do.
+    pub long_work: Option<Handle>,
 }
 
 /// Limits of WebSockets, and of subscriptions over event streams.
@@ -63,6 +68,7 @@ impl Default for Settings {
             sockets: Sockets::default(),
             origins: Origins::default(),
             documents: Documents::default(),
+            long_work: None,
         }
     }
 }

@@ -25,6 +25,7 @@ use crate::guard::Limits;
 use crate::language::Sentence;
 use crate::request_id::REQUEST_ID;
 
+mod long_work;
 mod running;
 
 const GRAPHQL: &str = "application/graphql-response+json";
@@ -93,6 +94,9 @@ impl Query {
     async fn panics(&self, #[graphql(default = 0)] divisor: i32) -> i32 {
         1 / divisor
     }
+    async fn thread(&self) -> String {
+        thread_name()
+    }
     async fn waits(&self, ctx: &Context<'_>) -> i32 {
         let stage = ctx.data_unchecked::<Stage>();
         let _reported = Reported(stage.reports.clone());
@@ -112,9 +116,19 @@ impl Mutation {
         stage.reports.send("committed").ok();
         1
     }
+    async fn thread(&self) -> String {
+        thread_name()
+    }
+    async fn thread_of_bulk(&self) -> String {
+        thread_name()
+    }
     async fn panics(&self, #[graphql(default = 0)] divisor: i32) -> i32 {
         1 / divisor
     }
+}
+
+fn thread_name() -> String {
+    std::thread::current().name().unwrap_or_default().to_owned()
 }
 
 struct Server {
@@ -174,13 +188,15 @@ impl Application for App {
     }
 }
 
+const RULES: Rules = Rules { bulk: &["Mutation.threadOfBulk"], ..Rules::NONE };
+
 fn server_with(settings: Settings) -> Server {
     let (reports, events) = mpsc::unbounded_channel();
     let go_on = Arc::new(Notify::new());
     let stage = Stage { reports, go_on: Arc::clone(&go_on) };
     let schema = Schema::build(Query, Mutation, EmptySubscription).data(stage).finish();
     let pages = PageSizes { default: 20, maximum: 100 };
-    let catalogue = Catalogue::new(&schema.sdl(), pages, &[Rules::NONE]).unwrap();
+    let catalogue = Catalogue::new(&schema.sdl(), pages, &[RULES]).unwrap();
     let endpoint = Endpoint::new(Arc::new(App { schema, catalogue }), settings);
     let writes = endpoint.writes().clone();
     Server { router: Router::new().route("/graphql", endpoint.into_route()), writes, events, go_on }

@@ -1,0 +1,88 @@
+//! Long work runs beside the other requests.
+
+use tokio::runtime::{Builder, Runtime};
+
+use super::*;
+
+/// Runs a test with a server that has threads for long work, named `long`.
+fn with_long_work(test: impl AsyncFnOnce(Server)) {
+    let long =
+        Builder::new_multi_thread().worker_threads(1).thread_name("long").enable_all().build().unwrap();
+    let settings = Settings { long_work: Some(long.handle().clone()), ..Settings::default() };
+    Runtime::new().unwrap().block_on(test(server_with(settings)));
+}
+
+/// A request that says how long its body is, with this many blanks behind it.
+fn sized(query: &str, blanks: usize) -> HttpRequest<Body> {
+    let body = json!({ "query": query }).to_string() + &" ".repeat(blanks);
+    let length = HeaderValue::from(body.len());
+    let mut request = post(body);
+    request.headers_mut().insert(CONTENT_LENGTH, length);
+    request
+}
+
+/// Is it answered on a thread for long work?
+async fn is_long(server: &Server, request: HttpRequest<Body>) -> bool {
+    let got = server.send(request).await;
+    let data = got.body["data"].as_object().unwrap_or_else(|| panic!("{}", got.body));
+    data.values().all(|thread| thread == "long")
+}
+
+#[test]
+fn bulk_mutations_and_large_bodies_run_on_threads_of_their_own() {
+    with_long_work(async |server| {
+        for (query, is_bulk) in
+            [("{thread}", false), ("mutation{thread}", false), ("mutation{threadOfBulk}", true)]
+        {
+            assert_eq!(is_long(&server, sized(query, 0)).await, is_bulk, "{query}");
+            assert!(is_long(&server, sized(query, 100_000)).await, "{query} with a large body");
+            // How large it is shows only when it is there.
+            assert!(
+                is_long(&server, post(json!({ "query": query }).to_string())).await,
+                "{query} of unknown length"
+            );
+        }
+        assert!(!is_long(&server, get("query=%7Bthread%7D")).await);
+    });
+}
+
+#[test]
+fn a_client_that_hangs_up_ends_its_large_query() {
+    with_long_work(async |mut server| {
+        let answer = tokio::spawn(server.router.clone().oneshot(sized("{waits}", 100_000)));
+        assert_eq!(server.events.recv().await, Some("started"));
+        answer.abort();
+        assert!(answer.await.unwrap_err().is_cancelled());
+        assert_eq!(server.events.recv().await, Some("dropped"));
+    });
+}
+
+#[test]
+fn a_client_that_hangs_up_does_not_undo_its_large_mutation() {
+    with_long_work(async |mut server| {
+        let answer = tokio::spawn(server.router.clone().oneshot(sized("mutation{enroll}", 100_000)));
+        assert_eq!(server.events.recv().await, Some("started"));
+        answer.abort();
+        assert!(answer.await.unwrap_err().is_cancelled());
+        server.go_on.notify_one();
+        assert_eq!(server.events.recv().await, Some("committed"));
+        server.writes.finished().await;
+    });
+}
+
+#[test]
+fn large_requests_are_refused_and_panic_as_small_ones_do() {
+    with_long_work(async |server| {
+        for (query, status, code) in
+            [("{none}", 400, "GRAPHQL_VALIDATION_FAILED"), ("{hello panics}", 500, "INTERNAL")]
+        {
+            let (small, large) =
+                (server.send(sized(query, 0)).await, server.send(sized(query, 100_000)).await);
+            assert_eq!((small.status.as_u16(), small.code()), (status, code));
+            assert_eq!((large.status.as_u16(), large.code()), (status, code));
+        }
+        let mut too_large = sized("{hello}", 0);
+        too_large.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("999999999"));
+        assert_eq!(server.send(too_large).await.code(), "BODY_TOO_LARGE");
+    });
+}
