@@ -28,7 +28,8 @@ pub struct Background {
 }
 
 impl Background {
-    /// Starts all tasks, the onboarding workers on the threads for long work. They run until they are aborted. The next process repeats work that was not committed by then.
+    /// Starts all tasks, the onboarding workers on the threads for long work. They run until they are aborted. The next
+    /// process repeats work that was not committed by then.
     pub fn start(
         &self,
         database: &Arc<Database>,

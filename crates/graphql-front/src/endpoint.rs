@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use async_graphql::parser::types::OperationType;
 use async_graphql::{Request, Variables};
+use axum::http::request::Parts;
 use axum::http::{Extensions, Method};
 use axum::response::Response;
 use axum::routing::MethodRouter;
@@ -37,7 +38,7 @@ use super::guard;
 use super::language::Language;
 use super::media::{EventStream, Media};
 use super::numbers;
-use super::parameters::{self, Parameters};
+use super::parameters::{self, LARGE_BYTES, Parameters};
 use super::parsed::{KEPT_BYTES, ParsedDocument};
 use super::recent::Recent;
 use super::request_id::{ClientId, RequestId};
@@ -155,21 +156,37 @@ impl Endpoint {
         let stream = EventStream::accepted(request.headers());
         let response = match Media::accepted(request.headers()) {
             None if stream == EventStream::Never => Err(Refused::from(Code::NotAcceptable)),
-            _ => match &self.0.settings.long_work {
-                Some(long_work) if parameters::may_be_large(&request) => {
-                    self.run_on(long_work, request, form, stream).await
-                }
-                _ => self.run(request, form, stream).await,
-            },
+            _ => self.receive(request, form, stream).await,
         };
         response.unwrap_or_else(|refused| Answer::from(refused).into_response(form))
+    }
+
+    /// Receives the body of a request, and runs it.
+    async fn receive(
+        &self,
+        request: axum::extract::Request,
+        form: Form,
+        stream: EventStream,
+    ) -> Result<Response, Refused> {
+        let settings = &self.0.settings;
+        let (parts, body) = request.into_parts();
+        let body = match parts.method {
+            Method::POST => parameters::receive(&parts.headers, body, settings).await?,
+            _ => Vec::new(),
+        };
+        match &settings.long_work {
+            Some(long_work) if body.len() > LARGE_BYTES => {
+                self.run_on(long_work, (parts, body), form, stream).await
+            }
+            _ => self.run((parts, body), form, stream).await,
+        }
     }
 
     /// Runs a request on another runtime, until its client leaves.
     async fn run_on(
         &self,
         runtime: &Handle,
-        request: axum::extract::Request,
+        request: (Parts, Vec<u8>),
         form: Form,
         stream: EventStream,
     ) -> Result<Response, Refused> {
@@ -187,24 +204,24 @@ impl Endpoint {
 
     async fn run(
         &self,
-        request: axum::extract::Request,
+        (parts, body): (Parts, Vec<u8>),
         form: Form,
         stream: EventStream,
     ) -> Result<Response, Refused> {
-        let settings = &self.0.settings;
-        let (parts, body) = request.into_parts();
+        let limits = &self.0.settings.limits;
         let is_stream = stream != EventStream::Never;
         let (parameters, transport) = match parts.method {
             Method::POST => {
-                let parameters = Parameters::from_body(&parts.headers, body, settings).await?;
+                let parameters = Parameters::from_json(&body, "The body", limits)?;
                 (parameters, if is_stream { Transport::Stream } else { Transport::Post })
             }
             Method::GET | Method::HEAD => {
-                let parameters = Parameters::from_url(&parts.uri, &settings.limits)?;
+                let parameters = Parameters::from_url(&parts.uri, limits)?;
                 (parameters, if is_stream { Transport::StreamByGet } else { Transport::Get })
             }
             _ => return Err(Refused::from(Code::MethodNotAllowed)),
         };
+        drop(body);
         let extensions = Arc::new(parts.extensions);
         let surroundings =
             Surroundings { id: form.id, language: form.language, extensions: Arc::clone(&extensions) };

@@ -2,8 +2,8 @@
 
 use async_graphql::Variables;
 use axum::body::Body;
-use axum::extract::{Query, Request};
-use axum::http::{HeaderMap, Method, Uri, header};
+use axum::extract::Query;
+use axum::http::{HeaderMap, Uri, header};
 use futures_util::TryStreamExt;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -18,7 +18,7 @@ use super::media;
 use super::settings::Settings;
 
 /// Above this length, what is computed of a request takes milliseconds.
-const LARGE_BYTES: usize = 64 * 1024;
+pub(crate) const LARGE_BYTES: usize = 64 * 1024;
 
 /// The parameters of a well-formed request. Its query is not parsed yet.
 #[derive(Debug)]
@@ -55,27 +55,6 @@ struct UrlWire {
 }
 
 impl Parameters {
-    /// Reads the parameters from the body of a POST.
-    ///
-    /// # Errors
-    /// The body is no JSON object of this shape, too large, or does not arrive in time.
-    pub(crate) async fn from_body(
-        headers: &HeaderMap,
-        body: Body,
-        settings: &Settings,
-    ) -> Result<Self, Refused> {
-        if media::is_encoded(headers) {
-            return Err(Refused::new(Code::UnsupportedMediaType, media::NOT_DECODED));
-        }
-        if !media::is_json(headers) {
-            return Err(Refused::from(Code::UnsupportedMediaType));
-        }
-        let bytes = timeout(settings.body_deadline, read(headers, body, settings.max_body_bytes))
-            .await
-            .map_err(|_elapsed| Refused::from(Code::RequestTimeout))??;
-        Self::from_json(&bytes, "The body", &settings.limits)
-    }
-
     /// Reads the parameters from a JSON object. `what` names it in messages.
     ///
     /// # Errors
@@ -140,14 +119,24 @@ fn document(wire: &Wire) -> Result<Option<Hash>, Refused> {
     }
 }
 
-/// Returns whether a request has a large body, or does not say how large it is.
-pub(crate) fn may_be_large(request: &Request) -> bool {
-    *request.method() == Method::POST
-        && announced_length(request.headers()).is_none_or(|length| length > LARGE_BYTES)
-}
-
-fn announced_length(headers: &HeaderMap) -> Option<usize> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+/// Receives the body of a POST.
+///
+/// # Errors
+/// The body is no JSON, too large, or does not arrive in time.
+pub(crate) async fn receive(
+    headers: &HeaderMap,
+    body: Body,
+    settings: &Settings,
+) -> Result<Vec<u8>, Refused> {
+    if media::is_encoded(headers) {
+        return Err(Refused::new(Code::UnsupportedMediaType, media::NOT_DECODED));
+    }
+    if !media::is_json(headers) {
+        return Err(Refused::from(Code::UnsupportedMediaType));
+    }
+    timeout(settings.body_deadline, read(headers, body, settings.max_body_bytes))
+        .await
+        .map_err(|_elapsed| Refused::from(Code::RequestTimeout))?
 }
 
 /// Reads the body up to the limit. A body that announces more is not read at all.
@@ -156,7 +145,8 @@ async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Vec<u8>, 
         let message = format!("The body has more than {limit} bytes. Send a file, or several requests.");
         Refused::new(Code::BodyTooLarge, message)
     };
-    let announced = announced_length(headers);
+    let announced =
+        headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > limit) {
         return Err(too_large());
     }
