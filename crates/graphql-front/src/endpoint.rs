@@ -198,6 +198,7 @@ impl Endpoint {
         match task.join_next().await {
             Some(Ok(response)) => response,
             Some(Err(error)) if error.is_panic() => resume_unwind(error.into_panic()),
+            // The runtime ends.
             _ => Err(Refused::from(Code::Unavailable)),
         }
     }
@@ -221,6 +222,7 @@ impl Endpoint {
             }
             _ => return Err(Refused::from(Code::MethodNotAllowed)),
         };
+        // A mutation may run for long, and needs the parameters alone.
         drop(body);
         let extensions = Arc::new(parts.extensions);
         let surroundings =

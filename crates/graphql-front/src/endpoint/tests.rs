@@ -228,6 +228,14 @@ fn get(parameters: &str) -> HttpRequest<Body> {
 }
 
 impl Server {
+    /// Sends a request, and hangs up once its resolver has started.
+    async fn hang_up(&mut self, request: HttpRequest<Body>) {
+        let answer = tokio::spawn(self.router.clone().oneshot(request));
+        assert_eq!(self.events.recv().await, Some("started"));
+        answer.abort();
+        assert!(answer.await.unwrap_err().is_cancelled());
+    }
+
     async fn send(&self, request: HttpRequest<Body>) -> Got {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();

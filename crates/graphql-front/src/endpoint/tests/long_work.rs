@@ -40,10 +40,7 @@ fn bulk_mutations_and_large_bodies_run_on_threads_of_their_own() {
 #[test]
 fn a_client_that_hangs_up_ends_its_large_query() {
     with_long_work(async |mut server| {
-        let answer = tokio::spawn(server.router.clone().oneshot(sized("{waits}", 100_000)));
-        assert_eq!(server.events.recv().await, Some("started"));
-        answer.abort();
-        assert!(answer.await.unwrap_err().is_cancelled());
+        server.hang_up(sized("{waits}", 100_000)).await;
         assert_eq!(server.events.recv().await, Some("dropped"));
     });
 }
@@ -51,10 +48,7 @@ fn a_client_that_hangs_up_ends_its_large_query() {
 #[test]
 fn a_client_that_hangs_up_does_not_undo_its_large_mutation() {
     with_long_work(async |mut server| {
-        let answer = tokio::spawn(server.router.clone().oneshot(sized("mutation{enroll}", 100_000)));
-        assert_eq!(server.events.recv().await, Some("started"));
-        answer.abort();
-        assert!(answer.await.unwrap_err().is_cancelled());
+        server.hang_up(sized("mutation{enroll}", 100_000)).await;
         server.go_on.notify_one();
         assert_eq!(server.events.recv().await, Some("committed"));
         server.writes.finished().await;

@@ -140,10 +140,7 @@ async fn a_panic_is_500_with_the_id_and_the_server_lives() {
 #[tokio::test]
 async fn a_client_that_hangs_up_during_a_mutation_does_not_undo_it() {
     let mut server = server();
-    let answer = tokio::spawn(server.router.clone().oneshot(query("mutation{enroll}")));
-    assert_eq!(server.events.recv().await, Some("started"));
-    answer.abort();
-    assert!(answer.await.unwrap_err().is_cancelled());
+    server.hang_up(query("mutation{enroll}")).await;
     assert_eq!(server.writes.count(), 1);
     server.go_on.notify_one();
     assert_eq!(server.events.recv().await, Some("committed"));
@@ -154,9 +151,7 @@ async fn a_client_that_hangs_up_during_a_mutation_does_not_undo_it() {
 #[tokio::test]
 async fn a_client_that_hangs_up_during_a_query_ends_it() {
     let mut server = server();
-    let answer = tokio::spawn(server.router.clone().oneshot(query("{waits}")));
-    assert_eq!(server.events.recv().await, Some("started"));
-    answer.abort();
+    server.hang_up(query("{waits}")).await;
     assert_eq!(server.events.recv().await, Some("dropped"));
 }
 
