@@ -16,11 +16,12 @@ pub struct LoadSettings {
     /// Queries and mutations that run at the same time; four that cost 50 points or less count as one.
     #[arg(long, env = "REGISTRY_MAX_RUNNING", default_value_t = 32)]
     pub max_running: u64,
-    /// Percentage of the running requests that is reserved for mutations.
-    #[arg(long, env = "REGISTRY_WRITE_SHARE", default_value_t = 20)]
+    /// Percentage of mutations among what is admitted while queries wait too, and of the running requests that queries leave to
+    /// mutations.
+    #[arg(long, env = "REGISTRY_WRITE_SHARE", default_value_t = 25)]
     pub write_share: u64,
-    /// Percentage of the running requests that is reserved for queries.
-    #[arg(long, env = "REGISTRY_READ_SHARE", default_value_t = 70)]
+    /// Percentage of the running requests that mutations leave to queries.
+    #[arg(long, env = "REGISTRY_READ_SHARE", default_value_t = 40)]
     pub read_share: u64,
     /// Onboarding requests that run at the same time.
     #[arg(long, env = "REGISTRY_MAX_BULK", default_value_t = 8)]

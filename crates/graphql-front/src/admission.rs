@@ -1,9 +1,10 @@
 //! The concurrency limiter: how many requests run at once, and how long others wait.
 //!
 //! Work beyond what the database can do at once only waits, so a request needs a permit to run. There are three classes.
-//! *Reads* and *writes* share their permits, and each leaves a share to the other: a flood of queries never keeps mutations
-//! out, nor the reverse. *Bulk* writes have a few permits of their own. A request holds its permit until its answer is
-//! made; a mutation whose client has left, until it is done.
+//! *Reads* and *writes* share their permits: while both wait, each gets its share of those that come free (`permits.rs`).
+//! Neither may hold all of them, so that writes that hang leave reads alone, and the reverse. *Bulk* writes have a few
+//! permits of their own. A request holds its permit until its answer is made; a mutation whose client has left, until it is
+//! done.
 //!
 //! A permit stands for the work of a page. A [small](SMALL) request takes a quarter of one: most of its time it waits for a
 //! statement, and statements that many requests share want many of them at once. It takes a quarter of a place in a queue,
@@ -14,6 +15,7 @@
 //! while a refusal is cheap and its client still has time to go elsewhere.
 
 mod discipline;
+mod permits;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,6 +25,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
 use discipline::{Discipline, Terms};
+use permits::{Parts, Permits, Share};
 
 /// How many requests run and wait at once.
 #[derive(Clone, Copy, Debug)]
@@ -31,9 +34,9 @@ pub struct Admission {
     pub in_flight: usize,
     /// Queries and mutations that run at once; four small ones count as one.
     pub running: usize,
-    /// Percentage of `running` that queries leave to mutations.
+    /// Percentage of what is admitted that are mutations while both wait, and of `running` that queries leave to them.
     pub share_of_writes: usize,
-    /// Percentage of `running` that mutations leave to queries.
+    /// Percentage of `running` that mutations leave to queries, also when each of them takes long.
     pub share_of_reads: usize,
     /// Bulk mutations that run at once, in addition to the others.
     pub bulk: usize,
@@ -57,8 +60,8 @@ impl Default for Admission {
         Self {
             in_flight: 1_024,
             running: 32,
-            share_of_writes: 20,
-            share_of_reads: 70,
+            share_of_writes: 25,
+            share_of_reads: 40,
             bulk: 8,
             queue: 256,
             queue_of_writes: 128,
@@ -93,8 +96,14 @@ pub struct Overloaded;
 /// The permit of a request to run, given back when it is dropped.
 #[derive(Debug)]
 pub struct Permit {
-    _parts: [Option<OwnedSemaphorePermit>; 2],
-    _present: Option<Present>,
+    _held: Held,
+}
+
+#[derive(Debug)]
+#[expect(dead_code, reason = "held until it is dropped")]
+enum Held {
+    Approach(OwnedSemaphorePermit),
+    Run(Parts, Present),
 }
 
 /// How many requests run and wait now. Small ones count a quarter; sums are rounded up.
@@ -129,10 +138,11 @@ pub struct ConcurrencyLimiter {
 /// The queue of one class. Everything is counted in parts of permits.
 #[derive(Debug)]
 struct Queue {
-    /// Where a permit comes from, acquired in this order by all classes.
-    sources: [Option<Arc<Semaphore>>; 2],
+    /// Where a permit comes from, and as whose.
+    permits: Arc<Permits>,
+    class: usize,
     /// How much runs at once.
-    permits: usize,
+    most: usize,
     /// What runs or waits.
     present: Arc<AtomicUsize>,
     longest: usize,
@@ -143,37 +153,39 @@ struct Queue {
 impl ConcurrencyLimiter {
     /// Creates a limiter with all permits free.
     pub fn new(settings: Admission) -> Self {
-        let semaphore = |permits: usize| Some(Arc::new(Semaphore::new(permits * PARTS)));
-        let all_but = |share: usize| {
-            let kept = (settings.running * share).div_ceil(100);
-            settings.running.saturating_sub(kept).max(1)
+        let Admission { running, share_of_writes, share_of_reads, bulk, .. } = settings;
+        let all_but = |kept: usize| {
+            let kept = (running * kept).div_ceil(100);
+            running.saturating_sub(kept).max(1) * PARTS
         };
-        let queue = |sources, permits: usize, longest: usize, longest_wait| {
+        let shares = [
+            Share { percent: 100_usize.saturating_sub(share_of_writes), most: all_but(share_of_writes) },
+            Share { percent: share_of_writes, most: all_but(share_of_reads) },
+        ];
+        let of_bulk = Share { percent: 100, most: bulk * PARTS };
+        let shared = Permits::new(running * PARTS, &shares);
+        let queue = |permits, class, share: Share, longest: usize, longest_wait| {
             let Admission { target, interval, .. } = settings;
             // A request that waits for two turns of all permits waits as long as two answers take, however slow they are.
-            let terms = Terms { target, interval, longest_wait, short: permits * PARTS * 2 };
-            Queue::new(sources, permits * PARTS, longest * PARTS, terms)
+            let terms = Terms { target, interval, longest_wait, short: share.most * 2 };
+            Queue::new(permits, class, share.most, longest * PARTS, terms)
         };
-        let running = semaphore(settings.running);
-        let [reads, writes] = [settings.share_of_writes, settings.share_of_reads].map(all_but);
-        let Admission { wait, wait_of_writes, queue_of_writes, bulk, .. } = settings;
+        let [reads, writes] = shares;
+        let Admission { wait, wait_of_writes, queue_of_writes, .. } = settings;
         Self {
             settings,
             in_flight: Arc::new(Semaphore::new(settings.in_flight)),
-            reads: queue([semaphore(reads), running.clone()], reads, settings.queue, wait),
-            writes: queue([semaphore(writes), running], writes, queue_of_writes, wait_of_writes),
-            bulk: queue([None, semaphore(bulk)], bulk, queue_of_writes, wait_of_writes),
+            reads: queue(Arc::clone(&shared), 0, reads, settings.queue, wait),
+            writes: queue(shared, 1, writes, queue_of_writes, wait_of_writes),
+            bulk: queue(Permits::new(of_bulk.most, &[of_bulk]), 0, of_bulk, queue_of_writes, wait_of_writes),
         }
     }
 
     /// Returns how many requests run and wait now.
     pub fn load(&self) -> Load {
-        let used = |of: usize, free: &Semaphore| of.saturating_sub(free.available_permits());
-        let shared = self.reads.sources[1].as_deref();
-        let running = shared.map_or(0, |free| used(self.settings.running * PARTS, free));
         Load {
-            in_flight: used(self.settings.in_flight, &self.in_flight),
-            running: running.div_ceil(PARTS),
+            in_flight: self.settings.in_flight.saturating_sub(self.in_flight.available_permits()),
+            running: self.reads.permits.held().div_ceil(PARTS),
             bulk: self.bulk.running().div_ceil(PARTS),
             waiting: [&self.reads, &self.writes, &self.bulk].map(|queue| queue.waiting().div_ceil(PARTS)),
         }
@@ -185,7 +197,7 @@ impl ConcurrencyLimiter {
     /// Too many requests are in flight.
     pub fn approach(&self) -> Result<Permit, Overloaded> {
         let permit = Arc::clone(&self.in_flight).try_acquire_owned().map_err(|_| Overloaded)?;
-        Ok(Permit { _parts: [Some(permit), None], _present: None })
+        Ok(Permit { _held: Held::Approach(permit) })
     }
 
     /// Returns whether a request of this class would be refused now, without parsing it first: parsing is the most
@@ -215,8 +227,7 @@ impl ConcurrencyLimiter {
 impl Queue {
     /// How much of it runs.
     fn running(&self) -> usize {
-        let first = self.sources.iter().flatten().next();
-        first.map_or(0, |free| self.permits.saturating_sub(free.available_permits()))
+        self.permits.held_by(self.class)
     }
 
     /// How much of it waits. Beside requests that come and go, this is about right.
@@ -224,32 +235,33 @@ impl Queue {
         self.present.load(Ordering::Relaxed).saturating_sub(self.running())
     }
 
-    fn new(sources: [Option<Arc<Semaphore>>; 2], permits: usize, longest: usize, terms: Terms) -> Self {
+    fn new(permits: Arc<Permits>, class: usize, most: usize, longest: usize, terms: Terms) -> Self {
         let (present, longest_wait) = (Arc::default(), terms.longest_wait);
         let discipline = Mutex::new(Discipline::new(terms, Instant::now()));
-        Self { sources, permits, present, longest, longest_wait, discipline }
+        Self { permits, class, most, present, longest, longest_wait, discipline }
     }
 
     fn is_full(&self) -> bool {
-        !self.admits(self.present.load(Ordering::Relaxed), Instant::now()) && self.try_acquire(1).is_none()
+        !self.admits(self.present.load(Ordering::Relaxed), Instant::now())
+            && self.permits.try_acquire(self.class, 1).is_none()
     }
 
     async fn enter(&self, parts: usize) -> Result<Permit, Overloaded> {
         let arrived = Instant::now();
         // Counted first: two at one moment cannot take the last place in the queue.
         let (present, others) = Present::begin(&self.present, parts);
-        if let Some(acquired) = self.try_acquire(parts) {
+        if let Some(acquired) = self.permits.try_acquire(self.class, parts) {
             self.discipline().leave(parts, Duration::ZERO, arrived);
-            return Ok(Permit { _parts: acquired, _present: Some(present) });
+            return Ok(Permit { _held: Held::Run(acquired, present) });
         }
         if !self.admits(others, arrived) {
             return Err(Overloaded);
         }
-        let acquired =
-            timeout(self.longest_wait, self.acquire(parts)).await.map_err(|_elapsed| Overloaded)?;
+        let acquired = timeout(self.longest_wait, self.permits.acquire(self.class, parts));
+        let acquired = acquired.await.map_err(|_elapsed| Overloaded)?;
         let now = Instant::now();
         self.discipline().leave(parts, now - arrived, now);
-        Ok(Permit { _parts: acquired, _present: Some(present) })
+        Ok(Permit { _held: Held::Run(acquired, present) })
     }
 
     /// Returns whether a request may wait for a permit where so many others are present.
@@ -257,29 +269,8 @@ impl Queue {
     /// Those that wait are computed. If they were counted, those that have got a permit and do not know it yet would count
     /// too: as many as leave at one moment.
     fn admits(&self, others: usize, now: Instant) -> bool {
-        let waiting = others.saturating_sub(self.permits);
+        let waiting = others.saturating_sub(self.most);
         waiting < self.longest && self.discipline().admits(waiting, now)
-    }
-
-    fn try_acquire(&self, parts: usize) -> Option<[Option<OwnedSemaphorePermit>; 2]> {
-        let mut acquired = [None, None];
-        for (acquired, semaphore) in acquired.iter_mut().zip(&self.sources) {
-            if let Some(semaphore) = semaphore {
-                *acquired = Some(Arc::clone(semaphore).try_acquire_many_owned(parts as u32).ok()?);
-            }
-        }
-        Some(acquired)
-    }
-
-    async fn acquire(&self, parts: usize) -> [Option<OwnedSemaphorePermit>; 2] {
-        let mut acquired = [None, None];
-        for (acquired, semaphore) in acquired.iter_mut().zip(&self.sources) {
-            if let Some(semaphore) = semaphore {
-                let permit = Arc::clone(semaphore).acquire_many_owned(parts as u32).await;
-                *acquired = Some(permit.expect("it is never closed"));
-            }
-        }
-        acquired
     }
 
     fn discipline(&self) -> MutexGuard<'_, Discipline> {

@@ -155,7 +155,7 @@ fn p99(times: &[Duration]) -> Duration {
 async fn connections_that_wait_for_their_answers_are_not_refused_however_slow_these_are() {
     for answer_takes in [5, 50, 400].map(Duration::from_millis) {
         let limiter = ConcurrencyLimiter::new(Admission::default());
-        // 25 run at a time, so that the others always find a queue.
+        // 24 run at a time, so that the others always find a queue.
         let [answered, refused] = load(&limiter, 64, answer_takes).await;
         assert!(refused.is_empty(), "{} of {}: {answer_takes:?}", refused.len(), answered.len());
     }
@@ -172,4 +172,51 @@ async fn under_ten_times_the_load_the_work_goes_on_and_refusals_are_quick() {
     // It ends with the load.
     let [_, refused] = load(&limiter, 64, answer_takes).await;
     assert!(refused.is_empty(), "{}", refused.len());
+}
+
+/// Sends requests of one class from many connections at once, for ten seconds. Returns how many were answered.
+async fn flood(
+    limiter: &ConcurrencyLimiter,
+    class: Class,
+    connections: usize,
+    answer_takes: Duration,
+) -> usize {
+    let end = Instant::now() + Duration::from_secs(10);
+    let connection = async || {
+        let mut answered = 0;
+        while Instant::now() < end {
+            match limiter.enter(class, SMALL).await {
+                Ok(_permit) => {
+                    tokio::time::sleep(answer_takes).await;
+                    answered += 1;
+                }
+                Err(Overloaded) => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        }
+        answered
+    };
+    join_all((0..connections).map(|_| connection())).await.iter().sum()
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_an_overload_a_fifth_of_the_answers_are_writes_however_long_they_take() {
+    // Where writes are as quick as reads, these come to the most that they may hold, and writes get a part of their share.
+    for write_takes in [10, 20, 30].map(Duration::from_millis) {
+        let limiter = ConcurrencyLimiter::new(Admission::default());
+        let reads = flood(&limiter, Class::Read, 800, Duration::from_millis(10));
+        let writes = flood(&limiter, Class::Write, 320, write_takes);
+        let (reads, writes) = tokio::join!(reads, writes);
+        let share = writes as f64 / (reads + writes) as f64;
+        assert!((0.2..0.4).contains(&share), "{reads} and {writes}: {share}, {write_takes:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn writes_that_hang_leave_reads_their_share() {
+    let limiter = ConcurrencyLimiter::new(Admission::default());
+    let hang = flood(&limiter, Class::Write, 320, Duration::from_secs(3_600));
+    let reads = flood(&limiter, Class::Read, 800, Duration::from_millis(10));
+    let reads = tokio::select! { _ = hang => unreachable!("they hang"), reads = reads => reads };
+    // 40 % of 32 permits, four requests each, a hundred times a second.
+    assert!(reads > 13 * 4 * 100 * 9, "{reads}");
 }

@@ -1,0 +1,183 @@
+//! Permits that several classes of requests share, given to the one that has had least of its share.
+//!
+//! A semaphore gives its permits to whoever came first, or keeps some of them for a class. Neither keeps a share of the
+//! *work* for a class: if its requests take twice as long, it does half as much. Here each class has a virtual time. What it is
+//! given advances it, by less if its share is greater, and the class whose time is least is next (start-time fair queueing;
+//! Goyal, Vin and Cheng, 1996). A class in which nobody waits saves nothing up for later.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+
+/// Virtual time that passes for a part that is given to a class whose share is one percent.
+const TICKS: u64 = 10_000;
+
+/// What a class may have.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Share {
+    /// Percentage of what is given while all classes wait.
+    pub(super) percent: usize,
+    /// The most parts that it may hold at once.
+    pub(super) most: usize,
+}
+
+/// The permits, counted in parts. Classes are named by the index of their share.
+#[derive(Debug)]
+pub(super) struct Permits(Mutex<State>);
+
+#[derive(Debug)]
+struct State {
+    free: usize,
+    /// Virtual time at which something was given last.
+    now: u64,
+    classes: Vec<Class>,
+}
+
+#[derive(Debug)]
+struct Class {
+    share: Share,
+    held: usize,
+    /// Virtual time of the class.
+    time: u64,
+    waiting: VecDeque<Waiting>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    parts: usize,
+    given: oneshot::Sender<Parts>,
+}
+
+/// Parts of permits, given back when they are dropped.
+#[derive(Debug)]
+pub(super) struct Parts {
+    from: Arc<Permits>,
+    class: usize,
+    count: usize,
+}
+
+impl Permits {
+    pub(super) fn new(parts: usize, shares: &[Share]) -> Arc<Self> {
+        let class = |&share| Class { share, held: 0, time: 0, waiting: VecDeque::new() };
+        let classes = shares.iter().map(class).collect();
+        Arc::new(Self(Mutex::new(State { free: parts, now: 0, classes })))
+    }
+
+    /// How many parts all classes hold.
+    pub(super) fn held(&self) -> usize {
+        self.state().classes.iter().map(|class| class.held).sum()
+    }
+
+    /// How many parts a class holds.
+    pub(super) fn held_by(&self, class: usize) -> usize {
+        self.state().classes[class].held
+    }
+
+    /// Takes parts that nobody waits for.
+    pub(super) fn try_acquire(self: &Arc<Self>, class: usize, parts: usize) -> Option<Parts> {
+        let mut state = self.state();
+        let is_nobodys = state.turn().is_none() && state.classes[class].waiting.is_empty();
+        (is_nobodys && state.free >= parts && state.classes[class].may_hold(parts)).then(|| {
+            state.take(class, parts);
+            Parts { from: Arc::clone(self), class, count: parts }
+        })
+    }
+
+    /// Waits for parts. A request that stops waiting leaves the queue.
+    pub(super) async fn acquire(self: &Arc<Self>, class: usize, parts: usize) -> Parts {
+        let mut place = self.queue(class, parts);
+        (&mut place.receiver).await.expect("a place in the queue is only given up by its owner")
+    }
+
+    fn queue(self: &Arc<Self>, class: usize, parts: usize) -> Place<'_> {
+        let (given, receiver) = oneshot::channel();
+        let mut state = self.state();
+        state.classes[class].waiting.push_back(Waiting { parts, given });
+        self.give(state);
+        Place { permits: self, receiver }
+    }
+
+    /// Gives what is free to those that wait, in turn.
+    fn give(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
+        let mut unclaimed = Vec::new();
+        while let Some(class) = state.turn() {
+            let Some(Waiting { parts, given }) = state.next_of(class) else { break };
+            state.take(class, parts);
+            // One that has left meanwhile gives it back, after the lock.
+            unclaimed.extend(given.send(Parts { from: Arc::clone(self), class, count: parts }).err());
+        }
+        drop(state);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing panics under the lock, so a poisoned one holds whole numbers.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// The class whose turn it is: a request waits in it, and it may hold what this waits for.
+    fn turn(&mut self) -> Option<usize> {
+        let mut turn: Option<(usize, u64)> = None;
+        for (number, class) in self.classes.iter_mut().enumerate() {
+            while class.waiting.front().is_some_and(|first| first.given.is_closed()) {
+                class.waiting.pop_front();
+            }
+            let Some(first) = class.waiting.front() else { continue };
+            if !class.may_hold(first.parts) {
+                // It waits for its own requests, which saves nothing up either.
+                class.time = class.time.max(self.now);
+            } else if turn.is_none_or(|(_, time)| class.time < time) {
+                turn = Some((number, class.time));
+            }
+        }
+        turn.map(|(number, _)| number)
+    }
+
+    /// Takes the first request from the queue of a class, if enough is free for it.
+    fn next_of(&mut self, class: usize) -> Option<Waiting> {
+        let free = self.free;
+        self.classes[class].waiting.pop_front_if(|first| first.parts <= free)
+    }
+
+    fn take(&mut self, class: usize, parts: usize) {
+        self.free -= parts;
+        let class = &mut self.classes[class];
+        class.held += parts;
+        self.now = self.now.max(class.time);
+        class.time = self.now + parts as u64 * TICKS / class.share.percent.max(1) as u64;
+    }
+}
+
+impl Class {
+    const fn may_hold(&self, parts: usize) -> bool {
+        self.held + parts <= self.share.most
+    }
+}
+
+impl Drop for Parts {
+    fn drop(&mut self) {
+        let mut state = self.from.state();
+        state.free += self.count;
+        state.classes[self.class].held -= self.count;
+        self.from.give(state);
+    }
+}
+
+/// A place in a queue, left when it is dropped.
+struct Place<'a> {
+    permits: &'a Arc<Permits>,
+    receiver: oneshot::Receiver<Parts>,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        // Those behind it may want less than it did.
+        self.receiver.close();
+        self.permits.give(self.permits.state());
+    }
+}
+
+#[cfg(test)]
+mod tests;
