@@ -65,11 +65,13 @@ impl PageArguments {
 }
 
 /// Returns the page of people to read: an empty one if the query selects only the count, because the audit trail
-/// records everyone who is read.
+/// records everyone who is read, and one without a further row if nobody asks whether there is one.
 pub fn shown(ctx: &Context<'_>, page: Page) -> Page {
     let list = ctx.look_ahead();
-    let is_shown = ["nodes", "edges", "pageInfo"].iter().any(|field| list.field(field).exists());
-    if is_shown { page } else { Page { size: 0, ..page } }
+    let info = list.field("pageInfo");
+    let is_shown = info.exists() || ["nodes", "edges"].iter().any(|field| list.field(field).exists());
+    let peeks = ["hasNextPage", "hasPreviousPage"].iter().any(|field| info.field(field).exists());
+    if is_shown { Page { peeks, ..page } } else { Page { size: 0, peeks: false, ..page } }
 }
 
 /// Loads a page and, if the query selects it, the count of its list at the same time.

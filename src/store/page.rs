@@ -19,12 +19,11 @@ pub struct OrderColumns {
     pub name: &'static str,
 }
 
-/// Appends conditions, order and limit of a page to a statement with a `where`. The limit is one more than the page size, so
-/// that the page knows whether another one follows.
+/// Appends conditions, order and limit of a page to a statement with a `where`.
 pub fn push_page(sql: &mut QueryBuilder<Postgres>, page: &Page, columns: OrderColumns) {
     push_position(sql, page, columns);
     // A literal and not a parameter: without its value the planner expects a tenth of the list, and plans each page again.
-    sql.push(format!(" order by {} limit {}", order(page, columns), page.size + 1));
+    sql.push(format!(" order by {} limit {}", order(page, columns), page.fetched()));
 }
 
 /// Appends the conditions of a page.
@@ -100,7 +99,7 @@ pub(super) async fn list_of_people<T: InOrder>(
         select(sql);
         push_position(sql, page, columns);
     });
-    let (order, most) = (order(page, columns), page.size + 1);
+    let (order, most) = (order(page, columns), page.fetched());
     let sql = format!(
         "select q.* from (
              select {person} as parent, row_number() over (partition by {person} order by {order}) as place, {text}) q

@@ -54,6 +54,8 @@ pub struct Page {
     pub size: usize,
     /// Whether to return the last rows, before `before` or the end, instead of the first.
     pub backward: bool,
+    /// Whether it is asked if more rows follow or precede. Otherwise one row less is fetched.
+    pub peeks: bool,
     /// Only rows after this position.
     pub after: Option<Position>,
     /// Only rows before this position.
@@ -100,6 +102,7 @@ impl Page {
         Ok(Self {
             size,
             backward: last.is_some(),
+            peeks: true,
             after: position(after)?,
             before: position(before)?,
             order,
@@ -112,8 +115,12 @@ impl Page {
         (self.direction == Direction::Descending) != self.backward
     }
 
-    /// Returns the page in list order, from rows that were fetched (one more than the page, in the order of fetching).
-    /// It also says whether more rows precede and follow. A page of size 0 says nothing about further rows, so that it
+    /// Returns how many rows to fetch.
+    pub fn fetched(&self) -> usize {
+        self.size + usize::from(self.peeks)
+    }
+
+    /// Returns the page in list order, from rows that were [fetched](Self::fetched), in the order of fetching. It also says whether more rows precede and follow. A page of size 0 says nothing about further rows, so that it
     /// discloses no row without an access record.
     pub fn cut<T>(&self, mut fetched: Vec<T>) -> Slice<T> {
         let more = self.size > 0 && fetched.len() > self.size;
@@ -263,6 +270,19 @@ mod tests {
             }
             assert_eq!(seen, expected);
         }
+    }
+
+    #[test]
+    fn one_row_more_is_fetched_where_it_is_asked_whether_it_exists() {
+        let page = page(Some(3), None, None, None).unwrap();
+        assert_eq!(page.fetched(), 4);
+        assert_eq!(
+            page.cut(vec![1, 2, 3, 4]),
+            Slice { rows: vec![1, 2, 3], has_next: true, has_previous: false }
+        );
+        let page = Page { peeks: false, ..page };
+        assert_eq!(page.fetched(), 3);
+        assert_eq!(page.cut(vec![1, 2, 3]).rows, [1, 2, 3]);
     }
 
     #[test]

@@ -30,7 +30,8 @@ async fn fetch_filtered(
     filter: &RowFilter,
 ) -> Result<Vec<ProblemRow>, StoreError> {
     let (order, direction) = (Order::Id, Direction::Ascending);
-    let mut page = Page { size: PAGE, backward: false, after: None, before: None, order, direction };
+    let mut page =
+        Page { size: PAGE, backward: false, peeks: true, after: None, before: None, order, direction };
     let mut rows = Vec::new();
     loop {
         let mut pages = onboarding::rows_of(&database.writer, &[batch.id], filter, &page).await?;

@@ -123,6 +123,7 @@ impl AbsentParticipant {
         let page = Page {
             size: 1,
             backward: false,
+            peeks: false,
             after: person.checked_sub(1).map(Position::of_id),
             before: None,
             order: Order::Id,
