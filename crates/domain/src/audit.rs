@@ -79,7 +79,7 @@ impl Entry {
             Some(purpose) => add(&[b"+", purpose.as_bytes()].concat()),
             None => add(b""),
         }
-        add(&self.subjects.iter().flat_map(|id| id.to_be_bytes()).collect::<Vec<u8>>());
+        add(self.subjects.iter().map(|id| id.to_be_bytes()).collect::<Vec<_>>().as_flattened());
         add(self.request_id.as_bytes());
         Leaf { id: self.id, digest: digest.finalize().into() }
     }
