@@ -33,6 +33,7 @@
 //!
 //! A new field of `Town` is declared like any other field of an object.
 
+mod join;
 mod json;
 mod leaf;
 mod list;

@@ -6,8 +6,8 @@ use std::task::{Context as Task, Poll};
 
 use async_graphql::{Context, ContextSelectionSet, Error, InputType, ServerError, ServerResult};
 use futures_util::FutureExt as _;
-use futures_util::future::try_join_all;
 
+use crate::join::all_or_error;
 use crate::json;
 use crate::merge::merged;
 use crate::plan::{Plan, Planned, Rendered, Row, Way};
@@ -165,7 +165,7 @@ impl<'a> Pieces<'a> {
         let mut is_woken = false;
         poll_fn(|_| if std::mem::replace(&mut is_woken, true) { Poll::Ready(()) } else { Poll::Pending })
             .await;
-        let late = try_join_all(self.waiting).await?;
+        let late = all_or_error(self.waiting).await?;
         let length: usize = late.iter().map(|(_, json)| json.len()).sum();
         let (mut whole, mut begin) = (Vec::with_capacity(self.json.len() + length), 0);
         for (offset, json) in late {
