@@ -106,7 +106,7 @@ impl Participant {
 
     /// Card number (KPJ), 11 digits with a check digit at the end.
     fn card_number(&self) -> String {
-        CardNumber::from_key(self.row.id).to_string()
+        CardNumber::from_key(self.row.id).digits()
     }
 
     /// Identity number (NIK). Masked except for its last two digits, unless you may read personal data and state a

@@ -75,9 +75,24 @@ pub(super) async fn list_of<T: InOrder>(
 
 fn cut<T>(parents: &[i64], page: &Page, rows: impl Iterator<Item = (i64, T)>) -> HashMap<i64, Slice<T>> {
     let usual = rows.size_hint().0.div_ceil(parents.len().max(1));
-    let mut children: HashMap<i64, Vec<T>> = HashMap::with_capacity(parents.len());
+    // The rows of a parent come together, so it is not looked up for each of them.
+    let mut runs: Vec<(i64, Vec<T>)> = Vec::with_capacity(parents.len());
     for (parent, row) in rows {
-        children.entry(parent).or_insert_with(|| Vec::with_capacity(usual)).push(row);
+        match runs.last_mut() {
+            Some((last, run)) if *last == parent => run.push(row),
+            _ => {
+                let mut run = Vec::with_capacity(usual);
+                run.push(row);
+                runs.push((parent, run));
+            }
+        }
+    }
+    let mut children: HashMap<i64, Vec<T>> = HashMap::with_capacity(parents.len());
+    for (parent, run) in runs {
+        match children.get_mut(&parent) {
+            Some(rows) => rows.extend(run),
+            None => drop(children.insert(parent, run)),
+        }
     }
     let cut = |&parent: &i64| (parent, page.cut(children.remove(&parent).unwrap_or_default()));
     parents.iter().map(cut).collect()

@@ -11,8 +11,8 @@ pub struct Seen(Mutex<People>);
 
 #[derive(Default)]
 struct People {
-    /// Shown, and not in the audit trail yet.
-    fresh: BTreeSet<i64>,
+    /// Shown, and not in the audit trail yet; in any order, and some of them several times.
+    fresh: Vec<i64>,
     /// In the audit trail already.
     recorded: BTreeSet<i64>,
     /// Rows that were shown as they were sent and that no entry tells of yet, by the name of their batch.
@@ -52,16 +52,19 @@ impl Seen {
     /// Returns the people who are not in the audit trail yet, ascending. They stay so until [`mark_recorded`](Self::mark_recorded): an
     /// entry that could not be written is tried again before the answer leaves.
     pub(super) fn fresh(&self) -> Vec<i64> {
-        self.lock().fresh.iter().copied().collect()
+        let mut people = self.lock();
+        people.fresh.sort_unstable();
+        people.fresh.dedup();
+        people.fresh.clone()
     }
 
     /// Notes that these people are in the audit trail.
     pub(super) fn mark_recorded(&self, ids: &[i64]) {
         let mut people = self.lock();
         let People { fresh, recorded, .. } = &mut *people;
-        if recorded.is_empty() && fresh.iter().eq(ids) {
+        if recorded.is_empty() && fresh == ids {
             // Most requests have one entry.
-            *recorded = std::mem::take(fresh);
+            *recorded = std::mem::take(fresh).into_iter().collect();
             return;
         }
         fresh.retain(|id| ids.binary_search(id).is_err());

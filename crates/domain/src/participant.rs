@@ -158,11 +158,8 @@ impl CardNumber {
         self.0
     }
 
-    const MAX_KEY: i64 = 9_999_999_999;
-}
-
-impl std::fmt::Display for CardNumber {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    /// Returns the number as text.
+    pub fn digits(self) -> String {
         // Lists have one for each row, so no formatting machinery is used.
         let mut digits = [b'0'; 11];
         let mut rest = self.0.unsigned_abs();
@@ -171,7 +168,15 @@ impl std::fmt::Display for CardNumber {
             rest /= 10;
         }
         digits[10] += damm(&digits[..10]);
-        f.write_str(std::str::from_utf8(&digits).expect("digits are ASCII"))
+        String::from_utf8(digits.to_vec()).expect("digits are ASCII")
+    }
+
+    const MAX_KEY: i64 = 9_999_999_999;
+}
+
+impl std::fmt::Display for CardNumber {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.digits())
     }
 }
 

@@ -245,7 +245,7 @@ fn id<'a>(id: NodeId) -> Cell<'a> {
 }
 
 fn card_number<'a>(participant: i64) -> Cell<'a> {
-    CardNumber::from_key(participant).to_string().into()
+    CardNumber::from_key(participant).digits().into()
 }
 
 fn optional<'a>(text: Option<impl Into<Cow<'a, str>>>) -> Cell<'a> {
