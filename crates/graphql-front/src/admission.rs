@@ -243,7 +243,7 @@ impl Queue {
 
     fn is_full(&self) -> bool {
         !self.admits(self.present.load(Ordering::Relaxed), Instant::now())
-            && self.permits.try_acquire(self.class, 1).is_none()
+            && !self.permits.are_free(self.class, 1)
     }
 
     async fn enter(&self, parts: usize) -> Result<Permit, Overloaded> {

@@ -74,11 +74,15 @@ impl Permits {
         self.state().classes[class].held
     }
 
+    /// Returns whether a class could take parts now.
+    pub(super) fn are_free(&self, class: usize, parts: usize) -> bool {
+        self.state().are_free(class, parts)
+    }
+
     /// Takes parts that nobody waits for.
     pub(super) fn try_acquire(self: &Arc<Self>, class: usize, parts: usize) -> Option<Parts> {
         let mut state = self.state();
-        let is_nobodys = state.turn().is_none() && state.classes[class].waiting.is_empty();
-        (is_nobodys && state.free >= parts && state.classes[class].may_hold(parts)).then(|| {
+        state.are_free(class, parts).then(|| {
             state.take(class, parts);
             Parts { from: Arc::clone(self), class, count: parts }
         })
@@ -117,6 +121,11 @@ impl Permits {
 }
 
 impl State {
+    fn are_free(&mut self, class: usize, parts: usize) -> bool {
+        let is_nobodys = self.turn().is_none() && self.classes[class].waiting.is_empty();
+        is_nobodys && self.free >= parts && self.classes[class].may_hold(parts)
+    }
+
     /// The class whose turn it is: a request waits in it, and it may hold what this waits for.
     fn turn(&mut self) -> Option<usize> {
         let mut turn: Option<(usize, u64)> = None;
