@@ -16,8 +16,8 @@ pub struct LoadSettings {
     /// Queries and mutations that run at the same time; four that cost 50 points or less count as one.
     #[arg(long, env = "REGISTRY_MAX_RUNNING", default_value_t = 32)]
     pub max_running: u64,
-    /// Percentage of mutations among what is admitted while queries wait too, and of the running requests that queries leave to
-    /// mutations.
+    /// Percentage of the permits that are given to mutations while queries wait too, and of the running requests that queries
+    /// leave to them. 0 is taken as 1.
     #[arg(long, env = "REGISTRY_WRITE_SHARE", default_value_t = 25)]
     pub write_share: u64,
     /// Percentage of the running requests that mutations leave to queries.

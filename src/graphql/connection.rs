@@ -4,6 +4,7 @@ use async_graphql::{Context, Result, SimpleObject};
 use domain::access::Right;
 use futures_util::future::BoxFuture;
 use graphql_front::catalogue::Rules;
+use rows::Written;
 
 use super::context::{caller, request};
 use super::declarations::Declarations;
@@ -66,11 +67,15 @@ impl PageArguments {
 
 /// Returns the page of people to read: an empty one if the query selects only the count, because the audit trail
 /// records everyone who is read, and one without a further row if nobody asks whether there is one.
+///
+/// A document that selects the list twice under one name asks for it twice, and both have to get the same rows: such a document
+/// is not [`Written`].
 pub fn shown(ctx: &Context<'_>, page: Page) -> Page {
     let list = ctx.look_ahead();
     let info = list.field("pageInfo");
     let is_shown = info.exists() || ["nodes", "edges"].iter().any(|field| list.field(field).exists());
-    let peeks = ["hasNextPage", "hasPreviousPage"].iter().any(|field| info.field(field).exists());
+    let peeks = ctx.data_opt::<Written>().is_none()
+        || ["hasNextPage", "hasPreviousPage"].iter().any(|field| info.field(field).exists());
     if is_shown { Page { peeks, ..page } } else { Page { size: 0, peeks: false, ..page } }
 }
 

@@ -241,7 +241,7 @@ impl Source for Employers {
     }
 }
 
-/// Key of a page of a nested list. Pages with the same filter and position are fetched together.
+/// Key of a page of a nested list. Pages that differ in their parent alone are fetched together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Nested<F> {
     /// Internal id of the parent.

@@ -81,7 +81,7 @@ fn cut<T>(parents: &[i64], page: &Page, rows: impl Iterator<Item = (i64, T)>) ->
         match runs.last_mut() {
             Some((last, run)) if *last == parent => run.push(row),
             _ => {
-                let mut run = Vec::with_capacity(usual);
+                let mut run = Vec::with_capacity(if runs.len() < parents.len() { usual } else { 1 });
                 run.push(row);
                 runs.push((parent, run));
             }

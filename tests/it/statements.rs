@@ -67,6 +67,27 @@ async fn nested_pages_cost_one_statement_for_all_parents() {
 }
 
 #[tokio::test]
+async fn a_list_that_is_selected_twice_is_read_once_and_says_whether_another_page_follows() {
+    let app = populated().await;
+    let twice = "query ($n: Int) { employers(first: $n) { nodes { ...List ...Pager } } }
+        fragment List on Employer { participants(first: 3) { nodes { id } } }
+        fragment Pager on Employer { participants(first: 3) { nodes { fullName } pageInfo { hasNextPage endCursor } } }";
+    costs(&app, twice, 3).await;
+    let once = "query ($n: Int) { employers(first: $n) { nodes { participants(first: 3) {
+        nodes { id fullName } pageInfo { hasNextPage endCursor } } } } }";
+    let (expected, _) = statements(&app, once, json!({"n": 4})).await;
+    assert_eq!(statements(&app, twice, json!({"n": 4})).await.0, expected);
+    assert_eq!(expected["employers"]["nodes"][0]["participants"]["pageInfo"]["hasNextPage"], json!(true));
+
+    let aliased = "query ($further: Boolean!) { people: participants(first: 3) { nodes { id }
+        info: pageInfo { ... on PageInfo @include(if: $further) { further: hasNextPage } endCursor } } }";
+    let (data, _) = statements(&app, aliased, json!({"further": true})).await;
+    assert_eq!(data["people"]["info"]["further"], json!(true));
+    let (without, _) = statements(&app, aliased, json!({"further": false})).await;
+    assert_eq!(without["people"]["nodes"], data["people"]["nodes"]);
+}
+
+#[tokio::test]
 async fn one_employer_costs_as_many_statements_as_twenty() {
     let app = populated().await;
     let query = "query ($n: Int) { employers(first: $n) { nodes { counts { total } participants(first: 10) { nodes { fullName } } } } }";

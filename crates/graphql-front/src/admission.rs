@@ -34,7 +34,8 @@ pub struct Admission {
     pub in_flight: usize,
     /// Queries and mutations that run at once; four small ones count as one.
     pub running: usize,
-    /// Percentage of what is admitted that are mutations while both wait, and of `running` that queries leave to them.
+    /// Percentage of the permits that are given to mutations while both wait, and of `running` that queries leave to them. 0 is
+    /// taken as 1.
     pub share_of_writes: usize,
     /// Percentage of `running` that mutations leave to queries, also when each of them takes long.
     pub share_of_reads: usize,
@@ -141,8 +142,6 @@ struct Queue {
     /// Where a permit comes from, and as whose.
     permits: Arc<Permits>,
     class: usize,
-    /// How much runs at once.
-    most: usize,
     /// What runs or waits.
     present: Arc<AtomicUsize>,
     longest: usize,
@@ -166,9 +165,10 @@ impl ConcurrencyLimiter {
         let shared = Permits::new(running * PARTS, &shares);
         let queue = |permits, class, share: Share, longest: usize, longest_wait| {
             let Admission { target, interval, .. } = settings;
-            // A request that waits for two turns of all permits waits as long as two answers take, however slow they are.
-            let terms = Terms { target, interval, longest_wait, short: share.most * 2 };
-            Queue::new(permits, class, share.most, longest * PARTS, terms)
+            // A request that waits for two turns of its class waits as long as two answers take, however slow they are.
+            let turn = (share.percent * running * PARTS / 100).clamp(PARTS, share.most);
+            let terms = Terms { target, interval, longest_wait, short: turn * 2 };
+            Queue::new(permits, class, longest * PARTS, terms)
         };
         let [reads, writes] = shares;
         let Admission { wait, wait_of_writes, queue_of_writes, .. } = settings;
@@ -235,10 +235,10 @@ impl Queue {
         self.present.load(Ordering::Relaxed).saturating_sub(self.running())
     }
 
-    fn new(permits: Arc<Permits>, class: usize, most: usize, longest: usize, terms: Terms) -> Self {
+    fn new(permits: Arc<Permits>, class: usize, longest: usize, terms: Terms) -> Self {
         let (present, longest_wait) = (Arc::default(), terms.longest_wait);
         let discipline = Mutex::new(Discipline::new(terms, Instant::now()));
-        Self { permits, class, most, present, longest, longest_wait, discipline }
+        Self { permits, class, present, longest, longest_wait, discipline }
     }
 
     fn is_full(&self) -> bool {
@@ -265,11 +265,9 @@ impl Queue {
     }
 
     /// Returns whether a request may wait for a permit where so many others are present.
-    ///
-    /// Those that wait are computed. If they were counted, those that have got a permit and do not know it yet would count
-    /// too: as many as leave at one moment.
     fn admits(&self, others: usize, now: Instant) -> bool {
-        let waiting = others.saturating_sub(self.most);
+        // Those that have got a permit and do not know it yet do not wait.
+        let waiting = others.saturating_sub(self.running());
         waiting < self.longest && self.discipline().admits(waiting, now)
     }
 

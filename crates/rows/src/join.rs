@@ -38,7 +38,8 @@ where
 
 /// A future, and what it gave.
 struct Waiting<F, T> {
-    future: F,
+    /// Dropped as soon as it is over.
+    future: Option<F>,
     result: Option<T>,
     woken: Arc<Woken>,
     waker: Waker,
@@ -53,18 +54,18 @@ struct Woken {
 impl<F, T> Waiting<F, T> {
     fn new(future: F, task: &Arc<AtomicWaker>) -> Self {
         let woken = Arc::new(Woken { is_woken: AtomicBool::new(true), task: Arc::clone(task) });
-        Self { future, result: None, waker: Waker::from(Arc::clone(&woken)), woken }
+        Self { future: Some(future), result: None, waker: Waker::from(Arc::clone(&woken)), woken }
     }
 
     fn poll_if_woken<E>(&mut self) -> Result<(), E>
     where
         F: Future<Output = Result<T, E>> + Unpin,
     {
-        if self.result.is_none()
+        if let Some(future) = &mut self.future
             && self.woken.is_woken.swap(false, Ordering::AcqRel)
-            && let Poll::Ready(result) =
-                Pin::new(&mut self.future).poll(&mut Context::from_waker(&self.waker))
+            && let Poll::Ready(result) = Pin::new(future).poll(&mut Context::from_waker(&self.waker))
         {
+            self.future = None;
             self.result = Some(result?);
         }
         Ok(())

@@ -1,8 +1,7 @@
 //! Waiting for one turn of the scheduler.
 
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
 /// Waits until the runtime has polled everything else that was ready.
@@ -18,9 +17,19 @@ struct Turn {
 }
 
 #[derive(Default)]
-struct Passed {
-    over: AtomicBool,
-    waker: Mutex<Option<Waker>>,
+struct Passed(Mutex<State>);
+
+/// Under one lock: a turn that ends while it is polled with another waker wakes this one.
+#[derive(Default)]
+struct State {
+    is_over: bool,
+    waker: Option<Waker>,
+}
+
+impl Passed {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Future for Turn {
@@ -29,10 +38,14 @@ impl Future for Turn {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let is_first = self.passed.is_none();
         let passed = self.passed.get_or_insert_default();
-        if passed.over.load(Ordering::Acquire) {
-            return Poll::Ready(());
+        {
+            let mut state = passed.state();
+            if state.is_over {
+                return Poll::Ready(());
+            }
+            state.waker = Some(cx.waker().clone());
         }
-        *passed.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(cx.waker().clone());
+        // Without the lock: it may wake at once.
         if is_first {
             // The runtime keeps this waker until its turn is over, so the future can be dropped.
             let waker = Waker::from(Arc::clone(passed));
@@ -44,16 +57,18 @@ impl Future for Turn {
 
 impl Wake for Passed {
     fn wake(self: Arc<Self>) {
-        self.over.store(true, Ordering::Release);
-        if let Some(waker) = self.waker.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            waker.wake();
-        }
+        let waker = {
+            let mut state = self.state();
+            state.is_over = true;
+            state.waker.take()
+        };
+        waker.inspect(Waker::wake_by_ref);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
     use futures_util::FutureExt as _;
     use futures_util::future::poll_fn;
@@ -70,6 +85,29 @@ mod tests {
             Poll::Ready(())
         })
         .await;
+        turn.await;
+    }
+
+    /// Notes that it was woken.
+    #[derive(Default)]
+    struct Woken(AtomicBool);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+
+    #[tokio::test]
+    async fn the_end_of_a_turn_wakes_who_polled_it_last() {
+        let mut turn = Box::pin(turn());
+        let [first, last] = [(); 2].map(|()| Arc::new(Woken::default()));
+        for woken in [&first, &last] {
+            let waker = Waker::from(Arc::clone(woken));
+            assert!(turn.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        }
+        tokio::task::yield_now().await;
+        assert_eq!([&first, &last].map(|woken| woken.0.load(Ordering::Relaxed)), [false, true]);
         turn.await;
     }
 
