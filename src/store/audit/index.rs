@@ -75,11 +75,15 @@ async fn index_next(conn: &mut PgConnection) -> Result<bool, StoreError> {
         .await?;
     let pairs_of =
         |(entry, subjects): (i64, Vec<i64>)| subjects.into_iter().map(move |subject| (subject, entry));
-    let mut postings: Vec<Posting> = entries.into_iter().flat_map(pairs_of).collect();
-    let merged = segments_to_merge(conn, postings.len()).await?;
-    let first_seal = merged.last().copied().unwrap_or(seal);
-    for segment in &merged {
-        for block in take_segment(conn, *segment).await? {
+    let pairs = entries.iter().map(|(_, subjects)| subjects.len()).sum();
+    let merged = segments_to_merge(conn, pairs).await?;
+    // A list that grows to half a million pairs would take thrice its size for a moment.
+    let of_merged: usize = merged.iter().map(|&(_, pairs)| usize::try_from(pairs).unwrap_or_default()).sum();
+    let mut postings: Vec<Posting> = Vec::with_capacity(pairs + of_merged);
+    postings.extend(entries.into_iter().flat_map(pairs_of));
+    let first_seal = merged.last().map_or(seal, |&(first_seal, _)| first_seal);
+    for (segment, _) in merged {
+        for block in take_segment(conn, segment).await? {
             postings.extend(decode(&block).ok_or_else(damaged)?);
         }
     }
@@ -102,10 +106,10 @@ async fn drop_index_of_before(conn: &mut PgConnection) -> Result<(), StoreError>
     Ok(())
 }
 
-/// Returns the newest segments that a new one of this size is merged with, newest first. Sizes of what remains at least
+/// Returns the newest segments that a new one of this size is merged with, newest first, and how many pairs each has. Sizes of what remains at least
 /// double from each segment to the one before, up to [`MOST_PAIRS`], so few segments are small and each pair is rewritten
 /// a few times.
-async fn segments_to_merge(conn: &mut PgConnection, pairs: usize) -> Result<Vec<i64>, StoreError> {
+async fn segments_to_merge(conn: &mut PgConnection, pairs: usize) -> Result<Vec<(i64, i64)>, StoreError> {
     let newest = "select first_seal, pairs from audit_segment order by first_seal desc limit 64";
     let newest: Vec<(i64, i64)> = sqlx::query_as(newest).fetch_all(conn).await?;
     let mut sum = i64::try_from(pairs).unwrap_or(i64::MAX);
@@ -114,7 +118,7 @@ async fn segments_to_merge(conn: &mut PgConnection, pairs: usize) -> Result<Vec<
         sum = sum.saturating_add(pairs);
         fits
     };
-    Ok(newest.into_iter().take_while(fits).map(|(first_seal, _)| first_seal).collect())
+    Ok(newest.into_iter().take_while(fits).collect())
 }
 
 /// Deletes a segment and returns its blocks.
