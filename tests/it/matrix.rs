@@ -193,6 +193,16 @@ async fn no_client_sees_anything_of_the_other_half_through_any_path() {
     }
 }
 
+/// Leaves out how many points are left: they grow with the time between two requests.
+fn without_points_left(body: &Value) -> Value {
+    let mut body = body.clone();
+    let cost = body["extensions"]["cost"].as_object_mut().expect("answers tell their cost");
+    for of_clock in ["left", "fullIn"] {
+        assert!(cost.remove(of_clock).is_some(), "{of_clock}");
+    }
+    body
+}
+
 #[tokio::test]
 async fn invisible_and_missing_records_have_identical_answers_and_statements() {
     let (app, south, jambi) = country().await;
@@ -221,7 +231,8 @@ async fn invisible_and_missing_records_have_identical_answers_and_statements() {
             // A page and its count are read at the same time, and either may end first.
             spent_on_foreign.sort_unstable();
             spent_on_absent.sort_unstable();
-            assert_eq!((foreign.status, &foreign.body), (absent.status, &absent.body), "{who}: {query}");
+            let answers = [&foreign, &absent].map(|reply| (reply.status, without_points_left(&reply.body)));
+            assert_eq!(answers[0], answers[1], "{who}: {query}");
             assert_eq!(foreign.body.get("errors"), None, "{who}: {query}: {}", foreign.body);
             assert_eq!(spent_on_foreign, spent_on_absent, "{who}: {query}");
         }
