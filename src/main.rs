@@ -7,9 +7,9 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    // The allocator reserves a gigabyte, which the kernel would fill with pages of 2 MiB: 15 MB more for an idle server, and no
-    // request is faster. If it cannot be said, memory is all it costs. A
-    // PostgreSQL of its own inherits it, which does not concern shared memory.
+    // The allocator reserves a gigabyte, and the kernel would back it with pages of 2 MiB. That costs an idle server 15 MB and
+    // makes no request faster. A failure costs only memory. A private PostgreSQL inherits the setting; its shared memory does
+    // not depend on it.
     #[cfg(target_os = "linux")]
     let _ = rustix::thread::disable_transparent_huge_pages(true);
     participant_registry::cli::main()

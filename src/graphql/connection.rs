@@ -74,9 +74,9 @@ pub fn shown(ctx: &Context<'_>, page: Page) -> Page {
     let list = ctx.look_ahead();
     let info = list.field("pageInfo");
     let is_shown = info.exists() || ["nodes", "edges"].iter().any(|field| list.field(field).exists());
-    let peeks = ctx.data_opt::<Written>().is_none()
+    let extra_row = ctx.data_opt::<Written>().is_none()
         || ["hasNextPage", "hasPreviousPage"].iter().any(|field| info.field(field).exists());
-    if is_shown { Page { peeks, ..page } } else { Page { size: 0, peeks: false, ..page } }
+    if is_shown { Page { extra_row, ..page } } else { Page { size: 0, extra_row: false, ..page } }
 }
 
 /// Loads a page and, if the query selects it, the count of its list at the same time.

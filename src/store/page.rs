@@ -23,7 +23,7 @@ pub struct OrderColumns {
 pub fn push_page(sql: &mut QueryBuilder<Postgres>, page: &Page, columns: OrderColumns) {
     push_position(sql, page, columns);
     // A literal and not a parameter: without its value the planner expects a tenth of the list, and plans each page again.
-    sql.push(format!(" order by {} limit {}", order(page, columns), page.fetched()));
+    sql.push(format!(" order by {} limit {}", order(page, columns), page.limit()));
 }
 
 /// Appends the conditions of a page.
@@ -114,7 +114,7 @@ pub(super) async fn list_of_people<T: InOrder>(
         select(sql);
         push_position(sql, page, columns);
     });
-    let (order, most) = (order(page, columns), page.fetched());
+    let (order, most) = (order(page, columns), page.limit());
     let sql = format!(
         "select q.* from (
              select {person} as parent, row_number() over (partition by {person} order by {order}) as place, {text}) q

@@ -54,8 +54,8 @@ pub struct Page {
     pub size: usize,
     /// Whether to return the last rows, before `before` or the end, instead of the first.
     pub backward: bool,
-    /// Whether it is asked if more rows follow or precede. Otherwise one row less is fetched.
-    pub peeks: bool,
+    /// Whether to fetch one extra row, which tells whether more rows follow or precede.
+    pub extra_row: bool,
     /// Only rows after this position.
     pub after: Option<Position>,
     /// Only rows before this position.
@@ -102,7 +102,7 @@ impl Page {
         Ok(Self {
             size,
             backward: last.is_some(),
-            peeks: true,
+            extra_row: true,
             after: position(after)?,
             before: position(before)?,
             order,
@@ -115,13 +115,14 @@ impl Page {
         (self.direction == Direction::Descending) != self.backward
     }
 
-    /// Returns how many rows to fetch.
-    pub fn fetched(&self) -> usize {
-        self.size + usize::from(self.peeks)
+    /// Returns the number of rows to fetch.
+    pub fn limit(&self) -> usize {
+        self.size + usize::from(self.extra_row)
     }
 
-    /// Returns the page in list order, from rows that were [fetched](Self::fetched), in the order of fetching. It also says whether more rows precede and follow. A page of size 0 says nothing about further rows, so that it
-    /// discloses no row without an access record.
+    /// Returns the page in list order, from at most [`limit`](Self::limit) rows in the order of fetching. It also says whether
+    /// more rows precede and follow. A page of size 0 says nothing about further rows, so that it discloses no row without an
+    /// access record.
     pub fn cut<T>(&self, mut fetched: Vec<T>) -> Slice<T> {
         let more = self.size > 0 && fetched.len() > self.size;
         fetched.truncate(self.size);
@@ -273,15 +274,15 @@ mod tests {
     }
 
     #[test]
-    fn one_row_more_is_fetched_where_it_is_asked_whether_it_exists() {
+    fn an_extra_row_tells_whether_more_follow() {
         let page = page(Some(3), None, None, None).unwrap();
-        assert_eq!(page.fetched(), 4);
+        assert_eq!(page.limit(), 4);
         assert_eq!(
             page.cut(vec![1, 2, 3, 4]),
             Slice { rows: vec![1, 2, 3], has_next: true, has_previous: false }
         );
-        let page = Page { peeks: false, ..page };
-        assert_eq!(page.fetched(), 3);
+        let page = Page { extra_row: false, ..page };
+        assert_eq!(page.limit(), 3);
         assert_eq!(page.cut(vec![1, 2, 3]).rows, [1, 2, 3]);
     }
 

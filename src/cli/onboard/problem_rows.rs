@@ -31,7 +31,7 @@ async fn fetch_filtered(
 ) -> Result<Vec<ProblemRow>, StoreError> {
     let (order, direction) = (Order::Id, Direction::Ascending);
     let mut page =
-        Page { size: PAGE, backward: false, peeks: true, after: None, before: None, order, direction };
+        Page { size: PAGE, backward: false, extra_row: true, after: None, before: None, order, direction };
     let mut rows = Vec::new();
     loop {
         let mut pages = onboarding::rows_of(&database.writer, &[batch.id], filter, &page).await?;

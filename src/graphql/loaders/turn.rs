@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_end_of_a_turn_wakes_who_polled_it_last() {
+    async fn the_end_of_a_turn_wakes_the_last_waker() {
         let mut turn = Box::pin(turn());
         let [first, last] = [(); 2].map(|()| Arc::new(Woken::default()));
         for woken in [&first, &last] {

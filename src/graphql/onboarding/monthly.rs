@@ -123,7 +123,7 @@ impl AbsentParticipant {
         let page = Page {
             size: 1,
             backward: false,
-            peeks: false,
+            extra_row: false,
             after: person.checked_sub(1).map(Position::of_id),
             before: None,
             order: Order::Id,

@@ -39,7 +39,7 @@ impl OnboardingRow {
         let page = Page {
             size: 1,
             backward: false,
-            peeks: false,
+            extra_row: false,
             after: number.checked_sub(1).map(Position::of_id),
             before: None,
             order: Order::Id,

@@ -306,7 +306,7 @@ impl Differences {
             let page = Page {
                 size: ABSENT_AT_ONCE,
                 backward: false,
-                peeks: true,
+                extra_row: true,
                 after,
                 before: None,
                 order: Order::Id,

@@ -3,7 +3,7 @@
 //! A semaphore gives its permits to whoever came first, or keeps some of them for a class. Neither keeps a share of the
 //! *work* for a class: if its requests take twice as long, it does half as much. Here each class has a virtual time. What it is
 //! given advances it, by less if its share is greater, and the class whose time is least is next (start-time fair queueing;
-//! Goyal, Vin and Cheng, 1996). A class in which nobody waits saves nothing up for later.
+//! Goyal, Vin and Cheng, 1996). A class without waiters earns no credit.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -40,11 +40,11 @@ struct Class {
     held: usize,
     /// Virtual time of the class.
     time: u64,
-    waiting: VecDeque<Waiting>,
+    waiting: VecDeque<Waiter>,
 }
 
 #[derive(Debug)]
-struct Waiting {
+struct Waiter {
     parts: usize,
     given: oneshot::Sender<Parts>,
 }
@@ -79,7 +79,7 @@ impl Permits {
         self.state().are_free(class, parts)
     }
 
-    /// Takes parts that nobody waits for.
+    /// Takes free parts, unless a waiter comes first.
     pub(super) fn try_acquire(self: &Arc<Self>, class: usize, parts: usize) -> Option<Parts> {
         let mut state = self.state();
         state.are_free(class, parts).then(|| {
@@ -90,25 +90,25 @@ impl Permits {
 
     /// Waits for parts. A request that stops waiting leaves the queue.
     pub(super) async fn acquire(self: &Arc<Self>, class: usize, parts: usize) -> Parts {
-        let mut place = self.queue(class, parts);
-        (&mut place.receiver).await.expect("a place in the queue is only given up by its owner")
+        let mut acquire = self.queue(class, parts);
+        (&mut acquire.receiver).await.expect("a waiter leaves the queue only with its request")
     }
 
-    fn queue(self: &Arc<Self>, class: usize, parts: usize) -> Place<'_> {
+    fn queue(self: &Arc<Self>, class: usize, parts: usize) -> Acquire<'_> {
         let (given, receiver) = oneshot::channel();
         let mut state = self.state();
-        state.classes[class].waiting.push_back(Waiting { parts, given });
+        state.classes[class].waiting.push_back(Waiter { parts, given });
         self.give(state);
-        Place { permits: self, receiver }
+        Acquire { permits: self, receiver }
     }
 
-    /// Gives what is free to those that wait, in turn.
+    /// Grants free parts to waiters, by the turn of their classes.
     fn give(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
         let mut unclaimed = Vec::new();
         while let Some(class) = state.turn() {
-            let Some(Waiting { parts, given }) = state.next_of(class) else { break };
+            let Some(Waiter { parts, given }) = state.next_of(class) else { break };
             state.take(class, parts);
-            // One that has left meanwhile gives it back, after the lock.
+            // A request that has just left returns its parts, without the lock.
             unclaimed.extend(given.send(Parts { from: Arc::clone(self), class, count: parts }).err());
         }
         drop(state);
@@ -126,7 +126,7 @@ impl State {
         is_nobodys && self.free >= parts && self.classes[class].may_hold(parts)
     }
 
-    /// The class whose turn it is: a request waits in it, and it may hold what this waits for.
+    /// Returns the class whose turn it is: it has a waiter, and may hold the parts that this waiter needs.
     fn turn(&mut self) -> Option<usize> {
         let mut turn: Option<(usize, u64)> = None;
         for (number, class) in self.classes.iter_mut().enumerate() {
@@ -135,7 +135,7 @@ impl State {
             }
             let Some(first) = class.waiting.front() else { continue };
             if !class.may_hold(first.parts) {
-                // It waits for its own requests, which saves nothing up either.
+                // A class at its limit earns no credit either.
                 class.time = class.time.max(self.now);
             } else if turn.is_none_or(|(_, time)| class.time < time) {
                 turn = Some((number, class.time));
@@ -144,8 +144,8 @@ impl State {
         turn.map(|(number, _)| number)
     }
 
-    /// Takes the first request from the queue of a class, if enough is free for it.
-    fn next_of(&mut self, class: usize) -> Option<Waiting> {
+    /// Removes the first waiter of a class if enough parts are free for it.
+    fn next_of(&mut self, class: usize) -> Option<Waiter> {
         let free = self.free;
         self.classes[class].waiting.pop_front_if(|first| first.parts <= free)
     }
@@ -174,15 +174,15 @@ impl Drop for Parts {
     }
 }
 
-/// A place in a queue, left when it is dropped.
-struct Place<'a> {
+/// A request in a queue. It leaves the queue when it is dropped.
+struct Acquire<'a> {
     permits: &'a Arc<Permits>,
     receiver: oneshot::Receiver<Parts>,
 }
 
-impl Drop for Place<'_> {
+impl Drop for Acquire<'_> {
     fn drop(&mut self) {
-        // Those behind it may want less than it did.
+        // The waiters behind it may need fewer parts.
         self.receiver.close();
         self.permits.give(self.permits.state());
     }
