@@ -7,10 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::{AddExtension, from_fn, map_response, map_response_with_state};
-use axum::response::Response;
+use axum::middleware::{AddExtension, from_fn_with_state};
 use axum::{Extension, Router};
 use hyper::server::conn::http1::{Builder, UpgradeableConnection};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -21,7 +18,6 @@ use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 use tower::Layer as _;
 
-use super::health::Health;
 use super::peer::Peer;
 use super::settings::DRAIN;
 use super::{BuiltServer, message};
@@ -33,10 +29,7 @@ const MAXIMUM_HEAD: usize = 256 * 1024;
 pub async fn serve(listener: TcpListener, server: BuiltServer, stop: impl Future<Output = ()>) {
     let BuiltServer { router, writes, streams, health, shared_limits, connections, tls, .. } = server;
     let tls = tls.map(TlsAcceptor::from);
-    let router = router
-        .layer(from_fn(message::require_one_host))
-        .layer(map_response(message::without_sniffing))
-        .layer(map_response_with_state(health.clone(), closing));
+    let router = router.layer(from_fn_with_state(health.clone(), message::on_connection));
     let stop = async {
         stop.await;
         health.stop();
@@ -105,14 +98,6 @@ pub async fn serve(listener: TcpListener, server: BuiltServer, stop: impl Future
     if tokio::time::timeout(connections.stop_deadline, finished).await.is_err() {
         tracing::warn!(writes = writes.count(), "stopping although requests are still running");
     }
-}
-
-/// Closes the connection with its next answer once the server is not ready any more.
-async fn closing(State(health): State<Health>, mut response: Response) -> Response {
-    if health.is_stopping() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
-    response
 }
 
 /// Serves a connection to its end. Once the server stops, only until the running request is answered.
