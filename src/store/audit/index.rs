@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use super::postings::{Block, Posting, decode, encode, entries_about};
 use crate::store::Database;
+use crate::store::array::BigInts;
 use crate::store::error::StoreError;
 use crate::store::session::Session;
 use domain::audit::Entry;
@@ -66,16 +67,17 @@ async fn index_next(conn: &mut PgConnection) -> Result<bool, StoreError> {
     };
     let entries = "select id, subjects from audit_entry
                    where (transaction, id) > ($1::xid8, $2) and (transaction, id) <= ($3::xid8, $4)";
-    let entries: Vec<(i64, Vec<i64>)> = sqlx::query_as(entries)
+    let entries: Vec<(i64, BigInts)> = sqlx::query_as(entries)
         .bind(behind_transaction)
         .bind(behind_id)
         .bind(last_transaction)
         .bind(last_id)
         .fetch_all(&mut *conn)
         .await?;
-    let pairs_of =
-        |(entry, subjects): (i64, Vec<i64>)| subjects.into_iter().map(move |subject| (subject, entry));
-    let pairs = entries.iter().map(|(_, subjects)| subjects.len()).sum();
+    let pairs_of = |(entry, BigInts(subjects)): (i64, BigInts)| {
+        subjects.into_iter().map(move |subject| (subject, entry))
+    };
+    let pairs = entries.iter().map(|(_, BigInts(subjects))| subjects.len()).sum();
     let merged = segments_to_merge(conn, pairs).await?;
     // A list that grows to half a million pairs would take thrice its size for a moment.
     let of_merged: usize = merged.iter().map(|&(_, pairs)| usize::try_from(pairs).unwrap_or_default()).sum();

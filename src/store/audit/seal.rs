@@ -6,7 +6,7 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use sqlx::{FromRow, PgConnection};
+use sqlx::PgConnection;
 use tokio::time::timeout;
 
 use super::chain::{Head, LOCK, hash_of, newest};
@@ -14,6 +14,8 @@ use super::index::{self, IndexCheck};
 use super::partition::Detached;
 use super::succession::Succession;
 use crate::store::Database;
+use crate::store::array::BigInts;
+use crate::store::columns::{in_order, read_all};
 use crate::store::error::StoreError;
 use crate::store::keys::evidence_key_id;
 use crate::store::rotation;
@@ -114,7 +116,7 @@ async fn write(conn: &mut PgConnection, database: &Database) -> Result<(Option<H
 /// transaction come after all of these.
 async fn final_entries(conn: &mut PgConnection, behind: (i64, i64)) -> Result<Vec<Entry>, StoreError> {
     // Not `query_as!`: PostgreSQL cannot tell which columns of a subquery are never null.
-    let rows = sqlx::query_as::<_, EntryColumns>(
+    let rows = sqlx::query(
         "select transaction::text::bigint as transaction, id, at, client, role, outcome, operation, purpose, subjects,
                 request_id
          from (
@@ -133,7 +135,8 @@ async fn final_entries(conn: &mut PgConnection, behind: (i64, i64)) -> Result<Ve
     .bind(behind.1)
     .bind(MOST_ENTRIES)
     .bind(MOST_PEOPLE);
-    Ok(rows.fetch_all(conn).await?.into_iter().map(Entry::from).collect())
+    let rows: Vec<EntryColumns> = read_all(&rows.fetch_all(conn).await?)?;
+    Ok(rows.into_iter().map(Entry::from).collect())
 }
 
 /// Returns the entries after `behind` up to `to`, in order: those that a seal should cover.
@@ -157,7 +160,6 @@ async fn entries_between(
     Ok(rows.fetch_all(session).await?.into_iter().map(Entry::from).collect())
 }
 
-#[derive(FromRow)]
 struct EntryColumns {
     transaction: i64,
     id: i64,
@@ -167,14 +169,27 @@ struct EntryColumns {
     outcome: AuditOutcome,
     operation: String,
     purpose: Option<String>,
-    subjects: Vec<i64>,
+    subjects: BigInts,
     request_id: uuid::Uuid,
 }
+
+in_order!(EntryColumns {
+    transaction,
+    id,
+    at,
+    client,
+    role,
+    outcome,
+    operation,
+    purpose,
+    subjects,
+    request_id
+});
 
 impl From<EntryColumns> for Entry {
     fn from(row: EntryColumns) -> Self {
         let EntryColumns { transaction, id, at, client, role, outcome, operation, .. } = row;
-        let (purpose, subjects, request_id) = (row.purpose, row.subjects, row.request_id);
+        let (purpose, BigInts(subjects), request_id) = (row.purpose, row.subjects, row.request_id);
         Self { transaction, id, at, client, role, outcome, operation, purpose, subjects, request_id }
     }
 }
