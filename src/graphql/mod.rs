@@ -48,9 +48,8 @@ pub mod target;
 pub mod viewer;
 mod withholding;
 
-use async_graphql::{
-    MergedObject, MergedSubscription, SDLExportOptions, Schema, SchemaBuilder, ValidationMode,
-};
+use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions, Schema, SchemaBuilder};
+use graphql_front::parsed::Trusting;
 
 /// Everything that can be asked.
 // What is asked most often comes last: the library asks the last one first for a field, and each that does not have it has
@@ -121,7 +120,7 @@ pub fn schema_with_suggestions() -> Registry {
 /// Federation is on, because async-graphql otherwise looks through all types for entities at each root field. Nobody sees
 /// it: documents are validated by a schema without it, which also answers introspection.
 pub fn trusting_schema() -> Registry {
-    builder(false).validation_mode(ValidationMode::Fast).enable_federation().finish()
+    builder(false).extension(Trusting).enable_federation().finish()
 }
 
 /// Builds the schema that withholds what the caller may not read (`withholding.rs`).

@@ -2,8 +2,7 @@
 
 use async_graphql::parser::parse_query;
 use async_graphql::{
-    Context, EmptyMutation, EmptySubscription, Enum, InputObject, Object, OneofObject, Schema,
-    ValidationMode, value,
+    Context, EmptyMutation, EmptySubscription, Enum, InputObject, Object, OneofObject, Schema, value,
 };
 
 use super::*;
@@ -91,7 +90,7 @@ type Tested = Schema<Query, EmptyMutation, EmptySubscription>;
 fn schemas() -> (OnceValidated<Tested>, Catalogue) {
     let builder = || Schema::build(Query, EmptyMutation, EmptySubscription);
     let strict = builder().data("strict").finish();
-    let trusting = builder().data("trusting").validation_mode(ValidationMode::Fast).finish();
+    let trusting = builder().data("trusting").extension(Trusting).finish();
     let rules = Rules { open_scalars: &["Amount"], ..Rules::NONE };
     let catalogue = Catalogue::new(&strict.sdl(), PageSizes { default: 20, maximum: 100 }, &[rules]).unwrap();
     (OnceValidated::new(strict, trusting), catalogue)
