@@ -49,7 +49,7 @@ pub async fn look_up(
     (people, session, actor): (&SharedPeople, &Session, &Arc<Actor>),
     key: ParticipantKey<'_>,
     columns: ParticipantColumns,
-) -> Result<Option<ParticipantRow>, ActionError> {
+) -> Result<Option<Arc<ParticipantRow>>, ActionError> {
     let allowed = misses_allowed(database, actor);
     let Lookup { spent, row } =
         participant::look_up(people, (session, actor), key, (columns, allowed)).await?;

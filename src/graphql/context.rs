@@ -55,7 +55,7 @@ impl RequestContext {
     pub async fn participant_by_number(
         &self,
         key: ParticipantKey<'_>,
-    ) -> Result<Option<ParticipantRow>, FieldError> {
+    ) -> Result<Option<Arc<ParticipantRow>>, FieldError> {
         let Caller { database, session, actor, participant_columns, .. } = &*self.caller;
         let _turn = self.lookups.lock().await;
         Ok(quota::look_up(database, (self.caller.people(), session, actor), key, *participant_columns)

@@ -210,9 +210,9 @@ pub struct Participants;
 
 impl Source for Participants {
     type Key = i64;
-    type Value = ParticipantRow;
+    type Value = Arc<ParticipantRow>;
 
-    async fn fetch(caller: &Caller, ids: &[i64]) -> Result<HashMap<i64, ParticipantRow>, StoreError> {
+    async fn fetch(caller: &Caller, ids: &[i64]) -> Result<HashMap<i64, Arc<ParticipantRow>>, StoreError> {
         let Caller { session, actor, participant_columns, .. } = caller;
         match *ids {
             [id] => {
@@ -299,7 +299,7 @@ pub struct PeoplePages;
 
 impl Source for PeoplePages {
     type Key = (PeopleOf, Nested<ParticipantFilter>);
-    type Value = Slice<ParticipantRow>;
+    type Value = Slice<Arc<ParticipantRow>>;
 
     async fn fetch(
         caller: &Caller,

@@ -48,7 +48,7 @@ use past::Past;
 /// A person whom the agency covers or has covered.
 #[derive(Clone, Debug)]
 pub struct Participant {
-    row: ParticipantRow,
+    row: Arc<ParticipantRow>,
     employer: Prefetched<Employer>,
     association: Prefetched<Association>,
     /// The day as of which it is shown; `None`: now.
@@ -59,13 +59,13 @@ connection!(ParticipantConnection, ParticipantEdge, Participant, "participants",
 
 impl Participant {
     /// Returns a person without prefetched relations.
-    pub fn new(row: ParticipantRow) -> Self {
-        Self::with(row, Prefetched::No, Prefetched::No)
+    pub fn new(row: impl Into<Arc<ParticipantRow>>) -> Self {
+        Self::with(row.into(), Prefetched::No, Prefetched::No)
     }
 
     /// Returns a person with prefetched relations.
     fn with(
-        row: ParticipantRow,
+        row: Arc<ParticipantRow>,
         employer: Prefetched<Employer>,
         association: Prefetched<Association>,
     ) -> Self {
@@ -370,7 +370,7 @@ pub async fn people_of(
 /// Gives the people of a page their employers and associations, where the query selects them.
 async fn with_relations(
     ctx: &Context<'_>,
-    slice: Slice<ParticipantRow>,
+    slice: Slice<Arc<ParticipantRow>>,
     page: &Page,
 ) -> Result<Slice<(Position, Participant)>, FieldError> {
     // The look-ahead alone would also find a field of another type, in a fragment that no person matches.

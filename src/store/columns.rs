@@ -5,6 +5,7 @@
 //! types are checked in its first row alone.
 
 use std::cell::Cell;
+use std::sync::Arc;
 
 use sqlx::postgres::{PgRow, Postgres};
 use sqlx::{Column as _, Decode, Row as _, Type, ValueRef as _};
@@ -48,6 +49,12 @@ pub(super) struct Columns<'r> {
 pub(super) trait InOrder: Sized {
     /// Reads the next columns.
     fn read(columns: &mut Columns<'_>) -> Result<Self, sqlx::Error>;
+}
+
+impl<T: InOrder> InOrder for Arc<T> {
+    fn read(columns: &mut Columns<'_>) -> Result<Self, sqlx::Error> {
+        T::read(columns).map(Self::new)
+    }
 }
 
 impl<'r> Columns<'r> {

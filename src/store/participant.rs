@@ -39,6 +39,8 @@ use statement::{
 pub use writing::{NewParticipant, Person, Summary, existing, insert_many, lock, summarize_many};
 
 /// A participant as stored: the id, and the [columns](ParticipantColumns) that were asked for.
+///
+/// Lists share their rows: each would be moved and copied a few times on its way to the answer.
 #[derive(Clone)]
 pub struct ParticipantRow {
     /// Internal id, from which the card number is made.
@@ -159,7 +161,7 @@ pub async fn by_ids(
     actor: &Actor,
     ids: &[i64],
     columns: ParticipantColumns,
-) -> Result<HashMap<i64, ParticipantRow>, StoreError> {
+) -> Result<HashMap<i64, Arc<ParticipantRow>>, StoreError> {
     let people = rows_of(session, actor, ids, columns).await?;
     session.shows(people.keys().copied());
     Ok(people)
@@ -171,7 +173,7 @@ pub async fn by_id(
     (session, actor): (&Session, &Arc<Actor>),
     id: i64,
     columns: ParticipantColumns,
-) -> Result<Option<ParticipantRow>, StoreError> {
+) -> Result<Option<Arc<ParticipantRow>>, StoreError> {
     let Found { row, .. } = people.read((session, actor), id, (columns, None)).await?;
     session.shows(row.iter().map(|row| row.id));
     Ok(row)
@@ -188,13 +190,13 @@ pub struct Lookup {
     /// What the client has used of its quota.
     pub spent: Spent,
     /// The participant. `None` too where the quota is used up.
-    pub row: Option<ParticipantRow>,
+    pub row: Option<Arc<ParticipantRow>>,
 }
 
 impl InOrder for Lookup {
     fn read(columns: &mut Columns<'_>) -> Result<Self, sqlx::Error> {
         let spent = Spent::read(columns)?;
-        let row = if columns.is_null()? { None } else { Some(ParticipantRow::read(columns)?) };
+        let row = if columns.is_null()? { None } else { Some(Arc::read(columns)?) };
         Ok(Self { spent, row })
     }
 }
@@ -246,12 +248,12 @@ pub async fn list(
     filter: &ParticipantFilter,
     page: &Page,
     columns: ParticipantColumns,
-) -> Result<Slice<ParticipantRow>, StoreError> {
+) -> Result<Slice<Arc<ParticipantRow>>, StoreError> {
     let mut sql = QueryBuilder::new(format!("select {}", distinct(actor, None, filter, page.order)));
     push_columns(&mut sql, actor, columns | of_order(page));
     push_source(&mut sql, actor, None, filter);
     push_page(&mut sql, page, ORDER);
-    let rows: Vec<ParticipantRow> = session.fetch(&mut sql).await?;
+    let rows: Vec<Arc<ParticipantRow>> = session.fetch(&mut sql).await?;
     let slice = page.cut(rows);
     session.shows(slice.rows.iter().map(|row| row.id));
     Ok(slice)
@@ -264,13 +266,13 @@ pub async fn list_of(
     parents: (PeopleOf, &[i64]),
     (filter, page): (&ParticipantFilter, &Page),
     columns: ParticipantColumns,
-) -> Result<HashMap<i64, Slice<ParticipantRow>>, StoreError> {
+) -> Result<HashMap<i64, Slice<Arc<ParticipantRow>>>, StoreError> {
     let slices = page::list_of(session, parents.1, (page, ORDER), |sql| {
         sql.push(distinct(actor, Some(parents.0), filter, page.order));
         push_columns(sql, actor, columns | of_order(page));
         push_source(sql, actor, Some(parents.0), filter);
     });
-    let slices: HashMap<i64, Slice<ParticipantRow>> = slices.await?;
+    let slices: HashMap<i64, Slice<Arc<ParticipantRow>>> = slices.await?;
     session.shows(slices.values().flat_map(|slice| &slice.rows).map(|row| row.id));
     Ok(slices)
 }

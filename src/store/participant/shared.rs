@@ -52,7 +52,7 @@ pub(super) struct Found {
     /// For a lookup by number: what the client has used of its quota.
     pub(super) spent: Option<Spent>,
     /// The person, if the actor may see it.
-    pub(super) row: Option<ParticipantRow>,
+    pub(super) row: Option<Arc<ParticipantRow>>,
 }
 
 impl Read for PersonRead {
@@ -99,13 +99,13 @@ pub(super) async fn rows_of(
     actor: &Actor,
     ids: &[i64],
     columns: ParticipantColumns,
-) -> Result<HashMap<i64, ParticipantRow>, StoreError> {
+) -> Result<HashMap<i64, Arc<ParticipantRow>>, StoreError> {
     let mut sql = QueryBuilder::new("select ");
     push_columns(&mut sql, actor, columns);
     sql.push(" from participant p where ");
     push_ids(&mut sql, "p.id", ids);
     push_scope(&mut sql, actor);
-    let rows: Vec<ParticipantRow> = session.fetch(&mut sql).await?;
+    let rows: Vec<Arc<ParticipantRow>> = session.fetch(&mut sql).await?;
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
 }
 
@@ -115,7 +115,7 @@ async fn look_up(
     actor: &Actor,
     ids: &[i64],
     (columns, allowed): (ParticipantColumns, i64),
-) -> Result<(Spent, HashMap<i64, ParticipantRow>), StoreError> {
+) -> Result<(Spent, HashMap<i64, Arc<ParticipantRow>>), StoreError> {
     let mut sql = lookups(actor, columns);
     push_ids(&mut sql, "p.id", ids);
     let lookups = fetch_lookups(session, actor, sql, allowed).await?;
