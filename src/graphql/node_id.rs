@@ -5,8 +5,8 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::error::FieldError;
 
-/// About the length of the longest internal id.
-const LONGEST_NUMBER: usize = 12;
+/// The length of the longest id before it is encoded: a letter, and two numbers with a dot between.
+const LONGEST: usize = 1 + 20 + 1 + 20;
 
 /// The object that an id refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,36 +49,40 @@ impl NodeId {
     /// Returns the id as clients see it.
     pub fn encode(self) -> ID {
         let (kind, id, second) = self.parts();
-        // Lists have one for each row, so no formatting machinery is used.
-        let mut text = String::with_capacity(2 * LONGEST_NUMBER);
-        text.push(kind);
-        text.push_str(&id.to_string());
+        // Lists have one for each row, so it is made without formatting and without a text between.
+        let (mut text, mut length) = ([0; LONGEST], 0);
+        let mut push = |part: &[u8]| {
+            text[length..length + part.len()].copy_from_slice(part);
+            length += part.len();
+        };
+        push(&[kind]);
+        push(itoa::Buffer::new().format(id).as_bytes());
         if let Some(second) = second {
-            text.push('.');
-            text.push_str(&second.to_string());
+            push(b".");
+            push(itoa::Buffer::new().format(second).as_bytes());
         }
-        ID(URL_SAFE_NO_PAD.encode(text))
+        ID(URL_SAFE_NO_PAD.encode(&text[..length]))
     }
 
     /// Returns the letter of its kind, and its numbers.
-    fn parts(self) -> (char, i64, Option<i64>) {
+    fn parts(self) -> (u8, i64, Option<i64>) {
         match self {
-            Self::Participant(id) => ('p', id, None),
-            Self::Enrollment(participant, id) => ('e', participant, Some(id)),
-            Self::Event(participant, id) => ('v', participant, Some(id)),
-            Self::Employer(id) => ('m', id, None),
-            Self::EmployerEvent(employer, id) => ('h', employer, Some(id)),
-            Self::Association(id) => ('a', id, None),
-            Self::Province(id) => ('r', id.into(), None),
-            Self::Channel(id) => ('c', id, None),
-            Self::Agreement(id) => ('g', id, None),
-            Self::Target(id) => ('t', id, None),
-            Self::Client(id) => ('k', id, None),
-            Self::AuditEntry(id) => ('u', id, None),
-            Self::Batch(id) => ('b', id, None),
-            Self::Row(batch, number) => ('w', batch, Some(number)),
-            Self::Absent(batch, participant) => ('x', batch, Some(participant)),
-            Self::Payment(id) => ('y', id, None),
+            Self::Participant(id) => (b'p', id, None),
+            Self::Enrollment(participant, id) => (b'e', participant, Some(id)),
+            Self::Event(participant, id) => (b'v', participant, Some(id)),
+            Self::Employer(id) => (b'm', id, None),
+            Self::EmployerEvent(employer, id) => (b'h', employer, Some(id)),
+            Self::Association(id) => (b'a', id, None),
+            Self::Province(id) => (b'r', id.into(), None),
+            Self::Channel(id) => (b'c', id, None),
+            Self::Agreement(id) => (b'g', id, None),
+            Self::Target(id) => (b't', id, None),
+            Self::Client(id) => (b'k', id, None),
+            Self::AuditEntry(id) => (b'u', id, None),
+            Self::Batch(id) => (b'b', id, None),
+            Self::Row(batch, number) => (b'w', batch, Some(number)),
+            Self::Absent(batch, participant) => (b'x', batch, Some(participant)),
+            Self::Payment(id) => (b'y', id, None),
         }
     }
 

@@ -42,11 +42,17 @@ pub(crate) fn value(json: &mut Vec<u8>, value: &Value) {
 
 /// Writes a text.
 pub(crate) fn text(json: &mut Vec<u8>, text: &str) {
-    serde_json::to_writer(json, text).expect("writing into memory does not fail");
+    // Most texts have nothing to escape. Without a branch for each byte, that is known after a tenth of the work.
+    let is_plain = |byte: u8| (byte >= b' ') & (byte != b'"') & (byte != b'\\');
+    match text.bytes().fold(true, |plain, byte| plain & is_plain(byte)) {
+        true => name(json, text),
+        false => serde_json::to_writer(json, text).expect("writing into memory does not fail"),
+    }
 }
 
 /// Writes a name, which has no character that JSON escapes, in quotation marks.
 pub(crate) fn name(json: &mut Vec<u8>, name: &str) {
+    json.reserve(name.len() + 2);
     json.push(b'"');
     json.extend_from_slice(name.as_bytes());
     json.push(b'"');
@@ -97,4 +103,24 @@ pub fn null(json: &mut Vec<u8>) {
 /// Adds what was written elsewhere.
 pub fn append(json: &mut Vec<u8>, more: Vec<u8>) {
     if json.is_empty() { *json = more } else { json.extend_from_slice(&more) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_written_as_serde_writes_them() {
+        let characters = (0..=0x2100).filter_map(char::from_u32).chain(['\u{fffd}', '\u{10ffff}']);
+        for character in characters {
+            for text in [character.to_string(), format!("Siti {character} Rahayu")] {
+                let mut json = Vec::new();
+                self::text(&mut json, &text);
+                assert_eq!(json, serde_json::to_vec(&text).unwrap(), "{text:?}");
+            }
+        }
+        let mut json = Vec::new();
+        self::text(&mut json, "");
+        assert_eq!(json, b"\"\"");
+    }
 }
