@@ -95,7 +95,7 @@ mod tests {
             assert_eq!(numbers_of(&sent(numbers)).unwrap(), numbers);
         }
         let empty: Vec<u8> = [0, 0, 20_i32].into_iter().flat_map(i32::to_be_bytes).collect();
-        assert_eq!(numbers_of(&empty).unwrap(), []);
+        assert_eq!(numbers_of(&empty).unwrap(), Vec::<i64>::new());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use sqlx::{Connection as _, PgConnection};
 use tokio::time::timeout;
 
-use super::postings::{Block, Posting, decode, encode, entries_about};
+use super::postings::{Block, Posting, decode, encode, entries_about, merge, sort};
 use crate::store::Database;
 use crate::store::array::BigInts;
 use crate::store::error::StoreError;
@@ -77,22 +77,22 @@ async fn index_next(conn: &mut PgConnection) -> Result<bool, StoreError> {
     let pairs_of = |(entry, BigInts(subjects)): (i64, BigInts)| {
         subjects.into_iter().map(move |subject| (subject, entry))
     };
-    let pairs = entries.iter().map(|(_, BigInts(subjects))| subjects.len()).sum();
-    let merged = segments_to_merge(conn, pairs).await?;
-    // A list that grows to half a million pairs would take thrice its size for a moment.
-    let of_merged: usize = merged.iter().map(|&(_, pairs)| usize::try_from(pairs).unwrap_or_default()).sum();
-    let mut postings: Vec<Posting> = Vec::with_capacity(pairs + of_merged);
-    postings.extend(entries.into_iter().flat_map(pairs_of));
-    let first_seal = merged.last().map_or(seal, |&(first_seal, _)| first_seal);
-    for (segment, _) in merged {
-        for block in take_segment(conn, segment).await? {
-            postings.extend(decode(&block).ok_or_else(damaged)?);
-        }
+    let mut postings: Vec<Posting> = entries.into_iter().flat_map(pairs_of).collect();
+    let (mut pairs, mut first_seal) = (i64::try_from(postings.len()).unwrap_or(i64::MAX), seal);
+    let mut segments = Vec::new();
+    for (segment, pairs_of_segment) in segments_to_merge(conn, pairs).await? {
+        segments.push(take_segment(conn, segment).await?);
+        pairs = pairs.saturating_add(pairs_of_segment);
+        first_seal = segment;
     }
-    let pairs = i64::try_from(postings.len()).unwrap_or(i64::MAX);
-    // Sorting half a million pairs would hold up other tasks.
-    let blocks = tokio::task::spawn_blocking(move || encode(postings)).await;
-    let blocks = blocks.map_err(|_| StoreError::Fault("encoding a segment failed".into()))?;
+    // It would hold up other tasks.
+    let blocks = tokio::task::spawn_blocking(move || {
+        sort(&mut postings);
+        segments.push(encode(postings));
+        merge(&segments)
+    });
+    let blocks = blocks.await.map_err(|_| StoreError::Fault("encoding a segment failed".into()))?;
+    let blocks = blocks.ok_or_else(damaged)?;
     write_segment(conn, (first_seal, seal), pairs, &blocks).await?;
     Ok(true)
 }
@@ -111,10 +111,10 @@ async fn drop_index_of_before(conn: &mut PgConnection) -> Result<(), StoreError>
 /// Returns the newest segments that a new one of this size is merged with, newest first, and how many pairs each has. Sizes of what remains at least
 /// double from each segment to the one before, up to [`MOST_PAIRS`], so few segments are small and each pair is rewritten
 /// a few times.
-async fn segments_to_merge(conn: &mut PgConnection, pairs: usize) -> Result<Vec<(i64, i64)>, StoreError> {
+async fn segments_to_merge(conn: &mut PgConnection, pairs: i64) -> Result<Vec<(i64, i64)>, StoreError> {
     let newest = "select first_seal, pairs from audit_segment order by first_seal desc limit 64";
     let newest: Vec<(i64, i64)> = sqlx::query_as(newest).fetch_all(conn).await?;
-    let mut sum = i64::try_from(pairs).unwrap_or(i64::MAX);
+    let mut sum = pairs;
     let fits = |&(_, pairs): &(i64, i64)| {
         let fits = pairs <= sum.saturating_mul(2) && pairs.saturating_add(sum) <= MOST_PAIRS;
         sum = sum.saturating_add(pairs);
@@ -123,14 +123,15 @@ async fn segments_to_merge(conn: &mut PgConnection, pairs: usize) -> Result<Vec<
     Ok(newest.into_iter().take_while(fits).collect())
 }
 
-/// Deletes a segment and returns its blocks.
+/// Deletes a segment and returns its blocks, in order.
 async fn take_segment(conn: &mut PgConnection, first_seal: i64) -> Result<Vec<Block>, StoreError> {
     sqlx::query("delete from audit_segment where first_seal = $1")
         .bind(first_seal)
         .execute(&mut *conn)
         .await?;
     let taken = "delete from audit_posting where first_seal = $1 returning first_subject, postings";
-    let taken: Vec<(i64, Vec<u8>)> = sqlx::query_as(taken).bind(first_seal).fetch_all(conn).await?;
+    let mut taken: Vec<(i64, Vec<u8>)> = sqlx::query_as(taken).bind(first_seal).fetch_all(conn).await?;
+    taken.sort_unstable_by_key(|&(first_subject, _)| first_subject);
     Ok(taken.into_iter().map(|(first_subject, bytes)| Block { first_subject, bytes }).collect())
 }
 
@@ -242,13 +243,13 @@ impl IndexCheck {
             "select first_subject, postings from audit_posting where first_seal = $1 order by first_subject";
         let stored: Vec<(i64, Vec<u8>)> = sqlx::query_as(stored).bind(first_seal).fetch_all(session).await?;
         let stored = stored.into_iter().map(|(first_subject, bytes)| Block { first_subject, bytes });
+        sort(&mut expected);
         if detached.is_empty() {
             return Ok(stored.eq(encode(expected)));
         }
         let Some(pairs) = stored.map(|block| decode(&block)).collect::<Option<Vec<_>>>() else {
             return Ok(false);
         };
-        expected.sort_unstable();
         Ok(pairs.into_iter().flatten().filter(|(_, entry)| !detached.contains(entry)).eq(expected))
     }
 

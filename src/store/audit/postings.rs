@@ -5,6 +5,10 @@
 //! entry of the block; then for each person the distance from the person before, the number of entries, and the distance
 //! of each entry from the one before. Equal pairs have equal blocks, so a verification compares bytes.
 
+use std::cell::Cell;
+
+use itertools::Itertools as _;
+
 /// A person and an entry that names it, by internal ids.
 pub(super) type Posting = (i64, i64);
 
@@ -20,44 +24,69 @@ pub(super) struct Block {
     pub bytes: Vec<u8>,
 }
 
-/// Sorts pairs and encodes them. Each pair is stored once.
-pub(super) fn encode(mut postings: Vec<Posting>) -> Vec<Block> {
-    // One number instead of two halves the time: which of two is less is then found without a branch.
-    postings
-        .sort_unstable_by_key(|&(person, entry)| u128::from(person as u64) << 64 | u128::from(entry as u64));
-    postings.dedup();
-    let mut blocks = Vec::new();
-    let mut people = postings.chunk_by(|a, b| a.0 == b.0).peekable();
-    while let Some(&first) = people.peek() {
-        let mut taken = Vec::new();
-        let mut size = 0;
-        while let Some(entries) = people.next_if(|_| size < BLOCK_BYTES) {
-            // Estimated: distances are small numbers.
-            size += 2 + 2 * entries.len();
-            taken.push(entries);
+/// Encodes pairs in order. Each pair is stored once.
+pub(super) fn encode(postings: impl IntoIterator<Item = Posting>) -> Vec<Block> {
+    let (mut blocks, mut block, mut size) = (Vec::new(), Vec::new(), 0);
+    for posting in postings {
+        match block.last() {
+            Some(&last) if last == posting => continue,
+            Some(&(person, _)) if person == posting.0 => size += 2,
+            // The size is estimated: distances are small numbers.
+            Some(_) if size >= BLOCK_BYTES => {
+                blocks.push(write_block(&block));
+                block.clear();
+                size = 4;
+            }
+            _ => size += 4,
         }
-        blocks.push(Block { first_subject: first[0].0, bytes: write_block(&taken) });
+        block.push(posting);
+    }
+    if !block.is_empty() {
+        blocks.push(write_block(&block));
     }
     blocks
 }
 
-fn write_block(people: &[&[Posting]]) -> Vec<u8> {
+/// Sorts pairs.
+pub(super) fn sort(postings: &mut [Posting]) {
+    // One number instead of two halves the time: which of two is less is then found without a branch.
+    postings
+        .sort_unstable_by_key(|&(person, entry)| u128::from(person as u64) << 64 | u128::from(entry as u64));
+}
+
+/// Merges the blocks of segments, which are in order in each of them. `None` if one was damaged.
+///
+/// Sorting all pairs anew would take ten times as long, and a list of all of them.
+pub(super) fn merge(segments: &[Vec<Block>]) -> Option<Vec<Block>> {
+    let is_damaged = Cell::new(false);
+    let decoded = |block: &Block| {
+        decode(block).unwrap_or_else(|| {
+            is_damaged.set(true);
+            Vec::new()
+        })
+    };
+    let merged = encode(segments.iter().map(|blocks| blocks.iter().flat_map(decoded)).kmerge());
+    (!is_damaged.get()).then_some(merged)
+}
+
+fn write_block(postings: &[Posting]) -> Block {
     let mut bytes = Vec::with_capacity(BLOCK_BYTES * 2);
-    let lowest = people.iter().map(|entries| entries[0].1).min().unwrap_or_default();
+    let lowest = postings.iter().map(|&(_, entry)| entry).min().unwrap_or_default();
     write_number(&mut bytes, lowest.abs_diff(0));
-    let mut subject_before = people[0][0].0;
-    for entries in people {
+    let first_subject = postings[0].0;
+    let mut subject_before = first_subject;
+    for entries in postings.chunk_by(|a, b| a.0 == b.0) {
         let subject = entries[0].0;
         write_number(&mut bytes, subject.abs_diff(subject_before));
         subject_before = subject;
         write_number(&mut bytes, entries.len() as u64);
         let mut before = lowest;
-        for &(_, entry) in *entries {
+        for &(_, entry) in entries {
             write_number(&mut bytes, entry.abs_diff(before));
             before = entry;
         }
     }
-    bytes
+    Block { first_subject, bytes }
 }
 
 /// Decodes the pairs of a block. `None` if it was damaged.
@@ -126,10 +155,30 @@ mod tests {
             .collect()
     }
 
+    /// Sorts pairs and encodes them.
+    fn encoded(mut postings: Vec<Posting>) -> Vec<Block> {
+        sort(&mut postings);
+        encode(postings)
+    }
+
+    #[test]
+    fn merged_segments_are_as_if_their_pairs_were_sorted_together() {
+        let all = pages(400);
+        // With pairs that two of them have.
+        let parts = [&all[..9_000], &all[8_000..8_200], &[], &all[9_000..]];
+        let segments = parts.map(|part| encoded(part.to_vec()));
+        assert_eq!(merge(&segments), Some(encoded(all)));
+        assert_eq!(merge(&segments[1..2]).as_ref(), Some(&segments[1]));
+        assert_eq!(merge(&[]), Some(Vec::new()));
+        let mut damaged = segments;
+        damaged[1][0].bytes.pop();
+        assert_eq!(merge(&damaged), None);
+    }
+
     #[test]
     fn decoded_pairs_are_the_encoded_ones() {
         let mut expected = pages(500);
-        let blocks = encode(expected.clone());
+        let blocks = encoded(expected.clone());
         expected.sort_unstable();
         expected.dedup();
         assert!(blocks.len() > 10);
@@ -142,7 +191,7 @@ mod tests {
     #[test]
     fn a_person_is_in_one_block_whatever_the_number_of_entries() {
         let often = (0..5_000).map(|entry| (7, entry + 1));
-        let blocks = encode(often.chain([(3, 9), (8, 2)]).collect());
+        let blocks = encoded(often.chain([(3, 9), (8, 2)]).collect());
         let about = |person| -> Vec<Vec<i64>> {
             let found = blocks.iter().map(|block| entries_about(block, person).unwrap());
             found.filter(|entries| !entries.is_empty()).collect()
@@ -156,14 +205,14 @@ mod tests {
     fn each_pair_is_stored_once_and_the_extremes_fit() {
         let extremes = vec![(i64::MAX, i64::MAX), (1, 1), (1, i64::MAX), (1, 1)];
         let decoded: Vec<Posting> =
-            encode(extremes).iter().flat_map(|block| decode(block).unwrap()).collect();
+            encoded(extremes).iter().flat_map(|block| decode(block).unwrap()).collect();
         assert_eq!(decoded, [(1, 1), (1, i64::MAX), (i64::MAX, i64::MAX)]);
-        assert_eq!(encode(Vec::new()), []);
+        assert_eq!(encoded(Vec::new()), []);
     }
 
     #[test]
     fn a_damaged_block_is_noticed() {
-        let mut block = encode(pages(3)).remove(0);
+        let mut block = encoded(pages(3)).remove(0);
         block.bytes.pop();
         assert_eq!(decode(&block), None);
         block.bytes = vec![0xff; 20];
