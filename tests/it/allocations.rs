@@ -54,26 +54,26 @@ fn the_fixed_queries_allocate_no_more_than_their_budgets() {
             "a person by card number",
             "query ($n: String!) { participant(by: {cardNumber: $n}) { id fullName status } }".to_owned(),
             json!({ "n": person["cardNumber"] }),
-            [222, 63],
+            [210, 62],
         ),
         (
             "a person with relations",
             format!("query ($id: ID!) {{ node(id: $id) {{ ... on Participant {{ {fields} }} }} }}"),
             json!({ "id": person["id"] }),
-            [268, 80],
+            [264, 80],
         ),
         (
             "a page of fifty",
             format!("query ($n: Int) {{ participants(first: $n) {{ nodes {{ {fields} }} }} }}"),
             json!({ "n": 50 }),
-            [1_530, 325],
+            [1_420, 312],
         ),
         (
             "the people of two employers and their counts",
             "query ($n: Int) { employers(first: 2) { nodes { id participants(first: $n) { totalCount nodes { id fullName } } } } }"
                 .to_owned(),
             json!({ "n": 25 }),
-            [750, 210],
+            [592, 170],
         ),
     ] {
         let body = json!({ "query": query, "variables": variables }).to_string();
