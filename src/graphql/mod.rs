@@ -104,8 +104,7 @@ pub struct Subscription(onboarding::OnboardingSubscription, coverage::CoverageSu
 /// The schema of the API. It checks no rights: run operations through an endpoint.
 pub type Registry = Schema<Query, Mutation, Subscription>;
 
-/// Builds the schema. It has no extension: any, even an empty one, makes each field half as slow again. Its errors suggest no
-/// names.
+/// Builds the schema. It has no extension, and its errors suggest no names.
 pub fn schema() -> Registry {
     builder(false).finish()
 }
@@ -116,6 +115,9 @@ pub fn schema_with_suggestions() -> Registry {
 }
 
 /// Builds the schema for documents that were validated before.
+///
+/// Its extension makes each field that async-graphql resolves half as slow again. Most answers have a few of them, because
+/// lists and objects are rendered (`crates/rows`), and the validator would look at each selection.
 ///
 /// Federation is on, because async-graphql otherwise looks through all types for entities at each root field. Nobody sees
 /// it: documents are validated by a schema without it, which also answers introspection.

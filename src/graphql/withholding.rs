@@ -3,7 +3,7 @@
 //! Such a field is null, with an error at its path that names the field and the right. Its resolver never runs. A field
 //! that cannot be null makes the object that has it null, as any error does.
 //!
-//! This is the one extension of the schema, and any extension makes each field half as slow again. So a
+//! It is an extension that looks at each field, which makes a field half as slow again. So a
 //! [schema](super::schema_that_withholds) of its own has it, which runs only the requests that need it.
 
 use std::mem;

@@ -50,8 +50,8 @@ impl<'r> Decode<'r, Postgres> for BigInts {
     }
 }
 
-/// Reads an array as `array_send` writes it: number of dimensions, whether there are nulls, type of the elements; for each
-/// dimension its length and lower bound; and each element after its length.
+/// Reads an array as `array_send` writes it: number of dimensions, whether there are nulls, type of the elements (which sqlx has
+/// compared); for each dimension its length and lower bound; and each element after its length.
 fn numbers_of(array: &[u8]) -> Result<Vec<i64>, BoxDynError> {
     const HEAD: usize = 12;
     const DIMENSION: usize = 8;

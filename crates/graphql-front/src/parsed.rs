@@ -158,7 +158,7 @@ impl<E: Executor> OnceValidated<E> {
 /// The extension of a schema that gets validated documents only: it leaves the validator out.
 ///
 /// [`ValidationMode::Fast`](async_graphql::ValidationMode::Fast) would look at each selection again. An extension costs
-/// something for each field that async-graphql resolves, but [rows](rows) are rendered without it.
+/// something for each field that async-graphql resolves, but rows (`rows`) are rendered without it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Trusting;
 

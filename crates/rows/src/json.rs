@@ -42,7 +42,7 @@ pub(crate) fn value(json: &mut Vec<u8>, value: &Value) {
 
 /// Writes a text.
 pub(crate) fn text(json: &mut Vec<u8>, text: &str) {
-    // Most texts have nothing to escape. Without a branch for each byte, that is known after a tenth of the work.
+    // Most texts have nothing to escape. serde_json looks for it byte by byte; without branches that takes less.
     let is_plain = |byte: u8| (byte >= b' ') & (byte != b'"') & (byte != b'\\');
     match text.bytes().fold(true, |plain, byte| plain & is_plain(byte)) {
         true => name(json, text),

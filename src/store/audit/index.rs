@@ -85,7 +85,7 @@ async fn index_next(conn: &mut PgConnection) -> Result<bool, StoreError> {
         pairs = pairs.saturating_add(pairs_of_segment);
         first_seal = segment;
     }
-    // It would hold up other tasks.
+    // Sorting and merging would hold up other tasks.
     let blocks = tokio::task::spawn_blocking(move || {
         sort(&mut postings);
         segments.push(encode(postings));

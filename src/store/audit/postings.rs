@@ -54,19 +54,31 @@ pub(super) fn sort(postings: &mut [Posting]) {
         .sort_unstable_by_key(|&(person, entry)| u128::from(person as u64) << 64 | u128::from(entry as u64));
 }
 
-/// Merges the blocks of segments, which are in order in each of them. `None` if one was damaged.
+/// Merges the blocks of segments. `None` if those of one are damaged or not in order.
 ///
-/// Sorting all pairs anew would take ten times as long, and a list of all of them.
+/// It holds one block of each segment at a time as pairs, where sorting would need a list of all pairs.
 pub(super) fn merge(segments: &[Vec<Block>]) -> Option<Vec<Block>> {
-    let is_damaged = Cell::new(false);
-    let decoded = |block: &Block| {
+    let is_damaged = &Cell::new(false);
+    let pairs = |blocks| {
+        let mut last = None;
+        pairs_of(blocks, is_damaged).inspect(move |&pair| {
+            if last.replace(pair) >= Some(pair) {
+                is_damaged.set(true);
+            }
+        })
+    };
+    let merged = encode(segments.iter().map(Vec::as_slice).map(pairs).kmerge());
+    (!is_damaged.get()).then_some(merged)
+}
+
+/// Decodes blocks one after the other. A damaged one has no pairs.
+fn pairs_of<'a>(blocks: &'a [Block], is_damaged: &'a Cell<bool>) -> impl Iterator<Item = Posting> + 'a {
+    blocks.iter().flat_map(|block| {
         decode(block).unwrap_or_else(|| {
             is_damaged.set(true);
             Vec::new()
         })
-    };
-    let merged = encode(segments.iter().map(|blocks| blocks.iter().flat_map(decoded)).kmerge());
-    (!is_damaged.get()).then_some(merged)
+    })
 }
 
 fn write_block(postings: &[Posting]) -> Block {
@@ -170,9 +182,21 @@ mod tests {
         assert_eq!(merge(&segments), Some(encoded(all)));
         assert_eq!(merge(&segments[1..2]).as_ref(), Some(&segments[1]));
         assert_eq!(merge(&[]), Some(Vec::new()));
-        let mut damaged = segments;
+        let mut damaged = segments.clone();
         damaged[1][0].bytes.pop();
         assert_eq!(merge(&damaged), None);
+        let mut overlapping = segments;
+        overlapping[0][0].first_subject += 300;
+        assert_eq!(merge(&overlapping), None);
+    }
+
+    #[test]
+    fn blocks_are_those_of_earlier_versions() {
+        let block = Block { first_subject: 3, bytes: vec![5, 0, 1, 4, 4, 2, 0, 0x80, 2] };
+        assert_eq!(encode([(3, 9), (7, 5), (7, 261)]), [block]);
+        let blocks = encode((1..=1_000).map(|person| (person, 1)));
+        let begins: Vec<i64> = blocks.iter().map(|block| block.first_subject).collect();
+        assert_eq!(begins, [1, 426, 851]);
     }
 
     #[test]

@@ -117,6 +117,14 @@ async fn ran(text: &str, variables: Value) -> Value {
 }
 
 #[tokio::test]
+async fn the_trusting_schema_validates_nothing() {
+    let (schemas, _) = schemas();
+    let text = "query($unused: Int) { schema }";
+    assert_eq!(schemas.trusting.execute(text).await.data, value!({ "schema": "trusting" }));
+    assert_eq!(schemas.strict.execute(text).await.errors.len(), 1);
+}
+
+#[tokio::test]
 async fn a_valid_document_runs_without_the_validator_where_its_variables_fit() {
     let trusting = Value::from("trusting");
     assert_eq!(ran("{ schema }", value!({})).await, trusting);
