@@ -116,8 +116,8 @@ pub fn schema_with_suggestions() -> Registry {
 
 /// Builds the schema for documents that were validated before.
 ///
-/// Its extension makes each field that async-graphql resolves half as slow again. Most answers have a few of them, because
-/// lists and objects are rendered (`crates/rows`), and the validator would look at each selection.
+/// Its extension makes each field that async-graphql resolves half as slow again. That costs less than the validator, which looks
+/// at each selection: few fields are resolved, because lists and objects are rendered (`crates/rows`).
 ///
 /// Federation is on, because async-graphql otherwise looks through all types for entities at each root field. Nobody sees
 /// it: documents are validated by a schema without it, which also answers introspection.
