@@ -2,9 +2,10 @@
 
     python3 benches/peers [--binary target/release/registry] [--people 200000] [--connections 1,32] [--rounds 3]
 
-The others come from the package registries: PostGraphile and mercurius by npm, a plain async-graphql server by cargo. It needs
-PostgreSQL's server programs, wrk, pgbench, npm and cargo. All systems use one PostgreSQL, which is started for the run; their
-rounds alternate. Everything listens on 127.0.0.1. Packages stay below target/peers for the next run; the rest is deleted.
+The others come from the package registries: PostGraphile and mercurius by npm, Seaography and a plain async-graphql server by
+cargo. It needs PostgreSQL's server programs, wrk, pgbench, npm and cargo. All systems use one PostgreSQL, which is started for
+the run; their rounds alternate. Everything listens on 127.0.0.1. Packages stay below target/peers for the next run; the rest is
+deleted.
 """
 
 import argparse
@@ -24,7 +25,8 @@ from registry import Registry
 from systems import Bench, Server, Sql, scalars
 
 DATABASE = "peers"
-PEERS = ("postgraphile", "mercurius", "plain")
+IN_RUST = {"seaography": questions.SEAOGRAPHY, "plain": questions.PLAIN}
+PEERS = ("postgraphile", "mercurius", *IN_RUST)
 
 
 def note(text: str) -> None:
@@ -75,14 +77,14 @@ def node(name: str, bench: Bench) -> Server:
     return Server(name, bench, command, queries, settings, folder)
 
 
-def plain(bench: Bench) -> Server:
-    """Builds the plain async-graphql server, and returns it."""
-    target = packages() / "plain"
-    note("cargo build of the plain server")
-    build = ["cargo", "build", "--release", "--quiet", "--manifest-path", HERE / "plain/Cargo.toml", "--target-dir", target]
+def in_rust(name: str, bench: Bench) -> Server:
+    """Builds the servers in Rust, and returns one of them."""
+    target = packages() / name
+    note(f"cargo build of {name}")
+    build = ["cargo", "build", "--release", "--quiet", "--manifest-path", HERE / name / "Cargo.toml", "--target-dir", target]
     subprocess.run(build, check=True)
     settings = {"DATABASE_URL": bench.cluster.url(DATABASE)}
-    return Server("plain", bench, [target / "release/plain"], questions.PLAIN, settings)
+    return Server(name, bench, [target / "release/server"], IN_RUST[name], settings)
 
 
 def fill(bench: Bench) -> None:
@@ -112,7 +114,8 @@ def compare(systems: list, question: str, connections: int, rounds: int) -> None
         for system in systems if turn % 2 == 0 else systems[::-1]:
             measured[system.name].append(system.measure(question, connections))
     median = lambda name, field: statistics.median(getattr(one, field) for one in measured[name])
-    fastest = max(median(name, "rate") for name in measured if name not in ("registry", "SQL")) if len(systems) > 2 else None
+    others = [median(name, "rate") for name in measured if name not in ("registry", "SQL")]
+    fastest = max(others, default=None)
     sql = median("SQL", "rate") if "SQL" in measured else None
     print(f"\n{questions.TITLES[question]}; {connections} connection{'s' if connections > 1 else ''}")
     for name in sorted(measured, key=lambda name: -median(name, "rate")):
@@ -135,15 +138,15 @@ def run(given: argparse.Namespace, folder: pathlib.Path, cluster: Cluster) -> No
     note(f"two registers of {given.people} people")
     registry.fill()
     fill(bench)
-    servers = [plain(bench) if name == "plain" else node(name, bench) for name in given.peers]
+    servers = [in_rust(name, bench) if name in IN_RUST else node(name, bench) for name in given.peers]
     systems = [registry, *servers, Sql(bench, DATABASE)]
     try:
         for system in systems:
             system.start()
         for question in given.questions:
-            asked = [system for system in systems if not isinstance(system, Sql) or system.has(question)]
+            asked = [system for system in systems if system.has(question)]
             registry.check(question)
-            check(servers, question)
+            check([server for server in servers if server.has(question)], question)
             for connections in given.connections:
                 compare(asked, question, connections, given.rounds)
     finally:

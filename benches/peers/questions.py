@@ -52,6 +52,25 @@ POSTGRAPHILE = {
         result { rowId nik status employerByEmployerId { name } channelByChannelId { name } } } }""",
 }
 
+# Without `enroll`: a mutation of Seaography writes rows of one table, and this one writes a person and the enrollment.
+SEAOGRAPHY = {
+    "empty": "{ __typename }",
+    "number": "query($nik: String!) { participants(filters: {nik: {eq: $nik}}) { nodes { id name status } } }",
+    "person": """query($id: Int!) { participants(filters: {id: {eq: $id}}) { nodes { id nik name status
+        employers { name provinces { name } } channels { name kind } provinces { name } } } }""",
+    "page": """query($province: Int!, $after: Int!) {
+        participants(filters: {provinceId: {eq: $province}, status: {eq: "ACTIVE"}, id: {gt: $after}},
+                     orderBy: {id: ASC}, pagination: {page: {limit: 50, page: 0}}) {
+            nodes { id nik name segment employers { name provinces { name } }
+                    channels { name provinces { name } } } } }""",
+    "employers": """query($after: Int!) {
+        employers(filters: {id: {gt: $after}}, orderBy: {id: ASC}, pagination: {page: {limit: 20, page: 0}}) {
+            nodes { id name provinces { name }
+                    participants(orderBy: {id: ASC}, pagination: {page: {limit: 10, page: 0}}) {
+                        paginationInfo { total } nodes { id nik name } } } } }""",
+    "coverage": "{ coverage { nodes { provinceName segment active } } }",
+}
+
 # PostGraphile takes these variables, of its type `BigInt`, as text.
 TEXTS = {"person": "id", "page": "after"}
 

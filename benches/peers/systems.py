@@ -69,6 +69,9 @@ class Server:
         self._environment = {**os.environ, "PORT": str(self.port), "NODE_ENV": "production", **environment}
         self._process: subprocess.Popen | None = None
 
+    def has(self, question: str) -> bool:
+        return question in self.queries
+
     def start(self) -> None:
         log = self.bench.folder / f"{self.name}.log"
         with log.open("wb") as file:
