@@ -3,8 +3,12 @@
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use domain::actor::Role;
+use domain::audit::AuditOutcome;
+use futures_util::future::try_join_all;
 use participant_registry::graphql::node_id;
+use participant_registry::store::audit::NewEntry;
 use sqlx::AssertSqlSafe;
+use uuid::Uuid;
 
 use crate::support::{App, Person, TokenScope, Value, json, row};
 
@@ -164,6 +168,31 @@ async fn a_batch_writes_one_entry_with_all_its_people() {
     let known = "select participant_id from onboarding_row where number = 1";
     let known: Vec<i64> = sqlx::query_scalar(known).fetch_all(&app.sql).await.unwrap();
     assert_eq!(app.entries(&mut since).await, entry("READ", "onboardCivilServants", &known));
+}
+
+#[tokio::test]
+async fn entries_that_share_a_statement_name_their_own_people() {
+    let app = App::new().await;
+    let lists = [&[4_i64, 5, 9][..], &[], &[1], &[i64::MAX], &[], &[4, 5], &[]];
+    // On one thread all of them come before the first is written, so they share its statement.
+    let record = |people: &[i64]| {
+        app.database.journal.record(NewEntry {
+            client: "X".into(),
+            role: Role::Officer,
+            outcome: AuditOutcome::Read,
+            // Only such a read may name nobody.
+            operation: "onboardingReport b rows=1".into(),
+            purpose: None,
+            subjects: people.to_vec(),
+            request_id: Uuid::now_v7(),
+        })
+    };
+    try_join_all(lists.map(record)).await.unwrap();
+    assert_eq!(app.count("select count(distinct transaction::text) from audit_entry").await, 1);
+    let written = app.entries(&mut 0).await;
+    assert_eq!(written.iter().map(|(.., people)| people.as_slice()).collect::<Vec<_>>(), lists);
+    let from_one = "select bool_and(array_lower(subjects, 1) = 1) from audit_entry where subjects <> '{}'";
+    assert!(sqlx::query_scalar::<_, bool>(from_one).fetch_one(&app.sql).await.unwrap());
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
-use crate::store::array::{array_literal, column};
+use crate::store::array::column;
 use crate::store::error::StoreError;
 use domain::actor::Role;
 use domain::audit::AuditOutcome;
@@ -32,20 +32,29 @@ pub struct NewEntry {
 /// # Errors
 /// After an error the request that they are about must not be answered.
 pub async fn insert_many(executor: impl PgExecutor<'_>, entries: &[NewEntry]) -> Result<(), StoreError> {
-    // An array of arrays has equal lengths in PostgreSQL, so each list of people travels as a text.
-    let subjects = column(entries, |entry| array_literal(&entry.subjects));
+    // An array of arrays has equal lengths in PostgreSQL, so all people travel in one, and each entry takes its part of it.
+    // As a text for each entry, PostgreSQL would have to read every number.
+    let mut subjects = Vec::new();
+    let part = |entry: &NewEntry| {
+        let first = subjects.len() as i32 + 1;
+        subjects.extend_from_slice(&entry.subjects);
+        (first, subjects.len() as i32)
+    };
+    let (first, last): (Vec<i32>, Vec<i32>) = entries.iter().map(part).unzip();
     sqlx::query!(
         "insert into audit_entry (client, role, outcome, operation, purpose, subjects, request_id)
-         select u.client, u.role::client_role, u.outcome::audit_outcome, u.operation, u.purpose, u.subjects::bigint[],
+         select u.client, u.role::client_role, u.outcome::audit_outcome, u.operation, u.purpose, ($6::bigint[])[u.first:u.last],
                 u.request_id
-         from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::uuid[])
-              as u(client, role, outcome, operation, purpose, subjects, request_id)",
+         from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $7::int[], $8::int[], $9::uuid[])
+              as u(client, role, outcome, operation, purpose, first, last, request_id)",
         &column(entries, |e| e.client.as_str()) as &[&str],
         &column(entries, |e| <&str>::from(e.role)) as &[&str],
         &column(entries, |e| <&str>::from(e.outcome)) as &[&str],
         &column(entries, |e| e.operation.as_str()) as &[&str],
         &column(entries, |e| e.purpose.as_deref()) as &[Option<&str>],
         &subjects,
+        &first,
+        &last,
         &column(entries, |e| e.request_id),
     )
     .execute(executor)
