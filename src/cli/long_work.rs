@@ -1,6 +1,7 @@
-//! The threads for long work: the onboarding workers, bulk mutations and requests with large bodies.
+//! The threads for long work: the onboarding workers, bulk mutations, large queries, requests with large bodies, and the seals
+//! of the audit trail.
 //!
-//! Such work computes for milliseconds between two waits: thousands of rows are judged, encrypted and encoded. Meanwhile its
+//! Such work computes for milliseconds between two waits: thousands of rows are judged, encrypted or rendered. Meanwhile its
 //! thread looks at no socket, and tokio wakes no other one. On the threads of the requests it held up others for as long
 //! (23 ms were seen), while the second of two cores was idle.
 

@@ -47,6 +47,9 @@ use super::sse::Answers;
 use super::streams::Streams;
 use super::writes::Writes;
 
+/// A query of more points is long work: its objects are rendered without a wait between them, a thousand in about a millisecond.
+const LONG_COST: u32 = 2_000;
+
 /// Answers GraphQL requests for an application.
 #[derive(Clone)]
 pub struct Endpoint(Arc<Inner>);
@@ -176,30 +179,10 @@ impl Endpoint {
         };
         match &settings.long_work {
             Some(long_work) if body.len() > LARGE_BYTES => {
-                self.run_on(long_work, (parts, body), form, stream).await
+                let endpoint = self.clone();
+                run_on(long_work, async move { endpoint.run((parts, body), form, stream).await }).await?
             }
             _ => self.run((parts, body), form, stream).await,
-        }
-    }
-
-    /// Runs a request on another runtime, until its client leaves.
-    async fn run_on(
-        &self,
-        runtime: &Handle,
-        request: (Parts, Vec<u8>),
-        form: Form,
-        stream: EventStream,
-    ) -> Result<Response, Refused> {
-        let endpoint = self.clone();
-        let run = async move { endpoint.run(request, form, stream).await };
-        // Dropped, a set aborts its tasks.
-        let mut task = JoinSet::new();
-        task.spawn_on(run.instrument(tracing::Span::current()), runtime);
-        match task.join_next().await {
-            Some(Ok(response)) => response,
-            Some(Err(error)) if error.is_panic() => resume_unwind(error.into_panic()),
-            // The runtime ends.
-            _ => Err(Refused::from(Code::Unavailable)),
         }
     }
 
@@ -328,6 +311,22 @@ impl Endpoint {
     }
 }
 
+/// Runs something on another runtime, until its client leaves.
+async fn run_on<T: Send + 'static>(
+    runtime: &Handle,
+    work: impl Future<Output = T> + Send + 'static,
+) -> Result<T, Refused> {
+    // Dropped, a set aborts its tasks.
+    let mut task = JoinSet::new();
+    task.spawn_on(work.instrument(tracing::Span::current()), runtime);
+    match task.join_next().await {
+        Some(Ok(done)) => Ok(done),
+        Some(Err(error)) if error.is_panic() => resume_unwind(error.into_panic()),
+        // The runtime ends.
+        _ => Err(Refused::from(Code::Unavailable)),
+    }
+}
+
 fn refuse_by_transport(kind: OperationType, transport: Transport) -> Result<(), Refused> {
     match (kind, transport) {
         (OperationType::Mutation, Transport::Get | Transport::StreamByGet) => {
@@ -372,6 +371,7 @@ impl Started {
     /// The deadline passed.
     pub async fn answer(self) -> Result<Answer, Refused> {
         let (class, id) = (self.checked.operation.class, self.surroundings.id);
+        let is_long = self.checked.measure.cost() > LONG_COST;
         let Self { inner, checked, charge, permit, surroundings } = self;
         let Checked { request, document, operation, .. } = checked;
         let arguments = Arc::clone(document.analysis().arguments());
@@ -388,13 +388,14 @@ impl Started {
         };
         // Boxed: each future around it would be as large, and would be copied with it.
         let work = work.boxed();
-        let answer = match class {
-            Class::Read => inner.finish_query(work, id).await?,
-            Class::Write => inner.finish_write(work, id, Handle::current()).await?,
-            Class::Bulk => {
-                let long_work = inner.settings.long_work.clone();
-                inner.finish_write(work, id, long_work.unwrap_or_else(Handle::current)).await?
+        let long_work = inner.settings.long_work.clone();
+        let answer = match (class, long_work) {
+            (Class::Read, Some(long_work)) if is_long => {
+                inner.finish_query(run_on(&long_work, work), id).await??
             }
+            (Class::Read, _) => inner.finish_query(work, id).await?,
+            (Class::Bulk, Some(long_work)) => inner.finish_write(work, id, long_work).await?,
+            (Class::Write | Class::Bulk, _) => inner.finish_write(work, id, Handle::current()).await?,
         };
         Ok(charge.attach_to(answer))
     }
@@ -459,7 +460,7 @@ impl Inner {
         }
     }
 
-    async fn finish_query(&self, work: BoxFuture<'static, Answer>, id: RequestId) -> Result<Answer, Refused> {
+    async fn finish_query<T>(&self, work: impl Future<Output = T>, id: RequestId) -> Result<T, Refused> {
         timeout(self.settings.query_deadline, work).await.map_err(|_elapsed| {
             tracing::warn!(request_id = %id, "a query was given up at its deadline");
             let message = "The query took too long and was given up. Request less at a time.";

@@ -33,8 +33,8 @@ pub struct Settings {
     pub origins: Origins,
     /// Documents that clients name by their hash.
     pub documents: Documents,
-    /// Where bulk mutations and requests with large bodies run: they compute for milliseconds between two waits, and the threads
-    /// of other requests would look at no socket meanwhile. `None`: they run where the others do.
+    /// Where bulk mutations, large queries and requests with large bodies run: they compute for milliseconds between two waits,
+    /// and the threads of other requests would look at no socket meanwhile. `None`: they run where the others do.
     pub long_work: Option<Handle>,
 }
 

@@ -97,6 +97,12 @@ impl Query {
     async fn thread(&self) -> String {
         thread_name()
     }
+    async fn thread_of_report(&self) -> String {
+        thread_name()
+    }
+    async fn report_waits(&self, ctx: &Context<'_>) -> i32 {
+        self.waits(ctx).await.unwrap_or_default()
+    }
     async fn waits(&self, ctx: &Context<'_>) -> i32 {
         let stage = ctx.data_unchecked::<Stage>();
         let _reported = Reported(stage.reports.clone());
@@ -188,7 +194,11 @@ impl Application for App {
     }
 }
 
-const RULES: Rules = Rules { bulk: &["Mutation.threadOfBulk"], ..Rules::NONE };
+const RULES: Rules = Rules {
+    bulk: &["Mutation.threadOfBulk"],
+    prices: &[("Query.threadOfReport", 5_000), ("Query.reportWaits", 5_000)],
+    ..Rules::NONE
+};
 
 fn server_with(settings: Settings) -> Server {
     let (reports, events) = mpsc::unbounded_channel();

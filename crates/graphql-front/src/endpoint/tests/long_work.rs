@@ -25,12 +25,15 @@ async fn is_long(server: &Server, request: HttpRequest<Body>) -> bool {
 }
 
 #[test]
-fn bulk_mutations_and_large_bodies_run_on_threads_of_their_own() {
+fn bulk_mutations_large_queries_and_large_bodies_run_on_threads_of_their_own() {
     with_long_work(async |server| {
-        for (query, is_bulk) in
-            [("{thread}", false), ("mutation{thread}", false), ("mutation{threadOfBulk}", true)]
-        {
-            assert_eq!(is_long(&server, sized(query, 0)).await, is_bulk, "{query}");
+        for (query, is_large) in [
+            ("{thread}", false),
+            ("{threadOfReport}", true),
+            ("mutation{thread}", false),
+            ("mutation{threadOfBulk}", true),
+        ] {
+            assert_eq!(is_long(&server, sized(query, 0)).await, is_large, "{query}");
             assert!(is_long(&server, sized(query, 100_000)).await, "{query} with a large body");
         }
         assert!(!is_long(&server, get("query=%7Bthread%7D")).await);
@@ -40,8 +43,10 @@ fn bulk_mutations_and_large_bodies_run_on_threads_of_their_own() {
 #[test]
 fn a_client_that_hangs_up_ends_its_large_query() {
     with_long_work(async |mut server| {
-        server.hang_up(sized("{waits}", 100_000)).await;
-        assert_eq!(server.events.recv().await, Some("dropped"));
+        for request in [sized("{waits}", 100_000), sized("{reportWaits}", 0)] {
+            server.hang_up(request).await;
+            assert_eq!(server.events.recv().await, Some("dropped"));
+        }
     });
 }
 
