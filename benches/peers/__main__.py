@@ -78,7 +78,7 @@ def node(name: str, bench: Bench) -> Server:
 
 
 def in_rust(name: str, bench: Bench) -> Server:
-    """Builds the servers in Rust, and returns one of them."""
+    """Builds a server in Rust, and returns it."""
     target = packages() / name
     note(f"cargo build of {name}")
     build = ["cargo", "build", "--release", "--quiet", "--manifest-path", HERE / name / "Cargo.toml", "--target-dir", target]

@@ -6,24 +6,25 @@
 //! (23 ms were seen), while the second of two cores was idle.
 
 use std::io;
+use std::thread::available_parallelism;
 
 use tokio::runtime::{Builder, Handle, Runtime};
 
-/// While one computes, the other looks at the sockets of the rest.
-const THREADS: usize = 2;
+/// The fewest threads: while one computes, the other goes on with the rest.
+const FEWEST: usize = 2;
 
 /// A runtime of its own for long work. What it runs ends when it is dropped.
 pub struct LongWork(Option<Runtime>);
 
 impl LongWork {
-    /// Starts the threads.
+    /// Starts the threads: as many as processors, because large queries may use all of them.
     ///
     /// # Errors
     /// The operating system gives no threads.
     pub fn start() -> io::Result<Self> {
-        let mut threads = Builder::new_multi_thread();
-        threads
-            .worker_threads(THREADS)
+        let threads = available_parallelism().map_or(FEWEST, |processors| processors.get().max(FEWEST));
+        Builder::new_multi_thread()
+            .worker_threads(threads)
             .thread_name("long-work")
             .enable_all()
             .build()

@@ -183,7 +183,7 @@ impl Database {
             hosts,
             clients,
             country: Country::default(),
-            people: SharedPeople::default(),
+            people: SharedPeople::new(),
             watched: Watched::default(),
             reference: ArcSwap::from_pointee(reference),
             refreshing: Default::default(),

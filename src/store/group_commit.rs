@@ -5,6 +5,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::error::StoreError;
@@ -40,6 +41,8 @@ pub(super) struct GroupCommit<G: Group>(Arc<Shared<G>>);
 
 struct Shared<G: Group> {
     group: G,
+    /// The runtime that writes. Requests run on several, and one that computes would keep the items of others waiting.
+    runtime: Handle,
     waiting: Mutex<Waiting<G>>,
 }
 
@@ -64,8 +67,9 @@ impl<G: Group> Default for Waiting<G> {
 }
 
 impl<G: Group> GroupCommit<G> {
+    /// Makes a queue that is written by the runtime of the caller.
     pub(super) fn new(group: G) -> Self {
-        Self(Arc::new(Shared { group, waiting: Mutex::default() }))
+        Self(Arc::new(Shared { group, runtime: Handle::current(), waiting: Mutex::default() }))
     }
 
     pub(super) fn group(&self) -> &G {
@@ -81,7 +85,7 @@ impl<G: Group> GroupCommit<G> {
             !std::mem::replace(&mut waiting.busy, true)
         };
         if begins {
-            tokio::spawn(write_all(Writer { shared: Arc::clone(&self.0), is_done: false }));
+            self.0.runtime.spawn(write_all(Writer { shared: Arc::clone(&self.0), is_done: false }));
         }
         outcome.await.unwrap_or_else(|_| Err(StoreError::Unavailable("writing was interrupted".into())))
     }
@@ -136,4 +140,38 @@ async fn write_all<G: Group>(mut writer: Writer<G>) {
         batch = writer.shared.next();
     }
     writer.is_done = true;
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::runtime::Builder;
+
+    use super::*;
+
+    /// Writes nothing, and says on which thread.
+    struct Threads;
+
+    impl Group for Threads {
+        type Item = ();
+        type Outcome = Option<String>;
+
+        fn size<'a>(items: impl Iterator<Item = &'a ()>) -> usize {
+            items.count()
+        }
+
+        async fn write(&self, items: Vec<()>) -> Vec<Result<Option<String>, StoreError>> {
+            vec![Ok(std::thread::current().name().map(str::to_owned)); items.len()]
+        }
+    }
+
+    #[test]
+    fn what_comes_from_another_runtime_is_written_by_its_own() {
+        let runtime = |name: &str| {
+            Builder::new_multi_thread().worker_threads(1).thread_name(name).enable_all().build().unwrap()
+        };
+        let (own, other) = (runtime("own"), runtime("other"));
+        let queue = own.block_on(async { GroupCommit::new(Threads) });
+        let written = other.block_on(async move { queue.write(()).await });
+        assert_eq!(written.unwrap().as_deref(), Some("own"));
+    }
 }

@@ -31,8 +31,10 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, Connection as _};
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio_util::context::TokioContext;
 
 use super::database_identity::DatabaseIdentity;
 use super::hosts::{Hosts, connect_to};
@@ -71,6 +73,9 @@ pub(super) enum Access {
 struct Shared {
     access: Access,
     hosts: Hosts,
+    /// The runtime that looks at the sockets of all connections. A request on another one may open a connection, but that
+    /// runtime may compute for long, or end, while others use it.
+    runtime: Handle,
     /// The statement that sets up a new connection.
     setup: String,
     acquire_timeout: Duration,
@@ -119,7 +124,7 @@ impl fmt::Debug for Pool {
 }
 
 impl Pool {
-    /// Makes a pool of at most `size` connections in use. Each new connection runs `setup`.
+    /// Makes a pool of at most `size` connections in use, on the runtime of the caller. Each new connection runs `setup`.
     pub(super) fn new(
         access: Access,
         hosts: Hosts,
@@ -128,7 +133,8 @@ impl Pool {
         acquire_timeout: Duration,
     ) -> Self {
         let slots = Arc::new(Semaphore::new(Self::most_open(size) as usize));
-        let shared = Shared { access, hosts, setup, acquire_timeout, slots, idle: Mutex::default() };
+        let (runtime, idle) = (Handle::current(), Mutex::default());
+        let shared = Shared { access, hosts, runtime, setup, acquire_timeout, slots, idle };
         Self {
             shared: Arc::new(shared),
             permits: Arc::new(Semaphore::new(size as usize)),
@@ -250,8 +256,9 @@ impl Pool {
     /// Opens a connection, and waits for a server that is starting until the deadline.
     async fn connect(&self, deadline: Instant) -> Result<(PgConnection, u32), sqlx::Error> {
         loop {
-            let Shared { hosts, setup, .. } = &*self.shared;
-            let refused = match timeout_at(deadline, hosts.connect(setup)).await {
+            let Shared { hosts, setup, runtime, .. } = &*self.shared;
+            let connected = TokioContext::new(hosts.connect(setup), runtime.clone());
+            let refused = match timeout_at(deadline, connected).await {
                 Ok(Ok(connection)) => return Ok(connection),
                 Ok(Err(error)) if is_starting(&error) => error,
                 Ok(Err(error)) => return Err(error),

@@ -36,8 +36,12 @@ pub(super) trait Read: Clone + Send + 'static {
 /// The reads of all requests on the same connections.
 pub(super) struct SharedReads<R: Read>(Arc<UnderWay<R>>);
 
-/// Those who wait for the end of the statements that are under way.
-type UnderWay<R> = Mutex<HashMap<<R as Read>::Group, Waiting<R>>>;
+struct UnderWay<R: Read> {
+    /// Those who wait for the end of the statements that are under way.
+    waiting: Mutex<HashMap<R::Group, Waiting<R>>>,
+    /// The runtime that reads for them. Requests run on several, and one that computes would keep those of others waiting.
+    runtime: Handle,
+}
 
 struct Waiting<R: Read> {
     read: R,
@@ -64,13 +68,12 @@ struct Statement<R: Read> {
     has_begun: bool,
 }
 
-impl<R: Read> Default for SharedReads<R> {
-    fn default() -> Self {
-        Self(Arc::default())
-    }
-}
-
 impl<R: Read> SharedReads<R> {
+    /// Nothing is under way. The runtime of the caller will read.
+    pub(super) fn new() -> Self {
+        Self(Arc::new(UnderWay { waiting: Mutex::default(), runtime: Handle::current() }))
+    }
+
     /// Reads what is found for an id.
     pub(super) async fn read(&self, read: R, id: i64) -> Result<R::Found, StoreError> {
         let found = match self.begin(read, id) {
@@ -85,7 +88,7 @@ impl<R: Read> SharedReads<R> {
     }
 
     fn begin(&self, read: R, id: i64) -> Begun<R> {
-        match lock(&self.0).entry(read.group()) {
+        match lock(&self.0.waiting).entry(read.group()) {
             hash_map::Entry::Vacant(entry) => {
                 entry.insert(Waiting { read: read.clone(), reads: Vec::new() });
                 Begun::First(Statement { read, under_way: Arc::clone(&self.0), has_begun: true })
@@ -103,8 +106,8 @@ impl<R: Read> SharedReads<R> {
 impl<R: Read> Statement<R> {
     /// Takes those who wait.
     fn take(&self) -> Vec<(i64, Answer<R>)> {
-        let mut under_way = lock(&self.under_way);
-        under_way
+        let mut waiting = lock(&self.under_way.waiting);
+        waiting
             .get_mut(&self.read.group())
             .map(|waiting| std::mem::take(&mut waiting.reads))
             .unwrap_or_default()
@@ -129,17 +132,17 @@ impl<R: Read> Statement<R> {
 impl<R: Read> Drop for Statement<R> {
     fn drop(&mut self) {
         let group = self.read.group();
-        let mut under_way = lock(&self.under_way);
-        let is_waited_for = under_way.get(&group).is_some_and(|waiting| !waiting.reads.is_empty());
-        match Handle::try_current() {
-            Ok(runtime) if is_waited_for && self.has_begun => {
-                // A runtime that ends drops the task at once, and with it the next statement.
-                drop(under_way);
-                let under_way = Arc::clone(&self.under_way);
-                runtime.spawn(Self { read: self.read.clone(), under_way, has_begun: false }.read_all());
-            }
+        let mut waiting = lock(&self.under_way.waiting);
+        let is_waited_for = waiting.get(&group).is_some_and(|waiting| !waiting.reads.is_empty());
+        if is_waited_for && self.has_begun {
+            // A runtime that ends drops the task at once, and with it the next statement.
+            drop(waiting);
+            let under_way = Arc::clone(&self.under_way);
+            let next = Self { read: self.read.clone(), under_way, has_begun: false };
+            self.under_way.runtime.spawn(next.read_all());
+        } else {
             // Nobody waits, or the process ends and they learn it.
-            _ => _ = under_way.remove(&group),
+            waiting.remove(&group);
         }
     }
 }

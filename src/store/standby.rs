@@ -105,7 +105,7 @@ impl Standby {
             session,
             exports,
             country: Country::default(),
-            people: SharedPeople::default(),
+            people: SharedPeople::new(),
             progress: watch::Sender::new(progress),
             reads: AtomicU64::new(0),
         }

@@ -9,6 +9,9 @@ use participant_registry::store::Database;
 use participant_registry::store::database::PoolSettings;
 use participant_registry::store::keys::Keys;
 use participant_registry::store::open_error::OpenError;
+use tokio::runtime::Builder;
+use tokio::task::spawn_blocking;
+use tower::ServiceExt as _;
 
 use crate::support::app::TODAY;
 use crate::support::cluster::fresh_database;
@@ -52,6 +55,32 @@ async fn an_unavailable_database_is_a_503_without_database_messages() {
     assert_eq!(ready.status, StatusCode::SERVICE_UNAVAILABLE);
     let live = app.send(Request::get("/livez").body(Body::empty()).unwrap()).await;
     assert_eq!(live.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_connection_outlives_the_runtime_of_the_request_that_opened_it() {
+    let app = App::new().await;
+    let token = app.administrator().await;
+    let query = "{ associations { totalCount } }";
+    let idle = || app.database.pools()[0].1.idle;
+    let before = idle();
+    let request = Request::post("/graphql")
+        .header(header::AUTHORIZATION, format!("Bearer {token}"))
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(Body::from(json!({ "query": query }).to_string()))
+        .unwrap();
+    let router = app.router.clone();
+    // A large query runs on another runtime than the others. Here that ends with it.
+    let elsewhere = spawn_blocking(move || {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(router.oneshot(request)).unwrap().status()
+    });
+    assert_eq!(elsewhere.await.unwrap(), StatusCode::OK);
+    let opened = idle();
+    assert!(opened > before);
+    let reply = app.post(&token, query, json!({})).await;
+    assert_eq!(reply.status, StatusCode::OK, "{}", reply.body);
+    assert_eq!(idle(), opened);
 }
 
 #[tokio::test]

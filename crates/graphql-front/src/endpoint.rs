@@ -388,13 +388,12 @@ impl Started {
         };
         // Boxed: each future around it would be as large, and would be copied with it.
         let work = work.boxed();
-        let long_work = inner.settings.long_work.clone();
-        let answer = match (class, long_work) {
+        let answer = match (class, &inner.settings.long_work) {
             (Class::Read, Some(long_work)) if is_long => {
-                inner.finish_query(run_on(&long_work, work), id).await??
+                inner.finish_query(run_on(long_work, work), id).await??
             }
             (Class::Read, _) => inner.finish_query(work, id).await?,
-            (Class::Bulk, Some(long_work)) => inner.finish_write(work, id, long_work).await?,
+            (Class::Bulk, Some(long_work)) => inner.finish_write(work, id, long_work.clone()).await?,
             (Class::Write | Class::Bulk, _) => inner.finish_write(work, id, Handle::current()).await?,
         };
         Ok(charge.attach_to(answer))

@@ -16,7 +16,6 @@ use crate::store::shared_read::{Read, SharedReads};
 use domain::actor::Actor;
 
 /// People whom requests read by id at one server of the database.
-#[derive(Default)]
 pub struct SharedPeople(SharedReads<PersonRead>);
 
 impl fmt::Debug for SharedPeople {
@@ -26,6 +25,11 @@ impl fmt::Debug for SharedPeople {
 }
 
 impl SharedPeople {
+    /// The runtime of the caller will read those who wait.
+    pub(in crate::store) fn new() -> Self {
+        Self(SharedReads::new())
+    }
+
     /// Reads a person through a session at this server. `allowed` is for a lookup by number: how many of them may find nobody.
     pub(super) async fn read(
         &self,

@@ -1,3 +1,4 @@
+use tokio::runtime::Builder;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
@@ -8,6 +9,8 @@ use super::*;
 struct Doubles {
     rights: &'static str,
     statements: Arc<Mutex<Vec<Vec<i64>>>>,
+    /// The names of the threads that sent them.
+    threads: Arc<Mutex<Vec<String>>>,
     gate: Arc<Semaphore>,
 }
 
@@ -23,6 +26,7 @@ impl Read for Doubles {
 
     async fn all(&self, ids: &[i64]) -> Result<Vec<i64>, StoreError> {
         lock(&self.statements).push(ids.to_vec());
+        lock(&self.threads).push(std::thread::current().name().unwrap_or_default().to_owned());
         self.gate.acquire().await.expect("the gate stays open").forget();
         match ids.contains(&0) {
             true => Err(StoreError::GivenUp),
@@ -38,8 +42,9 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let read = Doubles { rights: "all", statements: Arc::default(), gate: Arc::new(Semaphore::new(0)) };
-        Self { reads: Arc::default(), read }
+        let gate = Arc::new(Semaphore::new(0));
+        let read = Doubles { rights: "all", statements: Arc::default(), threads: Arc::default(), gate };
+        Self { reads: Arc::new(SharedReads::new()), read }
     }
 
     /// Begins a read, and returns once it waits.
@@ -69,7 +74,7 @@ async fn reads_that_come_meanwhile_share_the_next_statement() {
         assert_eq!(read.await.expect("it ends"), Ok(found));
     }
     assert_eq!(bench.statements(), [vec![1], vec![2, 3, 2]]);
-    assert!(lock(&bench.reads.0).is_empty());
+    assert!(lock(&bench.reads.0.waiting).is_empty());
 }
 
 #[tokio::test]
@@ -83,7 +88,7 @@ async fn a_request_that_is_cancelled_takes_nobody_with_it() {
     bench.read.gate.add_permits(1);
     assert_eq!(waiting.await.expect("it ends"), Ok(4));
     assert_eq!(bench.statements(), [vec![1], vec![2, 3]]);
-    assert!(lock(&bench.reads.0).is_empty());
+    assert!(lock(&bench.reads.0.waiting).is_empty());
 }
 
 #[tokio::test]
@@ -110,8 +115,8 @@ async fn reads_with_other_rights_share_nothing() {
 
 #[test]
 fn a_runtime_that_ends_leaves_nobody_waiting() {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("it starts");
-    let bench = Bench::new();
+    let runtime = Builder::new_current_thread().build().expect("it starts");
+    let bench = runtime.block_on(async { Bench::new() });
     runtime.block_on(async {
         for id in [1, 2, 3] {
             drop(bench.begin(&bench.read, id).await);
@@ -119,5 +124,33 @@ fn a_runtime_that_ends_leaves_nobody_waiting() {
     });
     assert_eq!(bench.statements(), [[1]]);
     drop(runtime);
-    assert!(lock(&bench.reads.0).is_empty());
+    assert!(lock(&bench.reads.0.waiting).is_empty());
+}
+
+#[test]
+fn those_who_wait_are_read_by_the_runtime_of_the_reads() {
+    let runtime = |name: &str| {
+        Builder::new_multi_thread().worker_threads(1).thread_name(name).enable_all().build().unwrap()
+    };
+    let (own, other) = (runtime("own"), runtime("other"));
+    let bench = own.block_on(async { Bench::new() });
+    let (reads, read) = (Arc::clone(&bench.reads), bench.read.clone());
+    let found = other.block_on(async move {
+        let begin = |id| {
+            let (reads, read) = (Arc::clone(&reads), read.clone());
+            tokio::spawn(async move { reads.read(read, id).await })
+        };
+        let first = begin(1);
+        while lock(&read.statements).is_empty() {
+            tokio::task::yield_now().await;
+        }
+        let second = begin(2);
+        while lock(&reads.0.waiting).values().all(|waiting| waiting.reads.is_empty()) {
+            tokio::task::yield_now().await;
+        }
+        read.gate.add_permits(2);
+        [first.await.unwrap(), second.await.unwrap()]
+    });
+    assert_eq!(found, [Ok(2), Ok(4)]);
+    assert_eq!(*lock(&bench.read.threads), ["other", "own"]);
 }

@@ -61,6 +61,20 @@ fn a_client_that_hangs_up_does_not_undo_its_large_mutation() {
 }
 
 #[test]
+fn a_large_query_ends_at_its_deadline() {
+    let long = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let settings = Settings {
+        query_deadline: Duration::ZERO,
+        long_work: Some(long.handle().clone()),
+        ..Settings::default()
+    };
+    Runtime::new().unwrap().block_on(async {
+        let got = server_with(settings).send(sized("{reportWaits}", 0)).await;
+        assert_eq!((got.status.as_u16(), got.code()), (503, "DEADLINE_EXCEEDED"));
+    });
+}
+
+#[test]
 fn large_requests_are_refused_and_panic_as_small_ones_do() {
     with_long_work(async |server| {
         for (query, status, code) in
@@ -71,5 +85,7 @@ fn large_requests_are_refused_and_panic_as_small_ones_do() {
             assert_eq!((small.status.as_u16(), small.code()), (status, code));
             assert_eq!((large.status.as_u16(), large.code()), (status, code));
         }
+        let report = server.send(sized("{threadOfReport panics}", 0)).await;
+        assert_eq!((report.status.as_u16(), report.code()), (500, "INTERNAL"));
     });
 }
