@@ -196,7 +196,7 @@ impl Application for App {
 
 const RULES: Rules = Rules {
     bulk: &["Mutation.threadOfBulk"],
-    prices: &[("Query.threadOfReport", 5_000), ("Query.reportWaits", 5_000)],
+    prices: &[("Query.threadOfReport", 10_000), ("Query.reportWaits", 10_000)],
     ..Rules::NONE
 };
 
