@@ -28,7 +28,7 @@ pub struct Background {
 }
 
 impl Background {
-    /// Starts all tasks, the onboarding workers and the seals on the threads for long work. They run until they are aborted. The next
+    /// Starts all tasks, the onboarding workers on the threads for long work. They run until they are aborted. The next
     /// process repeats work that was not committed by then.
     pub fn start(
         &self,
@@ -49,7 +49,7 @@ impl Background {
             tokio::spawn(repeat(minute, of_database(), async move |database: &Database| {
                 apply_employer_changes(database, clock.today()).await.map(|_| ())
             })),
-            long_work.spawn(repeat(between_seals, of_database(), seal_audit_trail)),
+            tokio::spawn(repeat(between_seals, of_database(), seal_audit_trail)),
             tokio::spawn(repeat(second, of_database(), async |database: &Database| {
                 count::fold(&database.control).await.map(|_| ())
             })),

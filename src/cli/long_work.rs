@@ -1,5 +1,4 @@
-//! The threads for long work: the onboarding workers, bulk mutations, large queries, requests with large bodies, and the seals
-//! of the audit trail.
+//! The threads for long work: the onboarding workers, bulk mutations, large queries and requests with large bodies.
 //!
 //! Such work computes for milliseconds between two waits: thousands of rows are judged, encrypted or rendered. Meanwhile its
 //! thread looks at no socket, and tokio wakes no other one. On the threads of the requests it held up others for as long
