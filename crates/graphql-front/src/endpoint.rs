@@ -47,7 +47,8 @@ use super::sse::Answers;
 use super::streams::Streams;
 use super::writes::Writes;
 
-/// A query of more points is long work: its objects are rendered without a wait between them, a thousand in about a millisecond.
+/// A query that costs more points than this is long work: its objects are rendered without a wait between them, a thousand in
+/// about a millisecond.
 /// A page of a hundred with its parents costs less, because many of its possible objects do not exist.
 const LONG_COST: u32 = 5_000;
 
