@@ -120,7 +120,7 @@ pub async fn last_enrollments(
             sql.push(" and (exists (select 1 from channel_figure f where f.channel_id = k.parent and f.persons > 0");
             push_any(sql, "f.province_id", &scope.provinces);
             sql.push(
-                ") or exists (select 1 from count_delta d \
+                ") or exists (select 1 from unfolded_delta d \
                  where d.channel_id = k.parent and d.standing is not null and d.persons > 0",
             );
             push_any(sql, "d.province_id", &scope.provinces);

@@ -1,4 +1,6 @@
 //! Maintained counters: read as base plus deltas, changed by appending deltas. A background job folds deltas into the base.
+//!
+//! Statements that append or fold name the table `count_delta`, and those that read the view `unfolded_delta`.
 
 use std::collections::HashMap;
 
@@ -84,7 +86,7 @@ pub async fn of(
                            select province_id, standing, persons from figure
                            where province_id = any($1::bigint[]::smallint[])
                            union all
-                           select province_id, standing, persons from count_delta
+                           select province_id, standing, persons from unfolded_delta
                            where province_id = any($1::bigint[]::smallint[]) and standing is not null) c
                        group by 1, 2";
             of_places(session, sql, ids).await
@@ -93,7 +95,7 @@ pub async fn of(
             let sql = "select channel_id, standing, sum(persons)::bigint from (
                            select channel_id, standing, persons from channel_figure where channel_id = any($1)
                            union all
-                           select channel_id, standing, persons from count_delta
+                           select channel_id, standing, persons from unfolded_delta
                            where channel_id = any($1) and standing is not null) c
                        group by 1, 2";
             of_places(session, sql, ids).await
@@ -136,7 +138,7 @@ async fn of_payers(
           coalesce(sum(persons) filter (where status in ('ENDED', 'DECEASED')), 0)::bigint as ended
           from (",
     );
-    for (table, separator) in [(base, " union all "), ("count_delta", ") c group by 1")] {
+    for (table, separator) in [(base, " union all "), ("unfolded_delta", ") c group by 1")] {
         sql.push(format_args!("select {column}, status, persons from {table} where {column} = any("));
         sql.push_bind(ids).push(")").push(separator);
     }
@@ -175,7 +177,7 @@ pub async fn of_everybody(session: &Session) -> Result<StatusCounts, StoreError>
         r#"select standing as "standing!", sum(persons)::bigint as "persons!" from (
                select standing, persons from figure
                union all
-               select standing, persons from count_delta where standing is not null) c
+               select standing, persons from unfolded_delta where standing is not null) c
            group by 1"#
     )
     .fetch_all(session)
@@ -245,6 +247,9 @@ pub async fn append(conn: &mut PgConnection, deltas: &Deltas) -> Result<(), Stor
 }
 
 /// Folds the committed deltas into the base, and returns their number. Does nothing while another process is folding.
+///
+/// Deletes all deltas that it sees, and marks in `figure_version` below which transaction none can be left: what readers use is
+/// `unfolded_delta`, which begins there.
 pub async fn fold(session: &Session) -> Result<u64, StoreError> {
     // One statement: deltas move to the base atomically. The lock ends with the statement.
     let folded = sqlx::query_scalar!(
@@ -253,8 +258,11 @@ pub async fn fold(session: &Session) -> Result<u64, StoreError> {
            ), moved as (
                delete from count_delta where (select mine from turn) returning *
            ), exchanged as (
-               update figure_version set version = gen_random_uuid()
-               where exists (select from moved where standing is not null)
+               update figure_version
+               set folded_below = pg_snapshot_xmin(pg_current_snapshot()),
+                   version = case when exists (select from moved where standing is not null) then gen_random_uuid()
+                             else version end
+               where exists (select from moved)
            ), people as (
                select channel_id, province_id, standing, effective_on, sum(persons) as persons
                from moved where standing is not null group by 1, 2, 3, 4

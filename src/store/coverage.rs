@@ -290,7 +290,7 @@ impl<'a> Source<'a> {
             (Table::Now, true) => "channel_figure f join channel c on c.id = f.channel_id",
             (Table::Days, true) => "channel_figure_day f join channel c on c.id = f.channel_id",
             (Table::Months, true) => "channel_figure_month f join channel c on c.id = f.channel_id",
-            (Table::Deltas, _) => "count_delta f join channel c on c.id = f.channel_id",
+            (Table::Deltas, _) => "unfolded_delta f join channel c on c.id = f.channel_id",
         };
         sql.push(format!("select {columns}, {persons} as persons from {name} where true"));
         let kind = if table == Table::Deltas {

@@ -189,7 +189,7 @@ pub async fn list_by_figure(
          left join (select employer_id, sum(persons)::bigint as people from (
                         select employer_id, persons from employer_count where status = 'ACTIVE'
                         union all
-                        select employer_id, persons from count_delta where employer_id is not null and status = 'ACTIVE') c
+                        select employer_id, persons from unfolded_delta where employer_id is not null and status = 'ACTIVE') c
                     group by 1) a on a.employer_id = e.id
          cross join lateral (select lpad(({zero} + {declared} {sign} coalesce(a.people, 0) / {step} * {step})::text, 19, '0')
                                     collate \"C\" as key) f

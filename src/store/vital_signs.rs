@@ -43,7 +43,7 @@ pub async fn read(executor: impl PgExecutor<'_>) -> Result<VitalSigns, StoreErro
              where state in ('RECEIVING', 'AWAITING_APPROVAL', 'VALIDATING', 'APPLYING'))
          select (select count(*) from unsealed) as unsealed,
                 coalesce((select extract(epoch from clock_timestamp() - min(at)) from unsealed), 0)::float8 as seal_lag,
-                (select count(*) from (select from count_delta limit $1) d) as unfolded,
+                (select count(*) from (select from unfolded_delta limit $1) d) as unfolded,
                 (select extract(epoch from clock_timestamp() - max(day)::timestamp at time zone 'Asia/Jakarta')
                  from lapse_run)::float8 as lapse_lag,
                 (select count(*) from batches where state = 'RECEIVING') as receiving,

@@ -33,6 +33,7 @@ mod event_partitions;
 mod exports;
 mod failover;
 mod faults;
+mod folding;
 mod front_ends;
 mod full_disk;
 mod headcount;

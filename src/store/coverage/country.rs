@@ -90,7 +90,7 @@ const READ: &str = "
         select coalesce(array_agg(province_id), '{}') as delta_provinces, coalesce(array_agg(channel_id), '{}') as delta_channels,
                coalesce(array_agg(standing), '{}') as delta_standings,
                coalesce(array_agg(persons::bigint), '{}') as delta_persons
-        from count_delta where standing is not null) d";
+        from unfolded_delta where standing is not null) d";
 
 impl Country {
     /// Returns the figures of a part of the country for a session that may read all of it. `None` if a channel is not in the
