@@ -1,9 +1,13 @@
 //! Enrolls one person: new to the registry, or known to it through another enrollment.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
+use super::enrolling::known::KnownForm;
 use super::enrolling::{self, EnrollContext, EnrollOutcome};
 use super::idempotency::to_stored;
 use super::quota::{MissCounter, Revealed};
@@ -11,7 +15,7 @@ use super::request::{Mutation, Record, Request};
 use super::terms::{self, Asked, Named};
 use super::{ActionError, Done, Submission};
 use crate::store::audit::Trail;
-use crate::store::enrollment::Whole;
+use crate::store::enrollment::{NewcomerQueue, Whole};
 use crate::store::reference::Reference;
 use crate::store::{Database, StoreError};
 use domain::actor::{Actor, Right};
@@ -21,6 +25,8 @@ use domain::enrollment::{
 };
 use domain::participant::Sex;
 use domain::problem::{Problem, ProblemCode, refuses};
+
+pub use super::enrolling::known::KnownQueue;
 
 /// The form.
 #[derive(Clone, Serialize)]
@@ -86,12 +92,12 @@ pub struct Enrolled {
     pub enrollment: i64,
 }
 
-/// Enrolls a person, on record in `trail`.
+/// Enrolls a person, on record in `trail`. `known` writes forms of registered people together.
 ///
 /// # Errors
 /// The role may not enroll, or the database failed.
 pub async fn enroll_participant(
-    database: &Database,
+    (database, known): (&Database, Option<&KnownQueue>),
     actor: &Actor,
     today: NaiveDate,
     submission: Submission<'_>,
@@ -108,19 +114,33 @@ pub async fn enroll_participant(
     let context = EnrollContext { actor, keys: &database.keys, rules: &reference.rules, batch: None };
     let index = database.keys.identity_index(&new.identity);
     let watch = MissCounter::new(database, actor, 1);
-    let work = ParticipantEnrollment { database, context, new, warnings, index, watch: &watch };
+    let is_registered = AtomicBool::new(false);
+    let queues = (&database.newcomers, known.filter(|_| !database.writer.is_distributed()));
+    let work = ParticipantEnrollment {
+        queues,
+        reference: &reference,
+        context,
+        new,
+        warnings,
+        index,
+        is_registered,
+        watch: &watch,
+    };
     let done = request.run(work).await?;
     watch.verdict()?;
     Ok(done)
 }
 
 struct ParticipantEnrollment<'a> {
-    database: &'a Database,
+    queues: (&'a NewcomerQueue, Option<&'a KnownQueue>),
+    reference: &'a Arc<Reference>,
     context: EnrollContext<'a>,
     new: NewEnrollment,
     warnings: Vec<Problem>,
     /// Under which the identity number is found.
     index: Vec<u8>,
+    /// Was the person found to be registered, probably?
+    is_registered: AtomicBool,
     watch: &'a MissCounter<'a>,
 }
 
@@ -131,8 +151,20 @@ impl Mutation for ParticipantEnrollment<'_> {
         let outcome = to_stored(&(), &self.warnings)?;
         let key = record.key.map(|(key, fingerprint)| (key.clone(), fingerprint.to_vec(), outcome));
         let form = enrolling::newcomer(&self.new, &self.context);
-        let whole = Whole { form, key, entry: record.trail.of_written() };
-        let enrolled = self.database.newcomers.enroll(whole).await?;
+        let (newcomers, known) = self.queues;
+        let whole = Whole { form, key: key.clone(), entry: record.trail.of_written() };
+        let mut enrolled = newcomers.enroll(whole).await?;
+        if let (None, Some(known)) = (enrolled, known) {
+            self.is_registered.store(true, Ordering::Relaxed);
+            let form = KnownForm {
+                actor: self.context.actor.clone(),
+                reference: Arc::clone(self.reference),
+                new: self.new.clone(),
+                key,
+                entry: record.trail.of_written(),
+            };
+            enrolled = known.enroll(form).await?;
+        }
         Ok(enrolled.map(|(participant, enrollment)| {
             Done::did(Enrolled { participant, enrollment }, self.warnings.clone())
                 .concerning(vec![participant])
@@ -140,7 +172,11 @@ impl Mutation for ParticipantEnrollment<'_> {
     }
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Enrolled>, StoreError> {
-        let enrolled = enrolling::enroll(conn, &self.context, std::slice::from_ref(&self.new)).await?;
+        let new = std::slice::from_ref(&self.new);
+        let enrolled = match self.is_registered.load(Ordering::Relaxed) {
+            true => enrolling::enroll_registered(conn, &self.context, new).await?,
+            false => enrolling::enroll(conn, &self.context, new).await?,
+        };
         let revealed = Revealed::by(enrolled.outcomes.iter().map(Some), |_| self.index.clone());
         if self.watch.exceeds_quota(conn, &revealed).await? {
             return Ok(MissCounter::rolled_back().concerning(enrolled.known));

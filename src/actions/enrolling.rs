@@ -3,8 +3,12 @@
 //! The first insert decides uniqueness, never a lookup before it. One statement claims the identity numbers that are free and
 //! writes these people with everything that belongs to them. Forms whose number is registered are compared with its owner,
 //! who is locked, and are written next. Each step is one statement for all rows.
+//!
+//! A request with one form writes it together with those of other requests: newcomers by one statement
+//! ([`Whole`](crate::store::enrollment::Whole)), registered people in one transaction ([`known`]).
 
 mod foresee;
+pub(super) mod known;
 mod verdict;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -19,7 +23,7 @@ use crate::store::event::NewEvent;
 use crate::store::identifier::Claim;
 use crate::store::keys::{Keys, NumberKind};
 use crate::store::participant::{NewParticipant, Person};
-use crate::store::{StoreError, enrollment, identifier, participant};
+use crate::store::{StoreError, employer, enrollment, identifier, participant};
 use domain::count::{self, Counted, Deltas};
 use domain::enrollment::{NewEnrollment, identity_mismatch};
 use domain::event::EventKind;
@@ -63,13 +67,32 @@ pub(super) struct Enrolled {
     pub known: Vec<i64>,
 }
 
-/// Writes enrollments in one segment with one payer, at most one for each person. Returns the outcomes in the same order.
+/// Writes enrollments, at most one for each person. Returns the outcomes in the same order.
 pub(super) async fn enroll(
     conn: &mut PgConnection,
     context: &EnrollContext<'_>,
     new: &[NewEnrollment],
 ) -> Result<Enrolled, StoreError> {
-    let mut candidates = claim(conn, context, new).await?;
+    let candidates = claim(conn, context, new).await?;
+    write(conn, context, candidates).await
+}
+
+/// Does the same for people who are probably registered, so that the statement for those who are new would enroll nobody.
+pub(super) async fn enroll_registered(
+    conn: &mut PgConnection,
+    context: &EnrollContext<'_>,
+    new: &[NewEnrollment],
+) -> Result<Enrolled, StoreError> {
+    let candidates = claim_registered(conn, context, new).await?;
+    write(conn, context, candidates).await
+}
+
+/// Writes those of the enrollments that are not written yet and that nothing speaks against.
+async fn write(
+    conn: &mut PgConnection,
+    context: &EnrollContext<'_>,
+    mut candidates: Vec<Candidate<'_>>,
+) -> Result<Enrolled, StoreError> {
     let mut known_ids: Vec<i64> =
         candidates.iter().filter(|c| !c.claim.is_new).map(|c| c.claim.participant_id).collect();
     let known = participant::lock(conn, &known_ids).await?;
@@ -120,24 +143,58 @@ async fn claim<'a>(
     let forms: Vec<Newcomer> = new.iter().map(|new| newcomer(new, context)).collect();
     let arrived = enroll_newcomers(conn, (context.actor, context.keys), &forms).await?;
     let others = forms.iter().zip(&arrived).filter(|(_, arrival)| !arrival.is_claimed);
-    let others: Vec<&Newcomer> = others.map(|(form, _)| form).collect();
-    let mut claims = HashMap::new();
-    for kind in IDENTITY_KINDS {
-        let of_kind = others.iter().filter(|form| form.person.identity_kind == kind);
-        let indexes: Vec<Vec<u8>> = of_kind.map(|form| form.index.clone()).collect();
-        claims.extend(identifier::claim_identities(conn, context.keys, kind, &indexes).await?);
-    }
+    let others: Vec<_> = others.map(|(form, _)| (form.person.identity_kind, &form.index)).collect();
+    let claims = claim_identities(conn, context, &others).await?;
     let candidate = |((new, form), arrival): ((&'a NewEnrollment, Newcomer), &Arrival)| {
         let Arrival { participant_id, enrollment_id, is_claimed, is_written, is_closed } = *arrival;
         let claimed = is_claimed.then_some(Claim { participant_id, is_new: true });
         let claim = claimed.or_else(|| claims.get(&form.index).copied());
-        let claim = claim.ok_or_else(|| StoreError::Fault("a claimed number has no owner".into()))?;
+        let claim = claim.ok_or_else(nobodys)?;
         let written = EnrollOutcome::Enrolled { participant: participant_id, enrollment: enrollment_id };
         let closed = is_closed.then_some(EnrollOutcome::EmployerClosed);
         let outcome = is_written.then_some(written).or(closed);
         Ok(Candidate { new, index: form.index, claim, claimed_service_number: None, outcome })
     };
     new.iter().zip(forms).zip(&arrived).map(candidate).collect()
+}
+
+/// Finds the owners of the numbers, and claims those that have none. Refuses enrollments as [`claim`] does.
+async fn claim_registered<'a>(
+    conn: &mut PgConnection,
+    context: &EnrollContext<'_>,
+    new: &'a [NewEnrollment],
+) -> Result<Vec<Candidate<'a>>, StoreError> {
+    let employers: Vec<i64> = new.iter().filter_map(|new| new.employer).collect();
+    let closed = employer::hold_open(conn, &employers).await?;
+    let indexes: Vec<Vec<u8>> = new.iter().map(|new| context.keys.identity_index(&new.identity)).collect();
+    let kinds = new.iter().map(|new| NumberKind::of_identity(&new.identity));
+    let claims = claim_identities(conn, context, &kinds.zip(&indexes).collect::<Vec<_>>()).await?;
+    let candidate = |(new, index): (&'a NewEnrollment, Vec<u8>)| {
+        let claim = claims.get(&index).copied().ok_or_else(nobodys)?;
+        let is_closed = new.employer.is_some_and(|employer| closed.contains(&employer));
+        let outcome = is_closed.then_some(EnrollOutcome::EmployerClosed);
+        Ok(Candidate { new, index, claim, claimed_service_number: None, outcome })
+    };
+    new.iter().zip(indexes).map(candidate).collect()
+}
+
+/// Returns the owner of each number, by its index. A number that nobody has is claimed.
+async fn claim_identities(
+    conn: &mut PgConnection,
+    context: &EnrollContext<'_>,
+    numbers: &[(NumberKind, &Vec<u8>)],
+) -> Result<HashMap<Vec<u8>, Claim>, StoreError> {
+    let mut claims = HashMap::new();
+    for kind in IDENTITY_KINDS {
+        let of_kind = numbers.iter().filter(|(of, _)| *of == kind);
+        let indexes: Vec<Vec<u8>> = of_kind.map(|(_, index)| (*index).clone()).collect();
+        claims.extend(identifier::claim_identities(conn, context.keys, kind, &indexes).await?);
+    }
+    Ok(claims)
+}
+
+fn nobodys() -> StoreError {
+    StoreError::Fault("a claimed number has no owner".into())
 }
 
 /// Claims the service numbers of civil servants. Refuses rows whose number belongs to another person, and returns these

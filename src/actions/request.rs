@@ -51,8 +51,8 @@ pub(super) trait Mutation: Sync {
         conn: &mut PgConnection,
     ) -> impl Future<Output = Result<Done<Self::Output>, StoreError>> + Send;
 
-    /// Makes the change with its key, outcome and audit entry in one statement. Returns `None` if the change needs more than
-    /// one: then nothing was written.
+    /// Makes the change with its key, outcome and audit entry, together with other requests. Returns `None` if the change needs
+    /// a transaction of its own: then nothing was written.
     fn run_whole(
         &self,
         _record: &Record<'_>,

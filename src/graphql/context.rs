@@ -8,6 +8,7 @@ use tokio::sync::Mutex;
 use super::caller::Caller;
 use super::error::FieldError;
 use super::loaders::Loaders;
+use crate::actions::enroll_participant::KnownQueue;
 use crate::actions::quota;
 use crate::store::StoreError;
 use crate::store::audit::{About, Trail};
@@ -25,6 +26,8 @@ pub struct RequestContext {
     lookups: Mutex<()>,
     /// Is one root field resolved at a time? Then it has nobody to wait for who could ask for something similar.
     pub is_serial: bool,
+    /// Writes forms of registered people together with those of other requests; `None`: each alone.
+    pub known: Option<Arc<KnownQueue>>,
     /// Records the people whom the request reads or writes.
     pub trail: Arc<Trail>,
 }
@@ -39,6 +42,7 @@ impl RequestContext {
             caller,
             lookups: Mutex::default(),
             is_serial: false,
+            known: None,
             trail: Arc::new(trail),
         }
     }
@@ -46,6 +50,11 @@ impl RequestContext {
     /// Says whether one root field is resolved at a time.
     pub fn one_root_at_a_time(self, is_serial: bool) -> Self {
         Self { is_serial, ..self }
+    }
+
+    /// Writes its forms of registered people together with those of other requests.
+    pub fn sharing(self, known: &Arc<KnownQueue>) -> Self {
+        Self { known: Some(Arc::clone(known)), ..self }
     }
 
     /// Looks up the participant who owns a number within the client's quota of misses.

@@ -8,7 +8,7 @@ use rows::One;
 use super::argument::all_of;
 use super::association::Association;
 use super::channel::Channel;
-use super::context::{caller, request, written};
+use super::context::{RequestContext, caller, request, written};
 use super::contribution::{Contribution, PaidPeriod};
 use super::declarations::Declarations;
 use super::employer::{Employer, MandatoryProgramme};
@@ -411,13 +411,13 @@ impl EnrollmentMutation {
         #[graphql(desc = "Input of the mutation.")] input: EnrollParticipantInput,
     ) -> Result<One<EnrollParticipantPayload>, FieldError> {
         let caller = caller(ctx);
-        let (today, trail) = (caller.today(), &request(ctx).trail);
+        let RequestContext { known, trail, .. } = request(ctx);
+        let (database, today) = ((&*caller.database, known.as_deref()), caller.today());
         let (key, validates) = (input.idempotency_key.clone(), input.validate_only);
         let mut reader = InputReader::default();
         let input = read(input, today, &mut reader);
         let submission = reader.submission(key.as_deref()).validating(validates);
-        let done =
-            enroll_participant(&caller.database, &caller.actor, today, submission, &input, trail).await?;
+        let done = enroll_participant(database, &caller.actor, today, submission, &input, trail).await?;
         let errors = user_errors(done.problems);
         let Some(action::Enrolled { participant, enrollment }) = done.value else {
             return Ok(EnrollParticipantPayload { participant: None, enrollment: None, errors }.into());

@@ -18,7 +18,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{FromRow, Postgres, QueryBuilder};
 use uuid::Uuid;
 
-pub use entry::NewEntry;
+pub use entry::{NewEntry, insert_many};
 pub use journal::Journal;
 pub use trail::{About, Trail, rows_read};
 

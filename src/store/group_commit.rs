@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::error::StoreError;
 
 /// What is written together.
-pub(super) trait Group: Send + Sync + 'static {
+pub(crate) trait Group: Send + Sync + 'static {
     /// What one request writes.
     type Item: Send + 'static;
     /// What it learns.
@@ -37,7 +37,7 @@ pub(super) async fn let_others_come() {
 }
 
 /// A queue of items that one task writes.
-pub(super) struct GroupCommit<G: Group>(Arc<Shared<G>>);
+pub(crate) struct GroupCommit<G: Group>(Arc<Shared<G>>);
 
 struct Shared<G: Group> {
     group: G,
@@ -68,7 +68,7 @@ impl<G: Group> Default for Waiting<G> {
 
 impl<G: Group> GroupCommit<G> {
     /// Makes a queue that is written by the runtime of the caller.
-    pub(super) fn new(group: G) -> Self {
+    pub(crate) fn new(group: G) -> Self {
         Self(Arc::new(Shared { group, runtime: Handle::current(), waiting: Mutex::default() }))
     }
 
@@ -77,7 +77,7 @@ impl<G: Group> GroupCommit<G> {
     }
 
     /// Writes an item, and returns when it is committed.
-    pub(super) async fn write(&self, item: G::Item) -> Result<G::Outcome, StoreError> {
+    pub(crate) async fn write(&self, item: G::Item) -> Result<G::Outcome, StoreError> {
         let (written, outcome) = oneshot::channel();
         let begins = {
             let mut waiting = self.0.lock();

@@ -1,7 +1,10 @@
 //! Idempotency keys with the outcomes of their mutations.
 
+use std::collections::HashSet;
+
 use sqlx::PgConnection;
 
+use super::array::column;
 use super::error::StoreError;
 use super::session::Session;
 
@@ -52,6 +55,29 @@ pub async fn claim(
     ))
 }
 
+/// Claims keys of one client and operation for this transaction, each another one, and returns those that were free. Waits as
+/// [`claim`] does.
+pub async fn claim_free(
+    conn: &mut PgConnection,
+    (client, operation): (&str, &str),
+    keys: &[(&str, &[u8])],
+) -> Result<HashSet<String>, StoreError> {
+    if keys.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let claimed = sqlx::query_scalar!(
+        "insert into idempotency (client, operation, key, fingerprint, outcome)
+         select $1, $2, u.key, u.fingerprint, 'null'
+         from unnest($3::text[], $4::bytea[]) as u(key, fingerprint) order by u.key
+         on conflict do nothing returning key",
+        client,
+        operation,
+        &column(keys, |(key, _)| *key) as &[&str],
+        &column(keys, |(_, fingerprint)| *fingerprint) as &[&[u8]],
+    );
+    Ok(claimed.fetch_all(conn).await?.into_iter().collect())
+}
+
 /// Returns what a key was used for.
 pub async fn find(executor: impl sqlx::PgExecutor<'_>, key: &KeyOf) -> Result<Option<Used>, StoreError> {
     let used = sqlx::query_as!(
@@ -81,6 +107,47 @@ pub async fn record(
     )
     .execute(conn)
     .await?;
+    Ok(())
+}
+
+/// Stores the outcomes under keys of one client and operation that this transaction has claimed.
+pub async fn record_many(
+    conn: &mut PgConnection,
+    (client, operation): (&str, &str),
+    outcomes: &[(&str, serde_json::Value)],
+) -> Result<(), StoreError> {
+    if !outcomes.is_empty() {
+        sqlx::query!(
+            "update idempotency i set outcome = u.outcome
+             from unnest($3::text[], $4::jsonb[]) as u(key, outcome)
+             where i.client = $1 and i.operation = $2 and i.key = u.key",
+            client,
+            operation,
+            &column(outcomes, |(key, _)| *key) as &[&str],
+            &column(outcomes, |(_, outcome)| outcome.clone()),
+        )
+        .execute(conn)
+        .await?;
+    }
+    Ok(())
+}
+
+/// Releases keys of one client and operation that this transaction has claimed and does not use.
+pub async fn release(
+    conn: &mut PgConnection,
+    (client, operation): (&str, &str),
+    keys: &[&str],
+) -> Result<(), StoreError> {
+    if !keys.is_empty() {
+        sqlx::query!(
+            "delete from idempotency where client = $1 and operation = $2 and key = any($3)",
+            client,
+            operation,
+            keys as &[&str],
+        )
+        .execute(conn)
+        .await?;
+    }
     Ok(())
 }
 

@@ -23,7 +23,7 @@ const VERSION: u8 = 1;
 const RETRY_SECRET: &str = "RETRY_SECRET";
 
 /// Kinds of numbers. A number is found and opened only as the kind that it was kept as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Display, IntoStaticStr)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Display, IntoStaticStr)]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum NumberKind {
     /// NIK.

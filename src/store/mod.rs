@@ -48,7 +48,7 @@ pub mod error;
 pub mod event;
 pub mod examination;
 mod follow;
-mod group_commit;
+pub(crate) mod group_commit;
 pub mod group_payment;
 pub mod hosts;
 pub mod idempotency;

@@ -144,7 +144,7 @@ impl Session {
     }
 
     /// Are the people distributed over the workers of a cluster?
-    pub(super) fn is_distributed(&self) -> bool {
+    pub(crate) fn is_distributed(&self) -> bool {
         self.pool.is_distributed()
     }
 

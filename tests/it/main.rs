@@ -29,6 +29,7 @@ mod employer_changes;
 mod endpoint;
 mod enrolling;
 mod enrolling_again;
+mod enrolling_known;
 mod event_partitions;
 mod exports;
 mod failover;

@@ -1,0 +1,161 @@
+//! Enrollments of registered people that requests ask for at about the same time. They share a transaction, each with its own
+//! key, outcome and audit entry.
+//!
+//! It writes those that nothing speaks against. Of the others nothing is written, and each learns why in a transaction of its
+//! own: an answer about a person may cost the client a miss, which is counted there.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use sqlx::PgConnection;
+
+use super::{EnrollContext, EnrollOutcome, enroll_registered};
+use crate::store::audit::{self, NewEntry};
+use crate::store::group_commit::{Group, GroupCommit};
+use crate::store::idempotency::{self, KeyOf};
+use crate::store::keys::NumberKind;
+use crate::store::reference::Reference;
+use crate::store::{Database, StoreError};
+use domain::actor::Actor;
+use domain::enrollment::NewEnrollment;
+
+/// A form about somebody who is registered, with what its mutation writes beside the enrollment.
+pub(in crate::actions) struct KnownForm {
+    /// Who enrolls.
+    pub actor: Actor,
+    /// What the form was judged by.
+    pub reference: Arc<Reference>,
+    /// The form.
+    pub new: NewEnrollment,
+    /// The key, the digest of the input, and the outcome without its value, which are the ids.
+    pub key: Option<(KeyOf, Vec<u8>, Value)>,
+    /// The audit entry, without its person.
+    pub entry: NewEntry,
+}
+
+/// The most forms of one transaction.
+const MOST_TOGETHER: usize = 64;
+
+/// Writes such forms, those of one client together.
+pub struct KnownQueue(GroupCommit<Forms>);
+
+struct Forms(Arc<Database>);
+
+impl fmt::Debug for KnownQueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KnownQueue(..)")
+    }
+}
+
+impl KnownQueue {
+    /// Makes a queue that writes into a database, by the runtime of the caller.
+    pub fn new(database: Arc<Database>) -> Self {
+        Self(GroupCommit::new(Forms(database)))
+    }
+
+    /// Writes a form. Returns the person and the enrollment, or `None` if it needs a transaction of its own: then nothing of it
+    /// was written.
+    pub(in crate::actions) async fn enroll(&self, form: KnownForm) -> Result<Option<(i64, i64)>, StoreError> {
+        self.0.write(form).await
+    }
+}
+
+impl Group for Forms {
+    type Item = KnownForm;
+    type Outcome = Option<(i64, i64)>;
+
+    /// Forms with the same number or key do not share a transaction: the second one has to find the first one written.
+    fn size<'a>(forms: impl Iterator<Item = &'a KnownForm>) -> usize {
+        let mut forms = forms.peekable();
+        let Some(&first) = forms.peek() else { return 0 };
+        let (mut numbers, mut keys) = (HashSet::new(), HashSet::new());
+        let joins = |form: &&'a KnownForm| {
+            let numbered = form.new.civil_servant.as_ref().and_then(|c| c.service_number.as_ref());
+            let service_number = numbered.map(|number| (NumberKind::ServiceNumber, number.as_str()));
+            let identity = (NumberKind::of_identity(&form.new.identity), form.new.identity.as_str());
+            form.actor == first.actor
+                && Arc::ptr_eq(&form.reference, &first.reference)
+                && [Some(identity), service_number].into_iter().flatten().all(|number| numbers.insert(number))
+                && form.key.as_ref().is_none_or(|(key, ..)| keys.insert(key))
+        };
+        forms.take(MOST_TOGETHER).take_while(joins).count()
+    }
+
+    async fn write(&self, forms: Vec<KnownForm>) -> Vec<Result<Self::Outcome, StoreError>> {
+        let session = &self.0.writer;
+        let written = session.bounded(session.transaction_deadline(), self.write_together(&forms)).await;
+        match written.unwrap_or_else(|interrupted| Err(interrupted.into())) {
+            Ok(written) => written.into_iter().map(Ok).collect(),
+            Err(error @ StoreError::Unavailable(_)) => vec![Err(error); forms.len()],
+            // One of them, or somebody who was faster, keeps all from being written: each finds out by itself.
+            Err(_) => vec![Ok(None); forms.len()],
+        }
+    }
+}
+
+impl Forms {
+    async fn write_together(&self, forms: &[KnownForm]) -> Result<Vec<Option<(i64, i64)>>, StoreError> {
+        let mut written = vec![None; forms.len()];
+        let Some(first) = forms.first() else { return Ok(written) };
+        let mut transaction = self.0.writer.begin().await?;
+        let operation = forms.iter().find_map(|form| form.key.as_ref()).map_or("", |(key, ..)| key.operation);
+        let of = (first.actor.client.as_str(), operation);
+        let keys: Vec<(&str, &[u8])> = forms.iter().filter_map(KnownForm::digests).collect();
+        let free = idempotency::claim_free(&mut transaction, of, &keys).await?;
+        let is_begun = |form: &KnownForm| form.digests().is_none_or(|(key, _)| free.contains(key));
+        let begun: Vec<usize> = (0..forms.len()).filter(|&at| is_begun(&forms[at])).collect();
+        let new: Vec<NewEnrollment> = begun.iter().map(|&at| forms[at].new.clone()).collect();
+        let rules = &first.reference.rules;
+        let context = EnrollContext { actor: &first.actor, keys: &self.0.keys, rules, batch: None };
+        let enrolled = enroll_registered(&mut transaction, &context, &new).await?;
+        for (&at, outcome) in begun.iter().zip(&enrolled.outcomes) {
+            if let EnrollOutcome::Enrolled { participant, enrollment } = *outcome {
+                written[at] = Some((participant, enrollment));
+            }
+        }
+        if written.iter().all(Option::is_none) {
+            transaction.rollback().await?;
+            return Ok(written);
+        }
+        record(&mut transaction, of, forms, &written, &free).await?;
+        transaction.commit().await?;
+        Ok(written)
+    }
+}
+
+/// Writes the outcomes and audit entries of what was written, and releases the other keys.
+async fn record(
+    conn: &mut PgConnection,
+    of: (&str, &str),
+    forms: &[KnownForm],
+    written: &[Option<(i64, i64)>],
+    claimed: &HashSet<String>,
+) -> Result<(), StoreError> {
+    let (mut outcomes, mut unused, mut entries) = (Vec::new(), Vec::new(), Vec::new());
+    for (form, written) in forms.iter().zip(written) {
+        let key = form.key.as_ref().map(|(key, _, outcome)| (key.key.as_str(), outcome));
+        let key = key.filter(|(key, _)| claimed.contains(*key));
+        let Some((participant, enrollment)) = *written else {
+            unused.extend(key.map(|(key, _)| key));
+            continue;
+        };
+        outcomes.extend(key.map(|(key, outcome)| {
+            let mut outcome = outcome.clone();
+            outcome["value"] = json!({"participant": participant, "enrollment": enrollment});
+            (key, outcome)
+        }));
+        entries.push(NewEntry { subjects: vec![participant], ..form.entry.clone() });
+    }
+    idempotency::record_many(conn, of, &outcomes).await?;
+    idempotency::release(conn, of, &unused).await?;
+    audit::insert_many(conn, &entries).await
+}
+
+impl KnownForm {
+    /// The key and the digest of the input.
+    fn digests(&self) -> Option<(&str, &[u8])> {
+        self.key.as_ref().map(|(key, fingerprint, _)| (key.key.as_str(), fingerprint.as_slice()))
+    }
+}

@@ -1,0 +1,112 @@
+//! Forms of registered people that come at about the same time: they share a transaction, and each has its own outcome.
+
+use crate::support::statements::sent;
+use crate::support::{App, Person, Value, json};
+
+const ENROLL: &str = "mutation ($input: EnrollParticipantInput!) { enrollParticipant(input: $input) {
+    enrollment { id employer { name } } errors { code } } }";
+
+/// Registers people, and returns their forms for another enrollment, each with a key.
+async fn registered(app: &App, channel: &str, employer: &str, count: usize) -> Vec<Person> {
+    let people: Vec<Person> = (0..count).map(|_| Person::new(channel)).collect();
+    for person in &people {
+        app.enrolled(person).await;
+    }
+    let keyed = |(n, person): (usize, Person)| {
+        person.at(employer).with("idempotencyKey", json!(format!("another-enrollment-{n}")))
+    };
+    people.into_iter().enumerate().map(keyed).collect()
+}
+
+/// Sends the forms at once. Returns the payloads in order, and the statements that were sent.
+async fn enrolled(app: &App, token: &str, forms: &[Person]) -> (Vec<Value>, Vec<String>) {
+    let answers = forms.iter().map(|form| app.ask_as(token, ENROLL, json!({"input": form.0})));
+    let (mut answers, statements) = sent(futures_util::future::join_all(answers)).await;
+    (answers.iter_mut().map(|answer| answer["enrollParticipant"].take()).collect(), statements)
+}
+
+fn codes(payloads: &[Value]) -> Vec<&str> {
+    payloads.iter().map(|payload| payload["errors"][0]["code"].as_str().unwrap_or_default()).collect()
+}
+
+#[tokio::test]
+async fn they_share_a_transaction_and_each_has_its_own_key_entry_and_events() {
+    let app = App::new().await;
+    let (channel, employer) = (app.channel("BR-PLG").await, app.employer("Pabrik").await);
+    let forms = registered(&app, &channel, &employer, 24).await;
+    let token = app.administrator().await;
+    let (payloads, statements) = enrolled(&app, &token, &forms).await;
+    assert_eq!(codes(&payloads), [""; 24]);
+    let inserts = statements.iter().filter(|sent| sent.starts_with("insert into enrollment")).count();
+    assert!(inserts < 24, "{inserts} statements for 24 enrollments");
+    for (table, rows) in [
+        ("enrollment where employer_id is not null", 24),
+        ("idempotency where operation = 'enrollParticipant' and outcome <> 'null'", 24),
+        (
+            "(select distinct subjects from audit_entry where outcome = 'WRITTEN' and operation = 'enrollParticipant') a",
+            24,
+        ),
+        ("participant_event where kind = 'ENROLLED'", 48),
+        ("participant where employer_id is not null", 24),
+    ] {
+        let count = sqlx::AssertSqlSafe(format!("select count(*) from {table}"));
+        let count: i64 = sqlx::query_scalar(count).fetch_one(&app.sql).await.unwrap();
+        assert_eq!(count, rows, "{table}");
+    }
+    assert_eq!(app.differing_counters().await, 0);
+
+    let (again, _) = enrolled(&app, &token, &forms).await;
+    assert_eq!(again, payloads, "the keys answer the same again");
+    assert_eq!(app.count("select count(*) from enrollment").await, 48);
+}
+
+#[tokio::test]
+async fn one_that_is_refused_takes_nobody_with_it_and_uses_up_no_key() {
+    let app = App::new().await;
+    let (channel, employer) = (app.channel("BR-PLG").await, app.employer("Pabrik").await);
+    let mut forms = registered(&app, &channel, &employer, 16).await;
+    let token = app.administrator().await;
+    // One has this enrollment, one has another name here, and one has died.
+    app.enrolled(&forms[3].clone().with("idempotencyKey", Value::Null)).await;
+    forms[7] = forms[7].clone().with("fullName", json!("Somebody Else"));
+    let query = "query ($by: ParticipantKey!) { participant(by: $by) { enrollments { nodes { id } } } }";
+    let by = json!({"by": {"nationalId": forms[11].0["nationalId"]}});
+    let enrollment = app.ask(query, by).await["participant"]["enrollments"]["nodes"][0]["id"].take();
+    let death = "mutation ($id: ID!) { endEnrollment(input: {enrollmentId: $id, on: \"2014-10-02\", reason: DECEASED}) {
+        errors { code } } }";
+    assert_eq!(app.ask(death, json!({"id": enrollment})).await["endEnrollment"]["errors"], json!([]));
+
+    let (payloads, statements) = enrolled(&app, &token, &forms).await;
+    let mut expected = [""; 16];
+    (expected[3], expected[7], expected[11]) = ("ALREADY_ENROLLED", "IDENTITY_MISMATCH", "NOT_ELIGIBLE");
+    assert_eq!(codes(&payloads), expected);
+    assert_eq!(app.count("select count(*) from idempotency where operation = 'enrollParticipant'").await, 13);
+    assert_eq!(app.count("select count(*) from enrollment where employer_id is not null").await, 14);
+    // Nobody looks for newcomers a second time: each form has taken that statement once, or shared it.
+    let of_newcomers = statements.iter().filter(|sent| sent.starts_with("with form as")).count();
+    assert!(of_newcomers <= 16, "{of_newcomers} statements for newcomers");
+    assert_eq!(app.differing_counters().await, 0);
+}
+
+#[tokio::test]
+async fn forms_of_one_person_or_key_are_written_one_after_the_other() {
+    let app = App::new().await;
+    let (channel, employer) = (app.channel("BR-PLG").await, app.employer("Pabrik").await);
+    let forms = registered(&app, &channel, &employer, 2).await;
+    let token = app.administrator().await;
+    let keyless = |form: &Person| form.clone().with("idempotencyKey", Value::Null);
+    // Eight times one enrollment without a key, and eight times the other one with one key.
+    let sent: Vec<Person> =
+        (0..16).map(|n| if n % 2 == 0 { keyless(&forms[0]) } else { forms[1].clone() }).collect();
+    let (payloads, _) = enrolled(&app, &token, &sent).await;
+    let of_one: Vec<Value> = payloads.iter().step_by(2).cloned().collect();
+    assert_eq!(codes(&of_one).iter().filter(|code| code.is_empty()).count(), 1, "{of_one:?}");
+    assert!(codes(&of_one).iter().all(|code| ["", "ALREADY_ENROLLED"].contains(code)));
+    let replays: Vec<&Value> = payloads.iter().skip(1).step_by(2).collect();
+    assert!(
+        replays.iter().all(|payload| *payload == replays[0] && payload["errors"] == json!([])),
+        "{replays:?}"
+    );
+    assert_eq!(app.count("select count(*) from enrollment").await, 4);
+    assert_eq!(app.differing_counters().await, 0);
+}
