@@ -111,13 +111,14 @@ pub async fn enroll_participant(
         Ok(judged) => judged,
         Err(problems) => return request.refuse(problems).await,
     };
-    let context = EnrollContext { actor, keys: &database.keys, rules: &reference.rules, batch: None };
+    let context = EnrollContext { keys: &database.keys, rules: &reference.rules, batch: None };
     let index = database.keys.identity_index(&new.identity);
     let watch = MissCounter::new(database, actor, 1);
     let is_registered = AtomicBool::new(false);
     let queues = (&database.newcomers, known.filter(|_| !database.writer.is_distributed()));
     let work = ParticipantEnrollment {
         queues,
+        actor,
         reference: &reference,
         context,
         new,
@@ -133,6 +134,7 @@ pub async fn enroll_participant(
 
 struct ParticipantEnrollment<'a> {
     queues: (&'a NewcomerQueue, Option<&'a KnownQueue>),
+    actor: &'a Actor,
     reference: &'a Arc<Reference>,
     context: EnrollContext<'a>,
     new: NewEnrollment,
@@ -157,7 +159,7 @@ impl Mutation for ParticipantEnrollment<'_> {
         if let (None, Some(known)) = (enrolled, known) {
             self.is_registered.store(true, Ordering::Relaxed);
             let form = KnownForm {
-                actor: self.context.actor.clone(),
+                actor: self.actor.clone(),
                 reference: Arc::clone(self.reference),
                 new: self.new.clone(),
                 key,
@@ -172,10 +174,10 @@ impl Mutation for ParticipantEnrollment<'_> {
     }
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Enrolled>, StoreError> {
-        let new = std::slice::from_ref(&self.new);
+        let (actor, context, new) = (self.actor, &self.context, &self.new);
         let enrolled = match self.is_registered.load(Ordering::Relaxed) {
-            true => enrolling::enroll_registered(conn, &self.context, new).await?,
-            false => enrolling::enroll(conn, &self.context, new).await?,
+            true => enrolling::enroll_registered(conn, context, &[(actor, new)]).await?,
+            false => enrolling::enroll(conn, (actor, context), std::slice::from_ref(new)).await?,
         };
         let revealed = Revealed::by(enrolled.outcomes.iter().map(Some), |_| self.index.clone());
         if self.watch.exceeds_quota(conn, &revealed).await? {

@@ -24,6 +24,7 @@ use crate::store::identifier::Claim;
 use crate::store::keys::{Keys, NumberKind};
 use crate::store::participant::{NewParticipant, Person};
 use crate::store::{StoreError, employer, enrollment, identifier, participant};
+use domain::actor::Actor;
 use domain::count::{self, Counted, Deltas};
 use domain::enrollment::{NewEnrollment, identity_mismatch};
 use domain::event::EventKind;
@@ -39,6 +40,8 @@ const IDENTITY_KINDS: [NumberKind; 2] = [NumberKind::NationalId, NumberKind::Pas
 
 /// An enrollment that is being written.
 struct Candidate<'a> {
+    /// Who enrolls.
+    actor: &'a Actor,
     new: &'a NewEnrollment,
     index: Vec<u8>,
     claim: Claim,
@@ -67,23 +70,24 @@ pub(super) struct Enrolled {
     pub known: Vec<i64>,
 }
 
-/// Writes enrollments, at most one for each person. Returns the outcomes in the same order.
+/// Writes enrollments by an actor, at most one for each person. Returns the outcomes in the same order.
 pub(super) async fn enroll(
     conn: &mut PgConnection,
-    context: &EnrollContext<'_>,
+    (actor, context): (&Actor, &EnrollContext<'_>),
     new: &[NewEnrollment],
 ) -> Result<Enrolled, StoreError> {
-    let candidates = claim(conn, context, new).await?;
+    let candidates = claim(conn, (actor, context), new).await?;
     write(conn, context, candidates).await
 }
 
-/// Does the same for people who are probably registered, so that the statement for those who are new would enroll nobody.
+/// Does the same for people who are probably registered, so that the statement for those who are new would enroll nobody. Each
+/// enrollment has an actor of its own.
 pub(super) async fn enroll_registered(
     conn: &mut PgConnection,
     context: &EnrollContext<'_>,
-    new: &[NewEnrollment],
+    forms: &[(&Actor, &NewEnrollment)],
 ) -> Result<Enrolled, StoreError> {
-    let candidates = claim_registered(conn, context, new).await?;
+    let candidates = claim_registered(conn, context, forms).await?;
     write(conn, context, candidates).await
 }
 
@@ -97,7 +101,8 @@ async fn write(
         candidates.iter().filter(|c| !c.claim.is_new).map(|c| c.claim.participant_id).collect();
     let known = participant::lock(conn, &known_ids).await?;
     for candidate in candidates.iter_mut().filter(|c| c.is_open()) {
-        candidate.outcome = compare((candidate.claim.participant_id, candidate.new), &known, context);
+        let rules = (candidate.actor, context.rules);
+        candidate.outcome = compare((candidate.claim.participant_id, candidate.new), &known, rules);
     }
     let owners = claim_service_numbers(conn, context, &mut candidates).await?;
     enroll_once(candidates.iter_mut().map(|c| (c.claim.participant_id, c.new, &mut c.outcome)));
@@ -137,11 +142,11 @@ async fn write(
 /// closed since the input was judged.
 async fn claim<'a>(
     conn: &mut PgConnection,
-    context: &EnrollContext<'_>,
+    (actor, context): (&'a Actor, &EnrollContext<'_>),
     new: &'a [NewEnrollment],
 ) -> Result<Vec<Candidate<'a>>, StoreError> {
     let forms: Vec<Newcomer> = new.iter().map(|new| newcomer(new, context)).collect();
-    let arrived = enroll_newcomers(conn, (context.actor, context.keys), &forms).await?;
+    let arrived = enroll_newcomers(conn, (actor, context.keys), &forms).await?;
     let others = forms.iter().zip(&arrived).filter(|(_, arrival)| !arrival.is_claimed);
     let others: Vec<_> = others.map(|(form, _)| (form.person.identity_kind, &form.index)).collect();
     let claims = claim_identities(conn, context, &others).await?;
@@ -153,7 +158,7 @@ async fn claim<'a>(
         let written = EnrollOutcome::Enrolled { participant: participant_id, enrollment: enrollment_id };
         let closed = is_closed.then_some(EnrollOutcome::EmployerClosed);
         let outcome = is_written.then_some(written).or(closed);
-        Ok(Candidate { new, index: form.index, claim, claimed_service_number: None, outcome })
+        Ok(Candidate { actor, new, index: form.index, claim, claimed_service_number: None, outcome })
     };
     new.iter().zip(forms).zip(&arrived).map(candidate).collect()
 }
@@ -162,20 +167,21 @@ async fn claim<'a>(
 async fn claim_registered<'a>(
     conn: &mut PgConnection,
     context: &EnrollContext<'_>,
-    new: &'a [NewEnrollment],
+    forms: &[(&'a Actor, &'a NewEnrollment)],
 ) -> Result<Vec<Candidate<'a>>, StoreError> {
-    let employers: Vec<i64> = new.iter().filter_map(|new| new.employer).collect();
+    let employers: Vec<i64> = forms.iter().filter_map(|(_, new)| new.employer).collect();
     let closed = employer::hold_open(conn, &employers).await?;
-    let indexes: Vec<Vec<u8>> = new.iter().map(|new| context.keys.identity_index(&new.identity)).collect();
-    let kinds = new.iter().map(|new| NumberKind::of_identity(&new.identity));
+    let index = |(_, new): &(&Actor, &NewEnrollment)| context.keys.identity_index(&new.identity);
+    let indexes: Vec<Vec<u8>> = forms.iter().map(index).collect();
+    let kinds = forms.iter().map(|(_, new)| NumberKind::of_identity(&new.identity));
     let claims = claim_identities(conn, context, &kinds.zip(&indexes).collect::<Vec<_>>()).await?;
-    let candidate = |(new, index): (&'a NewEnrollment, Vec<u8>)| {
+    let candidate = |(&(actor, new), index): (&(&'a Actor, &'a NewEnrollment), Vec<u8>)| {
         let claim = claims.get(&index).copied().ok_or_else(nobodys)?;
         let is_closed = new.employer.is_some_and(|employer| closed.contains(&employer));
         let outcome = is_closed.then_some(EnrollOutcome::EmployerClosed);
-        Ok(Candidate { new, index, claim, claimed_service_number: None, outcome })
+        Ok(Candidate { actor, new, index, claim, claimed_service_number: None, outcome })
     };
-    new.iter().zip(indexes).map(candidate).collect()
+    forms.iter().zip(indexes).map(candidate).collect()
 }
 
 /// Returns the owner of each number, by its index. A number that nobody has is claimed.
@@ -259,7 +265,7 @@ async fn write_consequences(
     known: &HashMap<i64, Person>,
     enrollments: &HashMap<i64, i64>,
 ) -> Result<(), StoreError> {
-    let (mut history, mut changes) = (History::default(), Vec::new());
+    let (mut histories, mut changes) = (BTreeMap::new(), Vec::new());
     for candidate in open {
         let participant = candidate.claim.participant_id;
         let Some(&enrollment) = enrollments.get(&participant) else {
@@ -272,6 +278,8 @@ async fn write_consequences(
             channel_id: Some(new.channel),
             effective_on,
         };
+        let (_, history) =
+            histories.entry(&candidate.actor.client).or_insert_with(|| (candidate.actor, History::default()));
         events(new, context.rules).for_each(|(kind, day)| history.add(kind, of(day)));
         let before = known.get(&participant).cloned();
         // A new person is counted in the province and channel of the first enrollment.
@@ -285,7 +293,9 @@ async fn write_consequences(
         after.enrollments.insert(enrollment, new.held());
         changes.push(Change { participant, before, after });
     }
-    history.write(conn, context.actor).await?;
+    for (actor, history) in histories.values() {
+        history.write(conn, actor).await?;
+    }
     changing::write_consequences(conn, context.rules, &changes).await
 }
 

@@ -257,13 +257,8 @@ impl RosterOnboarding<'_> {
     async fn write(&self, conn: &mut PgConnection) -> Result<Applied, StoreError> {
         let batch = writing::insert(conn, self.actor, &self.new_batch()?).await?;
         let (at, new) = candidates(&self.judged.rows);
-        let context = EnrollContext {
-            actor: self.actor,
-            keys: &self.database.keys,
-            rules: self.rules,
-            batch: Some(batch),
-        };
-        let enrolled = enrolling::enroll(conn, &context, &new).await?;
+        let context = EnrollContext { keys: &self.database.keys, rules: self.rules, batch: Some(batch) };
+        let enrolled = enrolling::enroll(conn, (self.actor, &context), &new).await?;
         let keys = &self.database.keys;
         let revealed =
             Revealed::by(enrolled.outcomes.iter().map(Some), |at| keys.identity_index(&new[at].identity));

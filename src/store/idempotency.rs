@@ -55,27 +55,27 @@ pub async fn claim(
     ))
 }
 
-/// Claims keys of one client and operation for this transaction, each another one, and returns those that were free. Waits as
-/// [`claim`] does.
-pub async fn claim_free(
-    conn: &mut PgConnection,
-    (client, operation): (&str, &str),
-    keys: &[(&str, &[u8])],
-) -> Result<HashSet<String>, StoreError> {
+/// Claims several keys for this transaction, each another one. Returns which were free, in order. Waits as [`claim`] does.
+pub async fn claim_free(conn: &mut PgConnection, keys: &[(&KeyOf, &[u8])]) -> Result<Vec<bool>, StoreError> {
     if keys.is_empty() {
-        return Ok(HashSet::new());
+        return Ok(Vec::new());
     }
-    let claimed = sqlx::query_scalar!(
+    let free = sqlx::query!(
         "insert into idempotency (client, operation, key, fingerprint, outcome)
-         select $1, $2, u.key, u.fingerprint, 'null'
-         from unnest($3::text[], $4::bytea[]) as u(key, fingerprint) order by u.key
-         on conflict do nothing returning key",
-        client,
-        operation,
-        &column(keys, |(key, _)| *key) as &[&str],
+         select u.client, u.operation, u.key, u.fingerprint, 'null'
+         from unnest($1::text[], $2::text[], $3::text[], $4::bytea[]) as u(client, operation, key, fingerprint)
+         order by u.client, u.operation, u.key
+         on conflict do nothing
+         returning client, operation, key",
+        &column(keys, |(key, _)| key.client.as_str()) as &[&str],
+        &column(keys, |(key, _)| key.operation) as &[&str],
+        &column(keys, |(key, _)| key.key.as_str()) as &[&str],
         &column(keys, |(_, fingerprint)| *fingerprint) as &[&[u8]],
     );
-    Ok(claimed.fetch_all(conn).await?.into_iter().collect())
+    let free = free.fetch_all(conn).await?;
+    let free: HashSet<_> = free.iter().map(|row| (&*row.client, &*row.operation, &*row.key)).collect();
+    let is_free = |(key, _): &(&KeyOf, _)| free.contains(&(&*key.client, key.operation, &*key.key));
+    Ok(keys.iter().map(is_free).collect())
 }
 
 /// Returns what a key was used for.
@@ -110,20 +110,19 @@ pub async fn record(
     Ok(())
 }
 
-/// Stores the outcomes under keys of one client and operation that this transaction has claimed.
+/// Stores the outcomes under keys that this transaction has claimed.
 pub async fn record_many(
     conn: &mut PgConnection,
-    (client, operation): (&str, &str),
-    outcomes: &[(&str, serde_json::Value)],
+    outcomes: &[(&KeyOf, serde_json::Value)],
 ) -> Result<(), StoreError> {
     if !outcomes.is_empty() {
         sqlx::query!(
             "update idempotency i set outcome = u.outcome
-             from unnest($3::text[], $4::jsonb[]) as u(key, outcome)
-             where i.client = $1 and i.operation = $2 and i.key = u.key",
-            client,
-            operation,
-            &column(outcomes, |(key, _)| *key) as &[&str],
+             from unnest($1::text[], $2::text[], $3::text[], $4::jsonb[]) as u(client, operation, key, outcome)
+             where i.client = u.client and i.operation = u.operation and i.key = u.key",
+            &column(outcomes, |(key, _)| key.client.as_str()) as &[&str],
+            &column(outcomes, |(key, _)| key.operation) as &[&str],
+            &column(outcomes, |(key, _)| key.key.as_str()) as &[&str],
             &column(outcomes, |(_, outcome)| outcome.clone()),
         )
         .execute(conn)
@@ -132,18 +131,16 @@ pub async fn record_many(
     Ok(())
 }
 
-/// Releases keys of one client and operation that this transaction has claimed and does not use.
-pub async fn release(
-    conn: &mut PgConnection,
-    (client, operation): (&str, &str),
-    keys: &[&str],
-) -> Result<(), StoreError> {
+/// Releases keys that this transaction has claimed and does not use.
+pub async fn release(conn: &mut PgConnection, keys: &[&KeyOf]) -> Result<(), StoreError> {
     if !keys.is_empty() {
         sqlx::query!(
-            "delete from idempotency where client = $1 and operation = $2 and key = any($3)",
-            client,
-            operation,
-            keys as &[&str],
+            "delete from idempotency i
+             using unnest($1::text[], $2::text[], $3::text[]) as u(client, operation, key)
+             where i.client = u.client and i.operation = u.operation and i.key = u.key",
+            &column(keys, |key| key.client.as_str()) as &[&str],
+            &column(keys, |key| key.operation) as &[&str],
+            &column(keys, |key| key.key.as_str()) as &[&str],
         )
         .execute(conn)
         .await?;

@@ -110,3 +110,38 @@ async fn forms_of_one_person_or_key_are_written_one_after_the_other() {
     assert_eq!(app.count("select count(*) from enrollment").await, 4);
     assert_eq!(app.differing_counters().await, 0);
 }
+
+#[tokio::test]
+async fn each_form_is_judged_by_the_scope_of_its_own_client_and_recorded_as_its() {
+    let app = App::new().await;
+    let (channel, employer) = (app.channel("BR-PLG").await, app.employer("Pabrik").await);
+    let forms = registered(&app, &channel, &employer, 24).await;
+    // All of them live in South Sumatra (16), and every third form says Jambi (15), whose officer does not see them.
+    let (own, other) = (app.officer(&["16"]).await, app.officer(&["15"]).await);
+    let sends = forms.iter().enumerate().map(|(n, form)| match n % 3 {
+        0 => (&other, form.clone().with("provinceCode", json!("15"))),
+        _ => (&own, form.clone()),
+    });
+    let sends: Vec<(&String, Person)> = sends.collect();
+    let answers = sends.iter().map(|(token, form)| app.ask_as(token, ENROLL, json!({"input": form.0})));
+    let (answers, statements) = sent(futures_util::future::join_all(answers)).await;
+    let payloads: Vec<Value> =
+        answers.into_iter().map(|mut answer| answer["enrollParticipant"].take()).collect();
+    let expected: Vec<&str> = (0..24).map(|n| if n % 3 == 0 { "CONFLICT" } else { "" }).collect();
+    assert_eq!(codes(&payloads), expected);
+    let inserts = statements.iter().filter(|sent| sent.starts_with("insert into enrollment")).count();
+    assert!(inserts < 16, "{inserts} statements for 16 enrollments");
+    assert_eq!(
+        app.count("select count(*) from participant_event where recorded_by = 'OFFICER-16'").await,
+        16
+    );
+    assert_eq!(
+        app.count("select count(*) from audit_entry where client = 'OFFICER-16' and outcome = 'WRITTEN'")
+            .await,
+        16
+    );
+    assert_eq!(app.count("select count(*) from idempotency where client like 'OFFICER-%'").await, 16);
+    // What the refusals reveal is on record too, and counts as misses.
+    assert_eq!(app.count("select misses from lookup_miss where client = 'OFFICER-15'").await, 8);
+    assert_eq!(app.differing_counters().await, 0);
+}

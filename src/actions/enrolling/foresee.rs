@@ -8,6 +8,7 @@ use super::IDENTITY_KINDS;
 use super::verdict::{EnrollContext, EnrollOutcome, compare, enroll_once};
 use crate::store::keys::NumberKind;
 use crate::store::{StoreError, identifier, participant};
+use domain::actor::Actor;
 use domain::enrollment::{NewEnrollment, identity_mismatch};
 
 /// The outcomes, and the people about whom they reveal something.
@@ -18,10 +19,10 @@ pub(in crate::actions) struct Foreseen {
     pub known: Vec<i64>,
 }
 
-/// Returns the outcomes that enrollments in one segment with one payer would have now, in the same order.
+/// Returns the outcomes that enrollments by an actor would have now, in the same order.
 pub(in crate::actions) async fn foresee(
     conn: &mut PgConnection,
-    context: &EnrollContext<'_>,
+    (actor, context): (&Actor, &EnrollContext<'_>),
     new: &[NewEnrollment],
 ) -> Result<Foreseen, StoreError> {
     let indexes: Vec<Vec<u8>> = new.iter().map(|new| context.keys.identity_index(&new.identity)).collect();
@@ -40,7 +41,8 @@ pub(in crate::actions) async fn foresee(
     let mut outcomes = Vec::with_capacity(new.len());
     let owners: Vec<Option<i64>> = indexes.iter().map(|index| owners.get(index).copied()).collect();
     for ((new, &owner), service_number) in new.iter().zip(&owners).zip(service_numbers) {
-        let decided = owner.and_then(|participant| compare((participant, new), &people, context));
+        let decided =
+            owner.and_then(|participant| compare((participant, new), &people, (actor, context.rules)));
         let holder = service_number.and_then(|number| holders.get(&number).copied());
         let foreign = holder.filter(|_| decided.is_none()).filter(|&holder| Some(holder) != owner);
         known.extend(foreign);

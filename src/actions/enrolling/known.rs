@@ -38,7 +38,7 @@ pub(in crate::actions) struct KnownForm {
 /// The most forms of one transaction.
 const MOST_TOGETHER: usize = 64;
 
-/// Writes such forms, those of one client together.
+/// Writes such forms, many at a time under load.
 pub struct KnownQueue(GroupCommit<Forms>);
 
 struct Forms(Arc<Database>);
@@ -75,8 +75,7 @@ impl Group for Forms {
             let numbered = form.new.civil_servant.as_ref().and_then(|c| c.service_number.as_ref());
             let service_number = numbered.map(|number| (NumberKind::ServiceNumber, number.as_str()));
             let identity = (NumberKind::of_identity(&form.new.identity), form.new.identity.as_str());
-            form.actor == first.actor
-                && Arc::ptr_eq(&form.reference, &first.reference)
+            Arc::ptr_eq(&form.reference, &first.reference)
                 && [Some(identity), service_number].into_iter().flatten().all(|number| numbers.insert(number))
                 && form.key.as_ref().is_none_or(|(key, ..)| keys.insert(key))
         };
@@ -98,17 +97,16 @@ impl Group for Forms {
 impl Forms {
     async fn write_together(&self, forms: &[KnownForm]) -> Result<Vec<Option<(i64, i64)>>, StoreError> {
         let mut written = vec![None; forms.len()];
-        let Some(first) = forms.first() else { return Ok(written) };
+        let Some(reference) = forms.first().map(|form| &form.reference) else { return Ok(written) };
         let mut transaction = self.0.writer.begin().await?;
-        let operation = forms.iter().find_map(|form| form.key.as_ref()).map_or("", |(key, ..)| key.operation);
-        let of = (first.actor.client.as_str(), operation);
-        let keys: Vec<(&str, &[u8])> = forms.iter().filter_map(KnownForm::digests).collect();
-        let free = idempotency::claim_free(&mut transaction, of, &keys).await?;
-        let is_begun = |form: &KnownForm| form.digests().is_none_or(|(key, _)| free.contains(key));
+        let keys: Vec<(&KeyOf, &[u8])> = forms.iter().filter_map(KnownForm::digests).collect();
+        let free = idempotency::claim_free(&mut transaction, &keys).await?;
+        let taken = keys.iter().zip(free).filter(|(_, is_free)| !is_free).map(|((key, _), _)| *key);
+        let taken: HashSet<&KeyOf> = taken.collect();
+        let is_begun = |form: &KnownForm| form.digests().is_none_or(|(key, _)| !taken.contains(key));
         let begun: Vec<usize> = (0..forms.len()).filter(|&at| is_begun(&forms[at])).collect();
-        let new: Vec<NewEnrollment> = begun.iter().map(|&at| forms[at].new.clone()).collect();
-        let rules = &first.reference.rules;
-        let context = EnrollContext { actor: &first.actor, keys: &self.0.keys, rules, batch: None };
+        let new: Vec<_> = begun.iter().map(|&at| (&forms[at].actor, &forms[at].new)).collect();
+        let context = EnrollContext { keys: &self.0.keys, rules: &reference.rules, batch: None };
         let enrolled = enroll_registered(&mut transaction, &context, &new).await?;
         for (&at, outcome) in begun.iter().zip(&enrolled.outcomes) {
             if let EnrollOutcome::Enrolled { participant, enrollment } = *outcome {
@@ -119,7 +117,8 @@ impl Forms {
             transaction.rollback().await?;
             return Ok(written);
         }
-        record(&mut transaction, of, forms, &written, &free).await?;
+        let begun: Vec<_> = begun.into_iter().map(|at| (&forms[at], written[at])).collect();
+        record(&mut transaction, &begun).await?;
         transaction.commit().await?;
         Ok(written)
     }
@@ -128,34 +127,29 @@ impl Forms {
 /// Writes the outcomes and audit entries of what was written, and releases the other keys.
 async fn record(
     conn: &mut PgConnection,
-    of: (&str, &str),
-    forms: &[KnownForm],
-    written: &[Option<(i64, i64)>],
-    claimed: &HashSet<String>,
+    forms: &[(&KnownForm, Option<(i64, i64)>)],
 ) -> Result<(), StoreError> {
     let (mut outcomes, mut unused, mut entries) = (Vec::new(), Vec::new(), Vec::new());
-    for (form, written) in forms.iter().zip(written) {
-        let key = form.key.as_ref().map(|(key, _, outcome)| (key.key.as_str(), outcome));
-        let key = key.filter(|(key, _)| claimed.contains(*key));
-        let Some((participant, enrollment)) = *written else {
-            unused.extend(key.map(|(key, _)| key));
+    for &(form, written) in forms {
+        let Some((participant, enrollment)) = written else {
+            unused.extend(form.digests().map(|(key, _)| key));
             continue;
         };
-        outcomes.extend(key.map(|(key, outcome)| {
+        outcomes.extend(form.key.as_ref().map(|(key, _, outcome)| {
             let mut outcome = outcome.clone();
             outcome["value"] = json!({"participant": participant, "enrollment": enrollment});
             (key, outcome)
         }));
         entries.push(NewEntry { subjects: vec![participant], ..form.entry.clone() });
     }
-    idempotency::record_many(conn, of, &outcomes).await?;
-    idempotency::release(conn, of, &unused).await?;
+    idempotency::record_many(conn, &outcomes).await?;
+    idempotency::release(conn, &unused).await?;
     audit::insert_many(conn, &entries).await
 }
 
 impl KnownForm {
     /// The key and the digest of the input.
-    fn digests(&self) -> Option<(&str, &[u8])> {
-        self.key.as_ref().map(|(key, fingerprint, _)| (key.key.as_str(), fingerprint.as_slice()))
+    fn digests(&self) -> Option<(&KeyOf, &[u8])> {
+        self.key.as_ref().map(|(key, fingerprint, _)| (key, fingerprint.as_slice()))
     }
 }

@@ -22,9 +22,8 @@ pub(in crate::actions) enum EnrollOutcome {
     EmployerClosed,
 }
 
-/// The actor, keys and rules of an enrollment, and its batch.
+/// The keys and rules of enrollments, and their batch.
 pub(in crate::actions) struct EnrollContext<'a> {
-    pub actor: &'a Actor,
     pub keys: &'a Keys,
     pub rules: &'a Rulebook,
     pub batch: Option<i64>,
@@ -34,10 +33,10 @@ pub(in crate::actions) struct EnrollContext<'a> {
 pub(super) fn compare(
     (participant, new): (i64, &NewEnrollment),
     known: &HashMap<i64, Person>,
-    context: &EnrollContext<'_>,
+    (actor, rules): (&Actor, &Rulebook),
 ) -> Option<EnrollOutcome> {
     let known = known.get(&participant)?;
-    if known.known.as_ref().is_some_and(|person| !is_same_person(person, new, context.rules)) {
+    if known.known.as_ref().is_some_and(|person| !is_same_person(person, new, rules)) {
         return Some(EnrollOutcome::Refused(identity_mismatch(new.identity.field())));
     }
     if known.deceased_on.is_some() {
@@ -49,7 +48,7 @@ pub(super) fn compare(
         return Some(EnrollOutcome::Refused(problem));
     }
     // The actor must be able to see the person: otherwise the answer would be empty.
-    let provinces = &context.actor.scope.provinces;
+    let provinces = &actor.scope.provinces;
     if !provinces.is_empty() && !provinces.contains(&known.residence.current()) {
         let message = "The registry has this person in another province.";
         let problem = Problem::error(ProblemCode::Conflict, "provinceCode", message);

@@ -132,13 +132,8 @@ async fn write_rows(step: &Step, conn: &mut PgConnection, chunk: &Chunk) -> Resu
         None => (chunk, &Planned::default()),
     };
     let (at, new) = candidates(&chunk.judged);
-    let context = EnrollContext {
-        actor: &authority.actor,
-        keys: &database.keys,
-        rules: &reference.rules,
-        batch: Some(batch),
-    };
-    let enrolled = enrolling::enroll(conn, &context, &new).await?;
+    let context = EnrollContext { keys: &database.keys, rules: &reference.rules, batch: Some(batch) };
+    let enrolled = enrolling::enroll(conn, (&authority.actor, &context), &new).await?;
     let index = |at: usize| database.keys.identity_index(&new[at].identity);
     let revealed = Revealed::by(enrolled.outcomes.iter().map(Some), index);
     let rules = (&authority.agreed, &reference.rules);

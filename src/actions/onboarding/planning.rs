@@ -29,9 +29,8 @@ pub(super) async fn plan(step: &Step, chunk: &Chunk) -> Result<StepResult, Store
     // With a key that is not in force, nobody would be found.
     rotation::require_in_force(&mut *transaction, &database.keys).await?;
     let (at, new) = candidates(&chunk.judged);
-    let context =
-        EnrollContext { actor: &authority.actor, keys: &database.keys, rules: &reference.rules, batch: None };
-    let foreseen = enrolling::foresee(&mut transaction, &context, &new).await?;
+    let context = EnrollContext { keys: &database.keys, rules: &reference.rules, batch: None };
+    let foreseen = enrolling::foresee(&mut transaction, (&authority.actor, &context), &new).await?;
     let index = |at: usize| database.keys.identity_index(&new[at].identity);
     let revealed = Revealed::by(foreseen.outcomes.iter().map(Option::as_ref), index);
     let misses =

@@ -198,13 +198,8 @@ async fn enroll(
     let joining = rows.iter().enumerate().filter(|(_, row)| joins(row));
     let (at, new): (Vec<usize>, Vec<NewEnrollment>) =
         joining.filter_map(|(at, row)| Some((at, row.compared.row.joining.candidate.clone()?))).unzip();
-    let context = EnrollContext {
-        actor: &authority.actor,
-        keys: &database.keys,
-        rules: &reference.rules,
-        batch: Some(step.lease.id),
-    };
-    let enrolled = enrolling::enroll(conn, &context, &new).await?;
+    let context = EnrollContext { keys: &database.keys, rules: &reference.rules, batch: Some(step.lease.id) };
+    let enrolled = enrolling::enroll(conn, (&authority.actor, &context), &new).await?;
     let index = |number: usize| index_of(rows[at[number]].compared.row, &database.keys).unwrap_or_default();
     let revealed = Revealed::by(enrolled.outcomes.iter().map(Some), index);
     let mut contributions = 0;
