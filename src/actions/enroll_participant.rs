@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
-use super::enrolling::known::KnownForm;
+use super::enrolling::registered::RegisteredForm;
 use super::enrolling::{self, EnrollContext, EnrollOutcome};
 use super::idempotency::to_stored;
 use super::quota::{MissCounter, Revealed};
@@ -26,7 +26,7 @@ use domain::enrollment::{
 use domain::participant::Sex;
 use domain::problem::{Problem, ProblemCode, refuses};
 
-pub use super::enrolling::known::KnownQueue;
+pub use super::enrolling::registered::RegisteredFormQueue;
 
 /// The form.
 #[derive(Clone, Serialize)]
@@ -92,12 +92,12 @@ pub struct Enrolled {
     pub enrollment: i64,
 }
 
-/// Enrolls a person, on record in `trail`. `known` writes forms of registered people together.
+/// Enrolls a person, on record in `trail`. `registered_forms` writes forms of registered people together.
 ///
 /// # Errors
 /// The role may not enroll, or the database failed.
 pub async fn enroll_participant(
-    (database, known): (&Database, Option<&KnownQueue>),
+    (database, registered_forms): (&Database, Option<&RegisteredFormQueue>),
     actor: &Actor,
     today: NaiveDate,
     submission: Submission<'_>,
@@ -115,7 +115,7 @@ pub async fn enroll_participant(
     let index = database.keys.identity_index(&new.identity);
     let watch = MissCounter::new(database, actor, 1);
     let is_registered = AtomicBool::new(false);
-    let queues = (&database.newcomers, known.filter(|_| !database.writer.is_distributed()));
+    let queues = (&database.newcomers, registered_forms.filter(|_| !database.writer.is_distributed()));
     let work = ParticipantEnrollment {
         queues,
         actor,
@@ -133,7 +133,7 @@ pub async fn enroll_participant(
 }
 
 struct ParticipantEnrollment<'a> {
-    queues: (&'a NewcomerQueue, Option<&'a KnownQueue>),
+    queues: (&'a NewcomerQueue, Option<&'a RegisteredFormQueue>),
     actor: &'a Actor,
     reference: &'a Arc<Reference>,
     context: EnrollContext<'a>,
@@ -141,7 +141,7 @@ struct ParticipantEnrollment<'a> {
     warnings: Vec<Problem>,
     /// Under which the identity number is found.
     index: Vec<u8>,
-    /// Was the person found to be registered, probably?
+    /// Did the statement for newcomers leave out the form? Then the person is probably registered.
     is_registered: AtomicBool,
     watch: &'a MissCounter<'a>,
 }
@@ -153,19 +153,19 @@ impl Mutation for ParticipantEnrollment<'_> {
         let outcome = to_stored(&(), &self.warnings)?;
         let key = record.key.map(|(key, fingerprint)| (key.clone(), fingerprint.to_vec(), outcome));
         let form = enrolling::newcomer(&self.new, &self.context);
-        let (newcomers, known) = self.queues;
+        let (newcomers, registered_forms) = self.queues;
         let whole = Whole { form, key: key.clone(), entry: record.trail.of_written() };
         let mut enrolled = newcomers.enroll(whole).await?;
-        if let (None, Some(known)) = (enrolled, known) {
+        if let (None, Some(registered_forms)) = (enrolled, registered_forms) {
             self.is_registered.store(true, Ordering::Relaxed);
-            let form = KnownForm {
+            let form = RegisteredForm {
                 actor: self.actor.clone(),
                 reference: Arc::clone(self.reference),
                 new: self.new.clone(),
                 key,
                 entry: record.trail.of_written(),
             };
-            enrolled = known.enroll(form).await?;
+            enrolled = registered_forms.enroll(form).await?;
         }
         Ok(enrolled.map(|(participant, enrollment)| {
             Done::did(Enrolled { participant, enrollment }, self.warnings.clone())

@@ -5,10 +5,10 @@
 //! who is locked, and are written next. Each step is one statement for all rows.
 //!
 //! A request with one form writes it together with those of other requests: newcomers by one statement
-//! ([`Whole`](crate::store::enrollment::Whole)), registered people in one transaction ([`known`]).
+//! ([`Whole`](crate::store::enrollment::Whole)), registered people in one transaction ([`registered`]).
 
 mod foresee;
-pub(super) mod known;
+pub(super) mod registered;
 mod verdict;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -80,8 +80,8 @@ pub(super) async fn enroll(
     write(conn, context, candidates).await
 }
 
-/// Does the same for people who are probably registered, so that the statement for those who are new would enroll nobody. Each
-/// enrollment has an actor of its own.
+/// Does the same without the statement for newcomers, because the people are probably registered. Each form has an actor of its
+/// own.
 pub(super) async fn enroll_registered(
     conn: &mut PgConnection,
     context: &EnrollContext<'_>,
@@ -91,7 +91,7 @@ pub(super) async fn enroll_registered(
     write(conn, context, candidates).await
 }
 
-/// Writes those of the enrollments that are not written yet and that nothing speaks against.
+/// Judges the candidates without an outcome, and writes the enrollments of those that are accepted.
 async fn write(
     conn: &mut PgConnection,
     context: &EnrollContext<'_>,
@@ -154,7 +154,7 @@ async fn claim<'a>(
         let Arrival { participant_id, enrollment_id, is_claimed, is_written, is_closed } = *arrival;
         let claimed = is_claimed.then_some(Claim { participant_id, is_new: true });
         let claim = claimed.or_else(|| claims.get(&form.index).copied());
-        let claim = claim.ok_or_else(nobodys)?;
+        let claim = claim.ok_or_else(unowned_number)?;
         let written = EnrollOutcome::Enrolled { participant: participant_id, enrollment: enrollment_id };
         let closed = is_closed.then_some(EnrollOutcome::EmployerClosed);
         let outcome = is_written.then_some(written).or(closed);
@@ -176,7 +176,7 @@ async fn claim_registered<'a>(
     let kinds = forms.iter().map(|(_, new)| NumberKind::of_identity(&new.identity));
     let claims = claim_identities(conn, context, &kinds.zip(&indexes).collect::<Vec<_>>()).await?;
     let candidate = |(&(actor, new), index): (&(&'a Actor, &'a NewEnrollment), Vec<u8>)| {
-        let claim = claims.get(&index).copied().ok_or_else(nobodys)?;
+        let claim = claims.get(&index).copied().ok_or_else(unowned_number)?;
         let is_closed = new.employer.is_some_and(|employer| closed.contains(&employer));
         let outcome = is_closed.then_some(EnrollOutcome::EmployerClosed);
         Ok(Candidate { actor, new, index, claim, claimed_service_number: None, outcome })
@@ -199,7 +199,7 @@ async fn claim_identities(
     Ok(claims)
 }
 
-fn nobodys() -> StoreError {
+fn unowned_number() -> StoreError {
     StoreError::Fault("a claimed number has no owner".into())
 }
 
@@ -245,12 +245,12 @@ async fn release_unused(conn: &mut PgConnection, candidates: &[Candidate<'_>]) -
     let written = || candidates.iter().filter(|c| c.is_written());
     let people: HashSet<i64> = written().map(|c| c.claim.participant_id).collect();
     let carried: HashSet<&Vec<u8>> = written().filter_map(|c| c.claimed_service_number.as_ref()).collect();
-    let is_nobodys = |c: &&Candidate<'_>| c.claim.is_new && !people.contains(&c.claim.participant_id);
+    let is_unowned_number = |c: &&Candidate<'_>| c.claim.is_new && !people.contains(&c.claim.participant_id);
     for kind in IDENTITY_KINDS {
         let of_kind = |c: &&Candidate<'_>| NumberKind::of_identity(&c.new.identity) == kind;
-        let nobodys = candidates.iter().filter(is_nobodys).filter(of_kind);
-        let nobodys: Vec<Vec<u8>> = nobodys.map(|c| c.index.clone()).collect();
-        identifier::release(conn, kind, &nobodys).await?;
+        let unowned_number = candidates.iter().filter(is_unowned_number).filter(of_kind);
+        let unowned_number: Vec<Vec<u8>> = unowned_number.map(|c| c.index.clone()).collect();
+        identifier::release(conn, kind, &unowned_number).await?;
     }
     let claimed = candidates.iter().filter_map(|c| c.claimed_service_number.as_ref());
     let dropped: Vec<Vec<u8>> = claimed.filter(|index| !carried.contains(index)).cloned().collect();

@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 use super::caller::Caller;
 use super::error::FieldError;
 use super::loaders::Loaders;
-use crate::actions::enroll_participant::KnownQueue;
+use crate::actions::enroll_participant::RegisteredFormQueue;
 use crate::actions::quota;
 use crate::store::StoreError;
 use crate::store::audit::{About, Trail};
@@ -27,7 +27,7 @@ pub struct RequestContext {
     /// Is one root field resolved at a time? Then it has nobody to wait for who could ask for something similar.
     pub is_serial: bool,
     /// Writes forms of registered people together with those of other requests; `None`: each alone.
-    pub known: Option<Arc<KnownQueue>>,
+    pub registered_forms: Option<Arc<RegisteredFormQueue>>,
     /// Records the people whom the request reads or writes.
     pub trail: Arc<Trail>,
 }
@@ -42,7 +42,7 @@ impl RequestContext {
             caller,
             lookups: Mutex::default(),
             is_serial: false,
-            known: None,
+            registered_forms: None,
             trail: Arc::new(trail),
         }
     }
@@ -53,8 +53,8 @@ impl RequestContext {
     }
 
     /// Writes its forms of registered people together with those of other requests.
-    pub fn sharing(self, known: &Arc<KnownQueue>) -> Self {
-        Self { known: Some(Arc::clone(known)), ..self }
+    pub fn with_form_queue(self, registered_forms: &Arc<RegisteredFormQueue>) -> Self {
+        Self { registered_forms: Some(Arc::clone(registered_forms)), ..self }
     }
 
     /// Looks up the participant who owns a number within the client's quota of misses.

@@ -411,8 +411,8 @@ impl EnrollmentMutation {
         #[graphql(desc = "Input of the mutation.")] input: EnrollParticipantInput,
     ) -> Result<One<EnrollParticipantPayload>, FieldError> {
         let caller = caller(ctx);
-        let RequestContext { known, trail, .. } = request(ctx);
-        let (database, today) = ((&*caller.database, known.as_deref()), caller.today());
+        let RequestContext { registered_forms, trail, .. } = request(ctx);
+        let (database, today) = ((&*caller.database, registered_forms.as_deref()), caller.today());
         let (key, validates) = (input.idempotency_key.clone(), input.validate_only);
         let mut reader = InputReader::default();
         let input = read(input, today, &mut reader);

@@ -96,7 +96,7 @@ impl FieldError {
     /// Returns the error of a mutation that lost the database before, during or after its commit.
     pub fn of_write(error: StoreError) -> Self {
         match error {
-            StoreError::Unavailable(_) => Self::Write(error),
+            StoreError::Unavailable(_) | StoreError::Locked => Self::Write(error),
             _ => Self::Store(error),
         }
     }
@@ -139,7 +139,9 @@ impl From<FieldError> for Error {
             FieldError::UnknownCode(what) => {
                 (RegistryCode::UnknownCode.into(), format!("No {what} has this code."))
             }
-            FieldError::Store(error @ (StoreError::Unavailable(_) | StoreError::Contended(_))) => {
+            FieldError::Store(
+                error @ (StoreError::Unavailable(_) | StoreError::Contended(_) | StoreError::Locked),
+            ) => {
                 tracing::warn!(%error, "database unavailable");
                 let message = "The registry cannot reach its database. Try again in a moment.";
                 (Code::Unavailable.into(), message.to_owned())

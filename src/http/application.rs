@@ -28,7 +28,7 @@ use super::metrics::{Metrics, class_name, code_of};
 use super::position::{AtStandby, Positions};
 use super::purpose;
 use super::route::OperationNames;
-use crate::actions::enroll_participant::KnownQueue;
+use crate::actions::enroll_participant::RegisteredFormQueue;
 use crate::clock::Clock;
 use crate::graphql::at_primary::may_read_at_standby;
 use crate::graphql::caller::Caller;
@@ -51,7 +51,7 @@ pub struct RegistryApplication {
     /// The same schema, for requests that select fields which their caller may not read.
     withholding: Registry,
     database: Arc<Database>,
-    known: Arc<KnownQueue>,
+    registered_forms: Arc<RegisteredFormQueue>,
     clock: Clock,
     observers: Observers,
 }
@@ -147,8 +147,8 @@ impl RegistryApplication {
         let strict = if introspection { graphql::schema_with_suggestions() } else { graphql::schema() };
         let schema = OnceValidated::new(strict, graphql::trusting_schema());
         let withholding = graphql::schema_that_withholds(introspection);
-        let known = Arc::new(KnownQueue::new(Arc::clone(&database)));
-        Self { schema, withholding, database, known, clock, observers }
+        let registered_forms = Arc::new(RegisteredFormQueue::new(Arc::clone(&database)));
+        Self { schema, withholding, database, registered_forms, clock, observers }
     }
 
     /// Gives an operation its context, and checks the rights of its caller, who reads at a standby or at the primary.
@@ -165,7 +165,7 @@ impl RegistryApplication {
         let withholds = rights::withholds(&operation.fields, actor.role);
         let about = about(&request.data, &operation, stated);
         let caller = caller.for_purpose(stated).needing(columns_of(&operation));
-        let context = RequestContext::new(caller, about).sharing(&self.known);
+        let context = RequestContext::new(caller, about).with_form_queue(&self.registered_forms);
         let context = context.one_root_at_a_time(operation.is_serial);
         let (trail, session) = (Arc::clone(&context.trail), context.caller.session.clone());
         let ignored_purpose = purpose::ignored(stated, actor).map(|reason| value!({ "ignored": reason }));

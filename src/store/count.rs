@@ -1,6 +1,6 @@
 //! Maintained counters: read as base plus deltas, changed by appending deltas. A background job folds deltas into the base.
 //!
-//! Statements that append or fold name the table `count_delta`, and those that read the view `unfolded_delta`.
+//! Statements that append or fold deltas name the table `count_delta`. Statements that read them name the view `unfolded_delta`.
 
 use std::collections::HashMap;
 
@@ -248,8 +248,8 @@ pub async fn append(conn: &mut PgConnection, deltas: &Deltas) -> Result<(), Stor
 
 /// Folds the committed deltas into the base, and returns their number. Does nothing while another process is folding.
 ///
-/// Deletes all deltas that it sees, and marks in `figure_version` below which transaction none can be left: what readers use is
-/// `unfolded_delta`, which begins there.
+/// Deletes all deltas that it sees, and marks in `figure_version` below which transaction none can be left. The view
+/// `unfolded_delta` begins there.
 pub async fn fold(session: &Session) -> Result<u64, StoreError> {
     // One statement: deltas move to the base atomically. The lock ends with the statement.
     let folded = sqlx::query_scalar!(
@@ -262,7 +262,7 @@ pub async fn fold(session: &Session) -> Result<u64, StoreError> {
                set folded_below = pg_snapshot_xmin(pg_current_snapshot()),
                    version = case when exists (select from moved where standing is not null) then gen_random_uuid()
                              else version end
-               where exists (select from moved)
+               where exists (select from moved) or folded_below > pg_snapshot_xmax(pg_current_snapshot())
            ), people as (
                select channel_id, province_id, standing, effective_on, sum(persons) as persons
                from moved where standing is not null group by 1, 2, 3, 4

@@ -15,6 +15,9 @@ pub enum StoreError {
     /// Two transactions were in conflict. Nothing was written, and the same request can succeed at once.
     #[error("serialization conflict ({0})")]
     Contended(String),
+    /// Another transaction held a lock for too long. Nothing was written, and the same request can succeed later.
+    #[error("locked by another transaction")]
+    Locked,
     /// A statement could not complete what it had begun. Nothing was written; several statements can do the same.
     #[error("a statement gave up")]
     GivenUp,
@@ -61,9 +64,9 @@ fn of_database(error: &dyn DatabaseError) -> StoreError {
         "XX000" if error.message() == "deadlock detected" => StoreError::Contended(code),
         // The violation of a check, without a constraint.
         "23514" => StoreError::NoPartition,
-        // Connection lost, resources used up, operator intervention (shutdown, starting, statement timeout),
-        // lock not available, read-only server.
-        "55P03" | "25006" => StoreError::Unavailable(code),
+        "55P03" => StoreError::Locked,
+        // Connection lost, resources used up, operator intervention (shutdown, starting, statement timeout), read-only server.
+        "25006" => StoreError::Unavailable(code),
         _ if matches!(code.get(..2), Some("08" | "53" | "57" | "58")) => StoreError::Unavailable(code),
         _ => StoreError::Fault(code),
     }

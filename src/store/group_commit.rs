@@ -1,8 +1,10 @@
-//! Group commit: what comes while something is being written is written together by the next statement.
+//! Group commit: what comes while something is being written is written together by the next statement or transaction.
 //!
-//! An item that comes while nothing is being written is written at once. So a single request costs one short statement, and a
-//! busy server one commit for many requests. A task of its own writes, so a client that disconnects does not cancel an item.
+//! An item that comes while nothing is being written is written at once. So a single request waits for nobody, and a busy server
+//! needs one commit for many requests. A task of its own writes, so a client that disconnects does not cancel an item.
 
+use std::collections::HashSet;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::Handle;
@@ -17,14 +19,31 @@ pub(crate) trait Group: Send + Sync + 'static {
     /// What it learns.
     type Outcome: Send + 'static;
 
-    /// Returns how many of the items that wait the next statement writes.
-    fn size<'a>(items: impl Iterator<Item = &'a Self::Item>) -> usize;
+    /// Returns for each of the items that wait, or for the first ones, whether it is written next.
+    fn choose<'a>(waiting: impl Iterator<Item = &'a Self::Item>) -> Vec<bool>;
 
     /// Writes items, and returns the outcome of each, in order.
     fn write(
         &self,
         items: Vec<Self::Item>,
     ) -> impl Future<Output = Vec<Result<Self::Outcome, StoreError>>> + Send;
+}
+
+/// Chooses items that have no mark in common, at most so many. The others come later, in their order.
+pub(crate) fn choose_apart<'a, T: 'a, M: Eq + Hash>(
+    waiting: impl Iterator<Item = &'a T>,
+    most: usize,
+    marks: impl Fn(&'a T) -> Vec<M>,
+) -> Vec<bool> {
+    let (mut taken, mut room) = (HashSet::new(), most);
+    let is_chosen = |item| {
+        // Also the marks of an item that has to wait, which a later one must not overtake.
+        let is_apart = marks(item).into_iter().fold(true, |is_apart, mark| taken.insert(mark) & is_apart);
+        let is_chosen = is_apart && room > 0;
+        room -= usize::from(is_chosen);
+        is_chosen
+    };
+    waiting.map(is_chosen).collect()
 }
 
 /// Lets the requests that are ready go on before a statement is sent: they may have something for it. Without this, a statement
@@ -100,13 +119,16 @@ impl<G: Group> Shared<G> {
         !self.lock().items.is_empty()
     }
 
-    /// Takes the items of the next statement. None: the task is done.
+    /// Takes the items that are written next. None: the task is done.
     fn next(&self) -> Vec<(G::Item, Written<G>)> {
         let mut waiting = self.lock();
-        let size = G::size(waiting.items.iter().map(|(item, _)| item));
-        let size = size.max(1).min(waiting.items.len());
-        waiting.busy = size > 0;
-        waiting.items.drain(..size).collect()
+        let mut chosen = G::choose(waiting.items.iter().map(|(item, _)| item)).into_iter();
+        // The first item is always chosen.
+        let mut is_first = true;
+        let is_next = |_: &mut _| chosen.next().unwrap_or(false) | std::mem::take(&mut is_first);
+        let next: Vec<_> = waiting.items.extract_if(.., is_next).collect();
+        waiting.busy = !next.is_empty();
+        next
     }
 }
 
@@ -155,13 +177,25 @@ mod tests {
         type Item = ();
         type Outcome = Option<String>;
 
-        fn size<'a>(items: impl Iterator<Item = &'a ()>) -> usize {
-            items.count()
+        fn choose<'a>(waiting: impl Iterator<Item = &'a ()>) -> Vec<bool> {
+            waiting.map(|()| true).collect()
         }
 
         async fn write(&self, items: Vec<()>) -> Vec<Result<Option<String>, StoreError>> {
             vec![Ok(std::thread::current().name().map(str::to_owned)); items.len()]
         }
+    }
+
+    #[test]
+    fn items_that_have_something_in_common_are_chosen_one_after_the_other() {
+        let choose = |most, items: &[&[u8]]| choose_apart(items.iter(), most, |item| item.to_vec());
+        assert_eq!(choose(9, &[b"a", b"b", b"a", b"c"]), [true, true, false, true]);
+        assert_eq!(choose(2, &[b"a", b"b", b"c"]), [true, true, false]);
+        assert_eq!(
+            choose(9, &[b"a", b"ab", b"b"]),
+            [true, false, false],
+            "the third would overtake the second"
+        );
     }
 
     #[test]

@@ -172,13 +172,23 @@ impl Session {
     /// Begins a transaction.
     pub async fn begin(&self) -> Result<Transaction, StoreError> {
         let connection = self.acquire().await?;
-        self.begin_on(connection).await
+        self.begin_on(connection, "begin").await
+    }
+
+    /// Begins a transaction that others share: it gives up soon if it waits for a lock.
+    ///
+    /// # Errors
+    /// Its statements return [`StoreError::Locked`].
+    pub async fn begin_shared(&self) -> Result<Transaction, StoreError> {
+        const BEGIN: &str = "begin; set local lock_timeout = '50ms'";
+        let connection = self.acquire().await?;
+        self.begin_on(connection, BEGIN).await
     }
 
     /// Begins a transaction if a connection is free now.
     pub async fn begin_if_free(&self) -> Result<Option<Transaction>, StoreError> {
         match self.noting(self.pool.try_acquire(&self.identity).await)? {
-            Some(connection) => self.begin_on(connection).await.map(Some),
+            Some(connection) => self.begin_on(connection, "begin").await.map(Some),
             None => Ok(None),
         }
     }
@@ -201,10 +211,14 @@ impl Session {
         result
     }
 
-    async fn begin_on(&self, mut connection: PooledConnection) -> Result<Transaction, StoreError> {
+    async fn begin_on(
+        &self,
+        mut connection: PooledConnection,
+        begin: &'static str,
+    ) -> Result<Transaction, StoreError> {
         // The transaction that tells the scope to the workers of a cluster has begun already.
         if !connection.is_in_scope() {
-            self.within_deadline(sqlx::raw_sql("begin").execute(&mut *connection)).await?;
+            self.within_deadline(sqlx::raw_sql(begin).execute(&mut *connection)).await?;
         }
         Ok(Transaction(connection))
     }

@@ -29,7 +29,7 @@ mod employer_changes;
 mod endpoint;
 mod enrolling;
 mod enrolling_again;
-mod enrolling_known;
+mod enrolling_registered;
 mod event_partitions;
 mod exports;
 mod failover;

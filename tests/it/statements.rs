@@ -200,8 +200,7 @@ async fn concurrent_forms_share_a_statement_and_each_has_its_own_outcome() {
     }
     assert_eq!(app.count("select count(*) from audit_entry where outcome = 'WRITTEN'").await, enrolled + 1);
     let of_newcomers = sent.iter().filter(|statement| statement.starts_with("with form as")).count();
-    // A form of somebody who is known takes the statement once more, in its own transaction.
-    assert!(of_newcomers < 23 + refused.len(), "{of_newcomers} statements for 32 forms");
+    assert!((1..32).contains(&of_newcomers), "{of_newcomers} statements for 32 forms");
     assert_eq!(app.differing_counters().await, 0);
 }
 

@@ -46,13 +46,13 @@ impl Group for Entries {
     type Item = NewEntry;
     type Outcome = ();
 
-    fn size<'a>(entries: impl Iterator<Item = &'a NewEntry>) -> usize {
+    fn choose<'a>(entries: impl Iterator<Item = &'a NewEntry>) -> Vec<bool> {
         let mut subjects = 0;
         let fits = |entry: &&NewEntry| {
             subjects += entry.subjects.len();
             subjects <= MOST_SUBJECTS
         };
-        entries.take(MOST_ENTRIES).take_while(fits).count()
+        entries.take(MOST_ENTRIES).take_while(fits).map(|_| true).collect()
     }
 
     async fn write(&self, entries: Vec<NewEntry>) -> Vec<Result<(), StoreError>> {

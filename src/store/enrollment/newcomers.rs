@@ -5,7 +5,6 @@
 //! everything else that mutations write, if they enroll newcomers alone: see [`Whole`]. Such mutations that come at about the
 //! same time share a transaction, each with its own key and outcome: see [`NewcomerQueue`].
 
-use std::collections::HashSet;
 use std::fmt;
 
 use chrono::NaiveDate;
@@ -18,7 +17,7 @@ use crate::store::array::column;
 use crate::store::audit::NewEntry;
 use crate::store::count::DeltaColumns;
 use crate::store::error::StoreError;
-use crate::store::group_commit::{Group, GroupCommit};
+use crate::store::group_commit::{Group, GroupCommit, choose_apart};
 use crate::store::idempotency::KeyOf;
 use crate::store::keys::Keys;
 use crate::store::participant::NewParticipant;
@@ -113,17 +112,17 @@ impl Group for Wholes {
     type Outcome = Option<(i64, i64)>;
 
     /// Forms with the same number or key do not share a statement: the second one has to find the first one written.
-    fn size<'a>(wholes: impl Iterator<Item = &'a Whole>) -> usize {
-        let (mut numbers, mut keys) = (HashSet::new(), HashSet::new());
-        let is_other = |whole: &&'a Whole| {
-            let form = &whole.form;
-            [Some(&form.index), form.service_index.as_ref()]
-                .into_iter()
-                .flatten()
-                .all(|index| numbers.insert(index))
-                && whole.key.as_ref().is_none_or(|(key, ..)| keys.insert(key))
-        };
-        wholes.take(MOST_TOGETHER).take_while(is_other).count()
+    fn choose<'a>(wholes: impl Iterator<Item = &'a Whole>) -> Vec<bool> {
+        #[derive(PartialEq, Eq, Hash)]
+        enum Mark<'a> {
+            Number(&'a [u8]),
+            Key(&'a KeyOf),
+        }
+        choose_apart(wholes, MOST_TOGETHER, |whole| {
+            let numbers = [Some(&whole.form.index), whole.form.service_index.as_ref()].into_iter().flatten();
+            let key = whole.key.as_ref().map(|(key, ..)| Mark::Key(key));
+            numbers.map(|index| Mark::Number(index)).chain(key).collect()
+        })
     }
 
     async fn write(&self, wholes: Vec<Whole>) -> Vec<Result<Self::Outcome, StoreError>> {
@@ -138,9 +137,11 @@ impl Group for Wholes {
         let statement = statement.bind(identity_kinds(&forms));
         match statement.fetch_all(&self.session).await.map_err(of_statement) {
             Ok(arrivals) => arrivals.iter().map(|arrival| Ok(arrival.written())).collect(),
-            // Somebody was faster with one of them, or one of them cannot be written: each finds out by itself.
+            // Somebody was faster with one of them or holds what it needs, or one of them cannot be written: each finds out by
+            // itself.
             Err(
                 StoreError::GivenUp
+                | StoreError::Locked
                 | StoreError::NoPartition
                 | StoreError::Constraint(_)
                 | StoreError::Fault(_),
@@ -287,6 +288,8 @@ with form as materialized (
               province_id, full_name, name_key, identity, phone, batch_id, monthly_wage, starts_on, paid_through,
               segment, status, civil_servant, programmes, service_number, work_unit, grade, flags, counts_from, paid,
               lapses_on, client, identity_kind, number)
+    -- One form must not keep those of others waiting for a lock.
+    where (select set_config('lock_timeout', '50ms', true) where $43) is distinct from ''
 ), whole as materialized (
     select u.* from unnest($44::text[], $45::text[], $46::bytea[], $47::jsonb[], $48::text[], $49::text[], $50::text[],
                            $51::uuid[]) with ordinality

@@ -22,7 +22,7 @@ pub(super) enum Payer {
 /// Returns the channels with daily counters.
 pub(super) async fn stored_channels(conn: &mut PgConnection) -> Result<BTreeSet<i64>, StoreError> {
     let channels: Vec<i64> = sqlx::query_scalar(
-        "select channel_id from channel_figure_day union select channel_id from count_delta where standing is not null",
+        "select channel_id from channel_figure_day union select channel_id from unfolded_delta where standing is not null",
     )
     .fetch_all(conn)
     .await?;
@@ -38,7 +38,7 @@ pub(super) async fn stored_days(
         "select effective_on, province_id, standing, sum(persons)::bigint from (
              select effective_on, province_id, standing, persons from channel_figure_day where channel_id = $1
              union all
-             select effective_on, province_id, standing, persons from count_delta
+             select effective_on, province_id, standing, persons from unfolded_delta
              where channel_id = $1 and standing is not null) k
          group by 1, 2, 3",
     )
@@ -60,7 +60,7 @@ pub(super) async fn stored_payers(
              select true as is_employer, employer_id as id, status, persons from employer_count
              union all select false, association_id, status, persons from association_count
              union all select employer_id is not null, coalesce(employer_id, association_id), status, persons
-                       from count_delta where standing is null) k
+                       from unfolded_delta where standing is null) k
          group by 1, 2, 3",
     )
     .fetch_all(conn)

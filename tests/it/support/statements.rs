@@ -26,14 +26,13 @@ pub async fn sent<T>(work: impl Future<Output = T>) -> (T, Vec<String>) {
 
 /// Leaves out the transactions that tell a scope to the workers of a cluster, because one server needs none for a statement.
 fn without_scopes(statements: Vec<String>) -> Vec<String> {
-    let is = |statement: &str, text: &str| statement.trim_matches('"') == text;
     let (mut kept, mut open) = (Vec::new(), 0);
     for statement in statements {
         if statement.contains("set local registry.") {
-            let begin = kept.iter().rposition(|earlier: &String| is(earlier, "begin"));
+            let begin = kept.iter().rposition(|earlier: &String| earlier == "begin");
             kept.remove(begin.expect("a scope is told in a transaction"));
             open += 1;
-        } else if open > 0 && (is(&statement, "commit") || is(&statement, "rollback")) {
+        } else if open > 0 && (statement == "commit" || statement == "rollback") {
             open -= 1;
         } else {
             kept.push(statement);
@@ -52,6 +51,12 @@ impl Visit for Statement {
             self.0 = Some(format!("{value:?}"));
         }
     }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "summary" {
+            self.0 = Some(value.to_owned());
+        }
+    }
 }
 
 impl Subscriber for Listener {
@@ -64,8 +69,11 @@ impl Subscriber for Listener {
         event.record(&mut statement);
         // These do not belong to the request. The driver looks up enumerations once for each connection, a connection gets the
         // session settings of its new user, and clients are read again when the registration of one is announced.
-        let incidental = ["pg_type", "pg_catalog", "set_config", "select id, issuer, subject,"];
-        let statement = statement.0.filter(|text| !incidental.iter().any(|part| text.contains(part)));
+        let incidental = ["pg_type", "pg_catalog", "select id, issuer, subject,"];
+        let is_incidental = |text: &str| {
+            text.starts_with("select set_config(") || incidental.iter().any(|part| text.contains(part))
+        };
+        let statement = statement.0.filter(|text| !is_incidental(text));
         RECORDED.with_borrow_mut(|heard| heard.iter_mut().for_each(|heard| heard.extend(statement.clone())));
     }
 

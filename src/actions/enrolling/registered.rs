@@ -13,7 +13,7 @@ use sqlx::PgConnection;
 
 use super::{EnrollContext, EnrollOutcome, enroll_registered};
 use crate::store::audit::{self, NewEntry};
-use crate::store::group_commit::{Group, GroupCommit};
+use crate::store::group_commit::{Group, GroupCommit, choose_apart};
 use crate::store::idempotency::{self, KeyOf};
 use crate::store::keys::NumberKind;
 use crate::store::reference::Reference;
@@ -22,7 +22,7 @@ use domain::actor::Actor;
 use domain::enrollment::NewEnrollment;
 
 /// A form about somebody who is registered, with what its mutation writes beside the enrollment.
-pub(in crate::actions) struct KnownForm {
+pub(in crate::actions) struct RegisteredForm {
     /// Who enrolls.
     pub actor: Actor,
     /// What the form was judged by.
@@ -39,17 +39,17 @@ pub(in crate::actions) struct KnownForm {
 const MOST_TOGETHER: usize = 64;
 
 /// Writes such forms, many at a time under load.
-pub struct KnownQueue(GroupCommit<Forms>);
+pub struct RegisteredFormQueue(GroupCommit<Forms>);
 
 struct Forms(Arc<Database>);
 
-impl fmt::Debug for KnownQueue {
+impl fmt::Debug for RegisteredFormQueue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("KnownQueue(..)")
+        f.write_str("RegisteredFormQueue(..)")
     }
 }
 
-impl KnownQueue {
+impl RegisteredFormQueue {
     /// Makes a queue that writes into a database, by the runtime of the caller.
     pub fn new(database: Arc<Database>) -> Self {
         Self(GroupCommit::new(Forms(database)))
@@ -57,53 +57,70 @@ impl KnownQueue {
 
     /// Writes a form. Returns the person and the enrollment, or `None` if it needs a transaction of its own: then nothing of it
     /// was written.
-    pub(in crate::actions) async fn enroll(&self, form: KnownForm) -> Result<Option<(i64, i64)>, StoreError> {
+    pub(in crate::actions) async fn enroll(
+        &self,
+        form: RegisteredForm,
+    ) -> Result<Option<(i64, i64)>, StoreError> {
         self.0.write(form).await
     }
 }
 
 impl Group for Forms {
-    type Item = KnownForm;
+    type Item = RegisteredForm;
     type Outcome = Option<(i64, i64)>;
 
     /// Forms with the same number or key do not share a transaction: the second one has to find the first one written.
-    fn size<'a>(forms: impl Iterator<Item = &'a KnownForm>) -> usize {
-        let mut forms = forms.peekable();
-        let Some(&first) = forms.peek() else { return 0 };
-        let (mut numbers, mut keys) = (HashSet::new(), HashSet::new());
-        let joins = |form: &&'a KnownForm| {
-            let numbered = form.new.civil_servant.as_ref().and_then(|c| c.service_number.as_ref());
-            let service_number = numbered.map(|number| (NumberKind::ServiceNumber, number.as_str()));
-            let identity = (NumberKind::of_identity(&form.new.identity), form.new.identity.as_str());
-            Arc::ptr_eq(&form.reference, &first.reference)
-                && [Some(identity), service_number].into_iter().flatten().all(|number| numbers.insert(number))
-                && form.key.as_ref().is_none_or(|(key, ..)| keys.insert(key))
+    fn choose<'a>(waiting: impl Iterator<Item = &'a RegisteredForm>) -> Vec<bool> {
+        #[derive(PartialEq, Eq, Hash)]
+        enum Mark<'a> {
+            Number(NumberKind, &'a str),
+            Key(&'a KeyOf),
+        }
+        let waiting: Vec<&RegisteredForm> = waiting.collect();
+        let is_alike = |form: &RegisteredForm| {
+            waiting.first().is_some_and(|first| Arc::ptr_eq(&form.reference, &first.reference))
         };
-        forms.take(MOST_TOGETHER).take_while(joins).count()
+        let alike = waiting.iter().copied().take_while(|form| is_alike(form));
+        choose_apart(alike, MOST_TOGETHER, |form| {
+            let of_civil_servant = form.new.civil_servant.as_ref().and_then(|c| c.service_number.as_ref());
+            let service_number =
+                of_civil_servant.map(|n| Mark::Number(NumberKind::ServiceNumber, n.as_str()));
+            let kind = NumberKind::of_identity(&form.new.identity);
+            let identity = Mark::Number(kind, form.new.identity.as_str());
+            let key = form.key.as_ref().map(|(key, ..)| Mark::Key(key));
+            [Some(identity), service_number, key].into_iter().flatten().collect()
+        })
     }
 
-    async fn write(&self, forms: Vec<KnownForm>) -> Vec<Result<Self::Outcome, StoreError>> {
+    async fn write(&self, forms: Vec<RegisteredForm>) -> Vec<Result<Self::Outcome, StoreError>> {
         let session = &self.0.writer;
         let written = session.bounded(session.transaction_deadline(), self.write_together(&forms)).await;
         match written.unwrap_or_else(|interrupted| Err(interrupted.into())) {
             Ok(written) => written.into_iter().map(Ok).collect(),
             Err(error @ StoreError::Unavailable(_)) => vec![Err(error); forms.len()],
             // One of them, or somebody who was faster, keeps all from being written: each finds out by itself.
-            Err(_) => vec![Ok(None); forms.len()],
+            Err(error) => {
+                if matches!(error, StoreError::Fault(_) | StoreError::Constraint(_)) {
+                    tracing::warn!(%error, forms = forms.len(), "forms could not be written together");
+                }
+                vec![Ok(None); forms.len()]
+            }
         }
     }
 }
 
 impl Forms {
-    async fn write_together(&self, forms: &[KnownForm]) -> Result<Vec<Option<(i64, i64)>>, StoreError> {
+    async fn write_together(&self, forms: &[RegisteredForm]) -> Result<Vec<Option<(i64, i64)>>, StoreError> {
         let mut written = vec![None; forms.len()];
         let Some(reference) = forms.first().map(|form| &form.reference) else { return Ok(written) };
-        let mut transaction = self.0.writer.begin().await?;
-        let keys: Vec<(&KeyOf, &[u8])> = forms.iter().filter_map(KnownForm::digests).collect();
+        let mut transaction = self.0.writer.begin_shared().await?;
+        let keys: Vec<(&KeyOf, &[u8])> =
+            forms.iter().filter_map(RegisteredForm::key_and_fingerprint).collect();
         let free = idempotency::claim_free(&mut transaction, &keys).await?;
         let taken = keys.iter().zip(free).filter(|(_, is_free)| !is_free).map(|((key, _), _)| *key);
         let taken: HashSet<&KeyOf> = taken.collect();
-        let is_begun = |form: &KnownForm| form.digests().is_none_or(|(key, _)| !taken.contains(key));
+        let is_begun =
+            |form: &RegisteredForm| form.key_and_fingerprint().is_none_or(|(key, _)| !taken.contains(key));
         let begun: Vec<usize> = (0..forms.len()).filter(|&at| is_begun(&forms[at])).collect();
         let new: Vec<_> = begun.iter().map(|&at| (&forms[at].actor, &forms[at].new)).collect();
         let context = EnrollContext { keys: &self.0.keys, rules: &reference.rules, batch: None };
@@ -127,12 +144,12 @@ impl Forms {
 /// Writes the outcomes and audit entries of what was written, and releases the other keys.
 async fn record(
     conn: &mut PgConnection,
-    forms: &[(&KnownForm, Option<(i64, i64)>)],
+    forms: &[(&RegisteredForm, Option<(i64, i64)>)],
 ) -> Result<(), StoreError> {
     let (mut outcomes, mut unused, mut entries) = (Vec::new(), Vec::new(), Vec::new());
     for &(form, written) in forms {
         let Some((participant, enrollment)) = written else {
-            unused.extend(form.digests().map(|(key, _)| key));
+            unused.extend(form.key_and_fingerprint().map(|(key, _)| key));
             continue;
         };
         outcomes.extend(form.key.as_ref().map(|(key, _, outcome)| {
@@ -147,9 +164,9 @@ async fn record(
     audit::insert_many(conn, &entries).await
 }
 
-impl KnownForm {
+impl RegisteredForm {
     /// The key and the digest of the input.
-    fn digests(&self) -> Option<(&KeyOf, &[u8])> {
+    fn key_and_fingerprint(&self) -> Option<(&KeyOf, &[u8])> {
         self.key.as_ref().map(|(key, fingerprint, _)| (key, fingerprint.as_slice()))
     }
 }
