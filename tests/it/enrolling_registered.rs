@@ -4,18 +4,17 @@ use crate::support::statements::sent;
 use crate::support::{App, Person, Value, json};
 
 const ENROLL: &str = "mutation ($input: EnrollParticipantInput!) { enrollParticipant(input: $input) {
-    enrollment { id employer { name } } errors { code } } }";
+    participant { id } enrollment { id } errors { code } } }";
 
-/// Registers people, and returns their forms for another enrollment, each with a key.
-async fn registered(app: &App, channel: &str, employer: &str, count: usize) -> Vec<Person> {
-    let people: Vec<Person> = (0..count).map(|_| Person::new(channel)).collect();
-    for person in &people {
-        app.enrolled(person).await;
+/// Registers people, and returns their ids, and their forms for another enrollment, each with a key.
+async fn registered(app: &App, channel: &str, employer: &str, count: usize) -> (Vec<String>, Vec<Person>) {
+    let (mut ids, mut forms) = (Vec::new(), Vec::new());
+    for n in 0..count {
+        let person = Person::new(channel);
+        ids.push(app.enrolled(&person).await);
+        forms.push(person.at(employer).with("idempotencyKey", json!(format!("another-enrollment-{n}"))));
     }
-    let keyed = |(n, person): (usize, Person)| {
-        person.at(employer).with("idempotencyKey", json!(format!("another-enrollment-{n}")))
-    };
-    people.into_iter().enumerate().map(keyed).collect()
+    (ids, forms)
 }
 
 /// Sends the forms at once. Returns the payloads in order, and the statements that were sent.
@@ -33,17 +32,27 @@ fn codes(payloads: &[Value]) -> Vec<&str> {
 async fn they_share_a_transaction_and_each_has_its_own_key_entry_and_events() {
     let app = App::new().await;
     let (channel, employer) = (app.channel("BR-PLG").await, app.employer("Pabrik").await);
-    let forms = registered(&app, &channel, &employer, 24).await;
+    let (ids, forms) = registered(&app, &channel, &employer, 24).await;
     let token = app.administrator().await;
     let (payloads, statements) = enrolled(&app, &token, &forms).await;
     assert_eq!(codes(&payloads), [""; 24]);
+    let people: Vec<&str> =
+        payloads.iter().map(|payload| payload["participant"]["id"].as_str().unwrap()).collect();
+    assert_eq!(people, ids, "each form is of its own person");
     let inserts = statements.iter().filter(|sent| sent.starts_with("insert into enrollment")).count();
     assert!((1..24).contains(&inserts), "{inserts} statements for 24 enrollments");
     for (table, rows) in [
         ("enrollment where employer_id is not null", 24),
-        ("idempotency where operation = 'enrollParticipant' and outcome <> 'null'", 24),
         (
-            "(select distinct subjects from audit_entry where outcome = 'WRITTEN' and operation = 'enrollParticipant') a",
+            "idempotency i join enrollment e on e.employer_id is not null
+                 and (i.outcome->'value'->>'participant', i.outcome->'value'->>'enrollment')
+                     = (e.participant_id::text, e.id::text)",
+            24,
+        ),
+        // The second entry of each person is of this enrollment.
+        (
+            "(select subjects from audit_entry where outcome = 'WRITTEN' and operation = 'enrollParticipant'
+              group by subjects having cardinality(subjects) = 1 and count(*) = 2) a",
             24,
         ),
         ("participant_event where kind = 'ENROLLED'", 48),
@@ -64,7 +73,7 @@ async fn they_share_a_transaction_and_each_has_its_own_key_entry_and_events() {
 async fn one_that_is_refused_takes_nobody_with_it_and_uses_up_no_key() {
     let app = App::new().await;
     let (channel, employer) = (app.channel("BR-PLG").await, app.employer("Pabrik").await);
-    let mut forms = registered(&app, &channel, &employer, 16).await;
+    let (_, mut forms) = registered(&app, &channel, &employer, 16).await;
     let token = app.administrator().await;
     // One has this enrollment, one has another name here, and one has died.
     app.enrolled(&forms[3].clone().with("idempotencyKey", Value::Null)).await;
@@ -89,7 +98,7 @@ async fn one_that_is_refused_takes_nobody_with_it_and_uses_up_no_key() {
 async fn forms_of_one_person_or_key_are_written_one_after_the_other() {
     let app = App::new().await;
     let (channel, employer) = (app.channel("BR-PLG").await, app.employer("Pabrik").await);
-    let forms = registered(&app, &channel, &employer, 2).await;
+    let (_, forms) = registered(&app, &channel, &employer, 2).await;
     let token = app.administrator().await;
     let keyless = |form: &Person| form.clone().with("idempotencyKey", Value::Null);
     // Eight times one enrollment without a key, and eight times the other one with one key.
@@ -112,7 +121,7 @@ async fn forms_of_one_person_or_key_are_written_one_after_the_other() {
 async fn each_form_is_judged_by_the_scope_of_its_own_client_and_recorded_as_its() {
     let app = App::new().await;
     let (channel, employer) = (app.channel("BR-PLG").await, app.employer("Pabrik").await);
-    let forms = registered(&app, &channel, &employer, 24).await;
+    let (_, forms) = registered(&app, &channel, &employer, 24).await;
     // All of them live in South Sumatra (16), and every third form says Jambi (15), whose officer does not see them.
     let (own, other) = (app.officer(&["16"]).await, app.officer(&["15"]).await);
     let sends = forms.iter().enumerate().map(|(n, form)| match n % 3 {
@@ -147,8 +156,8 @@ async fn each_form_is_judged_by_the_scope_of_its_own_client_and_recorded_as_its(
 async fn a_refusal_looks_for_newcomers_once() {
     let app = App::new().await;
     let (channel, employer) = (app.channel("BR-PLG").await, app.employer("Pabrik").await);
-    let form =
-        registered(&app, &channel, &employer, 1).await.remove(0).with("fullName", json!("Somebody Else"));
+    let (_, forms) = registered(&app, &channel, &employer, 1).await;
+    let form = forms[0].clone().with("fullName", json!("Somebody Else"));
     let token = app.administrator().await;
     let (payloads, statements) = enrolled(&app, &token, &[form]).await;
     assert_eq!(codes(&payloads), ["IDENTITY_MISMATCH"]);
@@ -163,7 +172,7 @@ async fn a_refusal_looks_for_newcomers_once() {
 async fn a_locked_person_keeps_nobody_else_from_being_enrolled() {
     let app = App::new().await;
     let (channel, employer) = (app.channel("BR-PLG").await, app.employer("Pabrik").await);
-    let mut forms = registered(&app, &channel, &employer, 8).await;
+    let (_, mut forms) = registered(&app, &channel, &employer, 8).await;
     // Somebody new, whose employer is about to be closed.
     let closing = app.employer("Toko").await;
     let id = app.count("select max(id) from employer").await;
@@ -190,5 +199,39 @@ async fn a_locked_person_keeps_nobody_else_from_being_enrolled() {
     let (payloads, _) = enrolled(&app, &token, &[locked, of_closing]).await;
     assert_eq!(codes(&payloads), [""; 2]);
     assert_eq!(app.count("select count(*) from enrollment").await, 8 + 8 + 5);
+    assert_eq!(app.differing_counters().await, 0);
+}
+
+#[tokio::test]
+async fn forms_with_passports_former_numbers_and_service_numbers_are_told_apart() {
+    let app = App::new().await;
+    let (channel, employer) = (app.channel("BR-PLG").await, app.government("Pemerintah Provinsi").await);
+    let (ids, forms) = registered(&app, &channel, &employer, 3).await;
+    let [changed, clerk, teacher] = &forms[..] else { panic!("three forms") };
+    // One person has two numbers, a foreigner has a passport, and two civil servants state one service number.
+    let number = Person::new(&channel).0["nationalId"].take();
+    assert_eq!(app.correct(&ids[0], json!({"nationalId": number})).await["errors"], json!([]));
+    let under_new_number = changed.clone().with("nationalId", number).with("idempotencyKey", Value::Null);
+    let mut foreigner = Person::new(&channel).at(&app.employer("Pabrik").await);
+    foreigner.0.as_object_mut().unwrap().remove("nationalId");
+    let foreigner = foreigner.with("passportNumber", json!("C1234567")).with("fullName", json!("Ann Lee"));
+    app.enrolled(&foreigner).await;
+    let of_toko = foreigner.at(&app.employer("Toko").await);
+    let service_number = json!({"serviceNumber": "198508022008012001"});
+    let servant = |form: &Person| {
+        form.clone().with("civilServant", service_number.clone()).with("startsOn", json!("2014-11-01"))
+    };
+    let sent = [changed.clone(), under_new_number, of_toko, servant(clerk), servant(teacher)];
+    let (payloads, _) = enrolled(&app, &app.administrator().await, &sent).await;
+    let sorted = |range: std::ops::Range<usize>| {
+        let mut codes = codes(&payloads[range]);
+        codes.sort_unstable();
+        codes
+    };
+    assert_eq!(sorted(0..2), ["", "ALREADY_ENROLLED"], "{payloads:?}");
+    assert_eq!(sorted(2..3), [""], "{payloads:?}");
+    assert_eq!(sorted(3..5), ["", "IDENTITY_MISMATCH"], "{payloads:?}");
+    assert_eq!(app.count("select count(*) from enrollment").await, 4 + 3);
+    assert_eq!(app.count("select count(*) from identifier where kind = 'SERVICE_NUMBER'").await, 1);
     assert_eq!(app.differing_counters().await, 0);
 }

@@ -1,8 +1,8 @@
 //! Enrollments of registered people that requests ask for at about the same time. They share a transaction, each with its own
 //! key, outcome and audit entry.
 //!
-//! It writes those that nothing speaks against. Of the others nothing is written, and each learns why in a transaction of its
-//! own: an answer about a person may cost the client a miss, which is counted there.
+//! The transaction writes the forms that are accepted. For a form that is refused it writes nothing, and the request learns the
+//! reason in a transaction of its own: an answer about a person may cost the client a miss, which is counted there.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -98,7 +98,7 @@ impl Group for Forms {
         match written.unwrap_or_else(|interrupted| Err(interrupted.into())) {
             Ok(written) => written.into_iter().map(Ok).collect(),
             Err(error @ StoreError::Unavailable(_)) => vec![Err(error); forms.len()],
-            // One of them, or somebody who was faster, keeps all from being written: each finds out by itself.
+            // One of the forms, or another transaction, kept all of them from being written. Each request tries alone.
             Err(error) => {
                 if matches!(error, StoreError::Fault(_) | StoreError::Constraint(_)) {
                     tracing::warn!(%error, forms = forms.len(), "forms could not be written together");

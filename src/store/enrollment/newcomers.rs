@@ -137,8 +137,7 @@ impl Group for Wholes {
         let statement = statement.bind(identity_kinds(&forms));
         match statement.fetch_all(&self.session).await.map_err(of_statement) {
             Ok(arrivals) => arrivals.iter().map(|arrival| Ok(arrival.written())).collect(),
-            // Somebody was faster with one of them or holds what it needs, or one of them cannot be written: each finds out by
-            // itself.
+            // One of the forms, or another transaction, kept all of them from being written. Each request tries alone.
             Err(
                 StoreError::GivenUp
                 | StoreError::Locked
@@ -288,7 +287,7 @@ with form as materialized (
               province_id, full_name, name_key, identity, phone, batch_id, monthly_wage, starts_on, paid_through,
               segment, status, civil_servant, programmes, service_number, work_unit, grade, flags, counts_from, paid,
               lapses_on, client, identity_kind, number)
-    -- One form must not keep those of others waiting for a lock.
+    -- A form that waits for a lock would keep all others waiting.
     where (select set_config('lock_timeout', '50ms', true) where $43) is distinct from ''
 ), whole as materialized (
     select u.* from unnest($44::text[], $45::text[], $46::bytea[], $47::jsonb[], $48::text[], $49::text[], $50::text[],
