@@ -194,7 +194,7 @@ impl ParticipantCorrection<'_> {
         owner: i64,
     ) -> Result<Done<Corrected>, StoreError> {
         let revealed = Revealed::that_it_is_known(index.to_vec());
-        if self.misses.exceeds_quota(conn, &revealed).await? {
+        if self.misses.exceeds_quota(&mut *conn, &revealed).await? {
             return Ok(MissCounter::rolled_back().concerning(vec![owner]));
         }
         Ok(self

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgExecutor};
 
-use super::enrolling::registered::RegisteredForm;
+use super::enrolling::registered::{JudgedForm, RegisteredForm};
 use super::enrolling::{self, EnrollContext, EnrollOutcome};
 use super::idempotency::to_stored;
 use super::quota::{MissCounter, Revealed};
@@ -15,7 +15,7 @@ use super::request::{Mutation, Record, Request};
 use super::terms::{self, Asked, Named};
 use super::{ActionError, Done, Submission};
 use crate::store::audit::Trail;
-use crate::store::enrollment::{NewcomerQueue, Whole};
+use crate::store::enrollment::Whole;
 use crate::store::reference::Reference;
 use crate::store::{Database, StoreError};
 use domain::actor::{Actor, Right};
@@ -115,9 +115,10 @@ pub async fn enroll_participant(
     let index = database.keys.identity_index(&new.identity);
     let watch = MissCounter::new(database, actor, 1);
     let is_registered = AtomicBool::new(false);
-    let queues = (&database.newcomers, registered_forms.filter(|_| !database.writer.is_distributed()));
+    let registered_forms = registered_forms.filter(|_| !database.writer.is_distributed());
     let work = ParticipantEnrollment {
-        queues,
+        database,
+        registered_forms,
         actor,
         reference: &reference,
         context,
@@ -133,7 +134,8 @@ pub async fn enroll_participant(
 }
 
 struct ParticipantEnrollment<'a> {
-    queues: (&'a NewcomerQueue, Option<&'a RegisteredFormQueue>),
+    database: &'a Database,
+    registered_forms: Option<&'a RegisteredFormQueue>,
     actor: &'a Actor,
     reference: &'a Arc<Reference>,
     context: EnrollContext<'a>,
@@ -153,24 +155,25 @@ impl Mutation for ParticipantEnrollment<'_> {
         let outcome = to_stored(&(), &self.warnings)?;
         let key = record.key.map(|(key, fingerprint)| (key.clone(), fingerprint.to_vec(), outcome));
         let form = enrolling::newcomer(&self.new, &self.context);
-        let (newcomers, registered_forms) = self.queues;
         let whole = Whole { form, key: key.clone(), entry: record.trail.of_written() };
-        let mut enrolled = newcomers.enroll(whole).await?;
-        if let (None, Some(registered_forms)) = (enrolled, registered_forms) {
-            self.is_registered.store(true, Ordering::Relaxed);
-            let form = RegisteredForm {
-                actor: self.actor.clone(),
-                reference: Arc::clone(self.reference),
-                new: self.new.clone(),
-                key,
-                entry: record.trail.of_written(),
-            };
-            enrolled = registered_forms.enroll(form).await?;
+        if let Some((participant, enrollment)) = self.database.newcomers.enroll(whole).await? {
+            return Ok(Some(self.enrolled(participant, enrollment)));
         }
-        Ok(enrolled.map(|(participant, enrollment)| {
-            Done::did(Enrolled { participant, enrollment }, self.warnings.clone())
-                .concerning(vec![participant])
-        }))
+        let Some(registered_forms) = self.registered_forms else { return Ok(None) };
+        self.is_registered.store(true, Ordering::Relaxed);
+        let form = RegisteredForm {
+            actor: self.actor.clone(),
+            reference: Arc::clone(self.reference),
+            new: self.new.clone(),
+            key,
+            entry: record.trail.of_written(),
+        };
+        match registered_forms.enroll(form).await? {
+            Some(JudgedForm { outcome, known }) => {
+                self.answer(&self.database.writer, outcome, known).await.map(Some)
+            }
+            None => Ok(None),
+        }
     }
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Enrolled>, StoreError> {
@@ -179,28 +182,42 @@ impl Mutation for ParticipantEnrollment<'_> {
             true => enrolling::enroll_registered(conn, context, &[(actor, new)]).await?,
             false => enrolling::enroll(conn, (actor, context), std::slice::from_ref(new)).await?,
         };
-        let revealed = Revealed::by(enrolled.outcomes.iter().map(Some), |_| self.index.clone());
-        if self.watch.exceeds_quota(conn, &revealed).await? {
-            return Ok(MissCounter::rolled_back().concerning(enrolled.known));
-        }
-        let done = match enrolled.outcomes.into_iter().next() {
-            Some(EnrollOutcome::Enrolled { participant, enrollment }) => {
-                Done::did(Enrolled { participant, enrollment }, self.warnings.clone())
-            }
-            Some(EnrollOutcome::AlreadyEnrolled { has_ended: true, .. }) => self.refused(ended_since()),
-            Some(EnrollOutcome::AlreadyEnrolled { .. }) => {
-                self.refused(already_enrolled(self.new.identity.field()))
-            }
-            Some(EnrollOutcome::Refused(problem)) => self.refused(in_form(problem)),
-            Some(EnrollOutcome::EmployerClosed) => self.refused(employer_closed(None)),
-            None => return Err(StoreError::Fault("an enrollment has no outcome".into())),
-        };
-        let subjects = if done.value.is_some() { enrolled.subjects } else { enrolled.known };
-        Ok(done.concerning(subjects))
+        let outcome = enrolled.outcomes.into_iter().next();
+        let outcome = outcome.ok_or_else(|| StoreError::Fault("an enrollment has no outcome".into()))?;
+        self.answer(conn, outcome, enrolled.known.concat()).await
     }
 }
 
 impl ParticipantEnrollment<'_> {
+    /// Returns the answer to an outcome. `known` are the people whom a refusal reveals.
+    async fn answer(
+        &self,
+        executor: impl PgExecutor<'_>,
+        outcome: EnrollOutcome,
+        known: Vec<i64>,
+    ) -> Result<Done<Enrolled>, StoreError> {
+        let revealed = Revealed::by([Some(&outcome)], |_| self.index.clone());
+        if self.watch.exceeds_quota(executor, &revealed).await? {
+            return Ok(MissCounter::rolled_back().concerning(known));
+        }
+        let refused = match outcome {
+            EnrollOutcome::Enrolled { participant, enrollment } => {
+                return Ok(self.enrolled(participant, enrollment));
+            }
+            EnrollOutcome::AlreadyEnrolled { has_ended: true, .. } => self.refused(ended_since()),
+            EnrollOutcome::AlreadyEnrolled { .. } => {
+                self.refused(already_enrolled(self.new.identity.field()))
+            }
+            EnrollOutcome::Refused(problem) => self.refused(in_form(problem)),
+            EnrollOutcome::EmployerClosed => self.refused(employer_closed(None)),
+        };
+        Ok(refused.concerning(known))
+    }
+
+    fn enrolled(&self, participant: i64, enrollment: i64) -> Done<Enrolled> {
+        Done::did(Enrolled { participant, enrollment }, self.warnings.clone()).concerning(vec![participant])
+    }
+
     fn refused(&self, problem: Problem) -> Done<Enrolled> {
         Done::refused([&[problem], self.warnings.as_slice()].concat())
     }

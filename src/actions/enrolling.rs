@@ -47,6 +47,8 @@ struct Candidate<'a> {
     claim: Claim,
     /// The index of the service number, if this transaction has claimed it.
     claimed_service_number: Option<Vec<u8>>,
+    /// The owner of the service number, if that is somebody else. The refusal reveals this person.
+    service_number_owner: Option<i64>,
     /// The outcome, once it is decided.
     outcome: Option<EnrollOutcome>,
 }
@@ -59,6 +61,12 @@ impl Candidate<'_> {
     fn is_written(&self) -> bool {
         matches!(self.outcome, Some(EnrollOutcome::Enrolled { .. }))
     }
+
+    /// The people who were known, by internal id. A new number that is refused after all is released, and belongs to nobody.
+    fn known(&self) -> Vec<i64> {
+        let person = (!self.claim.is_new).then_some(self.claim.participant_id);
+        person.into_iter().chain(self.service_number_owner).collect()
+    }
 }
 
 /// The outcomes, and the people about whom they reveal something.
@@ -66,8 +74,8 @@ pub(super) struct Enrolled {
     pub outcomes: Vec<EnrollOutcome>,
     /// People who were written or were known, by internal id.
     pub subjects: Vec<i64>,
-    /// People who were known: a refusal reveals that they are registered.
-    pub known: Vec<i64>,
+    /// For each outcome the people who were known: a refusal reveals that they are registered.
+    pub known: Vec<Vec<i64>>,
 }
 
 /// Writes enrollments by an actor, at most one for each person. Returns the outcomes in the same order.
@@ -97,14 +105,14 @@ async fn write(
     context: &EnrollContext<'_>,
     mut candidates: Vec<Candidate<'_>>,
 ) -> Result<Enrolled, StoreError> {
-    let mut known_ids: Vec<i64> =
+    let known_ids: Vec<i64> =
         candidates.iter().filter(|c| !c.claim.is_new).map(|c| c.claim.participant_id).collect();
     let known = participant::lock(conn, &known_ids).await?;
     for candidate in candidates.iter_mut().filter(|c| c.is_open()) {
         let rules = (candidate.actor, context.rules);
         candidate.outcome = compare((candidate.claim.participant_id, candidate.new), &known, rules);
     }
-    let owners = claim_service_numbers(conn, context, &mut candidates).await?;
+    claim_service_numbers(conn, context, &mut candidates).await?;
     enroll_once(candidates.iter_mut().map(|c| (c.claim.participant_id, c.new, &mut c.outcome)));
 
     let open: Vec<&Candidate<'_>> = candidates.iter().filter(|c| c.is_open()).collect();
@@ -126,16 +134,13 @@ async fn write(
     }
     release_unused(conn, &candidates).await?;
 
-    // A new number that was refused after all is released, and belongs to nobody.
-    let concerned = candidates.iter().filter(|c| c.is_written() || !c.claim.is_new);
-    let mut subjects: Vec<i64> = concerned.map(|c| c.claim.participant_id).collect();
-    // A refusal reveals the owner of the service number.
-    subjects.extend(&owners);
-    known_ids.extend(owners);
+    let known: Vec<Vec<i64>> = candidates.iter().map(Candidate::known).collect();
+    let newcomers = candidates.iter().filter(|c| c.is_written() && c.claim.is_new);
+    let subjects = newcomers.map(|c| c.claim.participant_id).chain(known.iter().flatten().copied()).collect();
     let outcome =
         |candidate: Candidate<'_>| candidate.outcome.expect("every candidate has an outcome by now");
     let outcomes = candidates.into_iter().map(outcome).collect();
-    Ok(Enrolled { outcomes, subjects, known: known_ids })
+    Ok(Enrolled { outcomes, subjects, known })
 }
 
 /// Enrolls those who are new to the registry, and finds the owners of the other numbers. Refuses enrollments whose employer has
@@ -158,7 +163,15 @@ async fn claim<'a>(
         let written = EnrollOutcome::Enrolled { participant: participant_id, enrollment: enrollment_id };
         let closed = is_closed.then_some(EnrollOutcome::EmployerClosed);
         let outcome = is_written.then_some(written).or(closed);
-        Ok(Candidate { actor, new, index: form.index, claim, claimed_service_number: None, outcome })
+        Ok(Candidate {
+            actor,
+            new,
+            index: form.index,
+            claim,
+            claimed_service_number: None,
+            service_number_owner: None,
+            outcome,
+        })
     };
     new.iter().zip(forms).zip(&arrived).map(candidate).collect()
 }
@@ -179,7 +192,15 @@ async fn claim_registered<'a>(
         let claim = claims.get(&index).copied().ok_or_else(unowned_number)?;
         let is_closed = new.employer.is_some_and(|employer| closed.contains(&employer));
         let outcome = is_closed.then_some(EnrollOutcome::EmployerClosed);
-        Ok(Candidate { actor, new, index, claim, claimed_service_number: None, outcome })
+        Ok(Candidate {
+            actor,
+            new,
+            index,
+            claim,
+            claimed_service_number: None,
+            service_number_owner: None,
+            outcome,
+        })
     };
     forms.iter().zip(indexes).map(candidate).collect()
 }
@@ -203,13 +224,12 @@ fn unowned_number() -> StoreError {
     StoreError::Fault("a claimed number has no owner".into())
 }
 
-/// Claims the service numbers of civil servants. Refuses rows whose number belongs to another person, and returns these
-/// owners.
+/// Claims the service numbers of civil servants. Refuses rows whose number belongs to another person.
 async fn claim_service_numbers(
     conn: &mut PgConnection,
     context: &EnrollContext<'_>,
     candidates: &mut [Candidate<'_>],
-) -> Result<Vec<i64>, StoreError> {
+) -> Result<(), StoreError> {
     let number = |candidate: &Candidate<'_>| {
         let number = candidate.new.civil_servant.as_ref()?.service_number.as_ref()?;
         Some(context.keys.index(NumberKind::ServiceNumber, number.as_str()))
@@ -223,7 +243,6 @@ async fn claim_service_numbers(
     let indexes: Vec<Vec<u8>> = claimed.iter().map(|(_, index)| index.clone()).collect();
     let people: Vec<i64> = claimed.iter().map(|&(at, _)| candidates[at].claim.participant_id).collect();
     let claims = identifier::claim_service_numbers(conn, &indexes, &people).await?;
-    let mut others = Vec::new();
     for (at, index) in claimed {
         let candidate = &mut candidates[at];
         match claims.get(&index) {
@@ -231,12 +250,12 @@ async fn claim_service_numbers(
                 candidate.claimed_service_number = claim.is_new.then_some(index);
             }
             claim => {
-                others.extend(claim.map(|claim| claim.participant_id));
+                candidate.service_number_owner = claim.map(|claim| claim.participant_id);
                 candidate.outcome = Some(EnrollOutcome::Refused(identity_mismatch("serviceNumber")));
             }
         }
     }
-    Ok(others)
+    Ok(())
 }
 
 /// Releases numbers that were claimed for candidates who were not written after all: identity numbers without a person, and

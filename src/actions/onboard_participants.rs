@@ -130,7 +130,7 @@ impl Mutation for RosterOnboarding<'_> {
             return self.stage(conn).await;
         }
         let Applied { batch, report, subjects, known, revealed } = self.write(conn).await?;
-        if self.watch.exceeds_quota(conn, &revealed).await? {
+        if self.watch.exceeds_quota(&mut *conn, &revealed).await? {
             return Ok(MissCounter::rolled_back().concerning(known));
         }
         Ok(match self.objection(&report) {
@@ -270,7 +270,7 @@ impl RosterOnboarding<'_> {
         let refused = refused.filter_map(|row| self.staged(row.number)).collect();
         // For the report; the others are in their place.
         receive::stage_request(conn, self.database, batch, refused, &[]).await?;
-        Ok(Applied { batch, report, subjects: enrolled.subjects, known: enrolled.known, revealed })
+        Ok(Applied { batch, report, subjects: enrolled.subjects, known: enrolled.known.concat(), revealed })
     }
 
     /// Keeps the rows for a plan, as those of a file are.

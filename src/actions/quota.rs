@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use sqlx::PgConnection;
+use sqlx::PgExecutor;
 
 use super::enrolling::EnrollOutcome;
 use super::{ActionError, Done};
@@ -129,7 +129,7 @@ impl<'a> MissCounter<'a> {
     /// the quota is exceeded. In that case the transaction must be rolled back, and the answer must reveal nothing.
     pub(super) async fn exceeds_quota(
         &self,
-        conn: &mut PgConnection,
+        executor: impl PgExecutor<'_>,
         revealed: &Revealed,
     ) -> Result<bool, StoreError> {
         if sees_everything(self.actor) {
@@ -144,7 +144,7 @@ impl<'a> MissCounter<'a> {
         if numbers.is_empty() {
             return Ok(false);
         }
-        let seen = participant::count_by_identities(conn, self.actor, &numbers).await?;
+        let seen = participant::count_by_identities(executor, self.actor, &numbers).await?;
         self.count(length(&numbers).saturating_sub(seen)).await
     }
 

@@ -51,8 +51,8 @@ pub(super) trait Mutation: Sync {
         conn: &mut PgConnection,
     ) -> impl Future<Output = Result<Done<Self::Output>, StoreError>> + Send;
 
-    /// Makes the change with its key, outcome and audit entry, together with other requests. Returns `None` if the change needs
-    /// a transaction of its own: then nothing was written.
+    /// Makes the change with its key, outcome and audit entry, together with other requests, or returns the problems that refuse
+    /// it. Returns `None` if the change needs a transaction of its own: then nothing was written.
     fn run_whole(
         &self,
         _record: &Record<'_>,
@@ -180,7 +180,10 @@ impl<'a, I: Serialize> Request<'a, I> {
         if let Some(trail) = self.trail.filter(|_| writes) {
             let record = Record { key: key.map(|key| (key, fingerprint)), trail };
             if let Some(done) = mutation.run_whole(&record).await? {
-                trail.mark_recorded(&done.subjects);
+                match done.value {
+                    Some(_) => trail.mark_recorded(&done.subjects),
+                    None => trail.saw(done.subjects.iter().copied()),
+                }
                 return Ok(done);
             }
         }

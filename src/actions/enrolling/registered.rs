@@ -1,8 +1,7 @@
 //! Enrollments of registered people that requests ask for at about the same time. They share a transaction, each with its own
 //! key, outcome and audit entry.
 //!
-//! The transaction writes the forms that are accepted. For a form that is refused it writes nothing, and the request learns the
-//! reason in a transaction of its own: an answer about a person may cost the client a miss, which is counted there.
+//! The transaction writes the forms that are accepted. For a form that is refused it writes nothing.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -20,6 +19,7 @@ use crate::store::reference::Reference;
 use crate::store::{Database, StoreError};
 use domain::actor::Actor;
 use domain::enrollment::NewEnrollment;
+use domain::problem::ProblemCode;
 
 /// A form about somebody who is registered, with what its mutation writes beside the enrollment.
 pub(in crate::actions) struct RegisteredForm {
@@ -33,6 +33,15 @@ pub(in crate::actions) struct RegisteredForm {
     pub key: Option<(KeyOf, Vec<u8>, Value)>,
     /// The audit entry, without its person.
     pub entry: NewEntry,
+}
+
+/// What became of a form.
+#[derive(Clone, Debug)]
+pub(in crate::actions) struct JudgedForm {
+    /// The outcome.
+    pub outcome: EnrollOutcome,
+    /// The people who were known, by internal id.
+    pub known: Vec<i64>,
 }
 
 /// The most forms of one transaction.
@@ -55,19 +64,18 @@ impl RegisteredFormQueue {
         Self(GroupCommit::new(Forms(database)))
     }
 
-    /// Writes a form. Returns the person and the enrollment, or `None` if it needs a transaction of its own: then nothing of it
-    /// was written.
+    /// Writes a form, unless it is refused. Returns `None` if it needs a transaction of its own: then nothing of it was written.
     pub(in crate::actions) async fn enroll(
         &self,
         form: RegisteredForm,
-    ) -> Result<Option<(i64, i64)>, StoreError> {
+    ) -> Result<Option<JudgedForm>, StoreError> {
         self.0.write(form).await
     }
 }
 
 impl Group for Forms {
     type Item = RegisteredForm;
-    type Outcome = Option<(i64, i64)>;
+    type Outcome = Option<JudgedForm>;
 
     /// Forms with the same number or key do not share a transaction: the second one has to find the first one written.
     fn choose<'a>(waiting: impl Iterator<Item = &'a RegisteredForm>) -> Vec<bool> {
@@ -110,9 +118,9 @@ impl Group for Forms {
 }
 
 impl Forms {
-    async fn write_together(&self, forms: &[RegisteredForm]) -> Result<Vec<Option<(i64, i64)>>, StoreError> {
-        let mut written = vec![None; forms.len()];
-        let Some(reference) = forms.first().map(|form| &form.reference) else { return Ok(written) };
+    async fn write_together(&self, forms: &[RegisteredForm]) -> Result<Vec<Option<JudgedForm>>, StoreError> {
+        let mut judged = vec![None; forms.len()];
+        let Some(reference) = forms.first().map(|form| &form.reference) else { return Ok(judged) };
         let mut transaction = self.0.writer.begin_shared().await?;
         let keys: Vec<(&KeyOf, &[u8])> =
             forms.iter().filter_map(RegisteredForm::key_and_fingerprint).collect();
@@ -125,30 +133,30 @@ impl Forms {
         let new: Vec<_> = begun.iter().map(|&at| (&forms[at].actor, &forms[at].new)).collect();
         let context = EnrollContext { keys: &self.0.keys, rules: &reference.rules, batch: None };
         let enrolled = enroll_registered(&mut transaction, &context, &new).await?;
-        for (&at, outcome) in begun.iter().zip(&enrolled.outcomes) {
-            if let EnrollOutcome::Enrolled { participant, enrollment } = *outcome {
-                written[at] = Some((participant, enrollment));
-            }
-        }
-        if written.iter().all(Option::is_none) {
+        if enrolled.outcomes.iter().any(|outcome| matches!(outcome, EnrollOutcome::Enrolled { .. })) {
+            let begun: Vec<_> = begun.iter().map(|&at| &forms[at]).zip(&enrolled.outcomes).collect();
+            record(&mut transaction, &begun).await?;
+            transaction.commit().await?;
+        } else {
             transaction.rollback().await?;
-            return Ok(written);
         }
-        let begun: Vec<_> = begun.into_iter().map(|at| (&forms[at], written[at])).collect();
-        record(&mut transaction, &begun).await?;
-        transaction.commit().await?;
-        Ok(written)
+        for ((at, outcome), known) in begun.into_iter().zip(enrolled.outcomes).zip(enrolled.known) {
+            // The forms of one person under two numbers are of different requests: the second one does not repeat the first.
+            let is_repeated = matches!(&outcome, EnrollOutcome::Refused(problem) if problem.code == ProblemCode::DuplicateInRequest);
+            judged[at] = (!is_repeated).then_some(JudgedForm { outcome, known });
+        }
+        Ok(judged)
     }
 }
 
 /// Writes the outcomes and audit entries of what was written, and releases the other keys.
 async fn record(
     conn: &mut PgConnection,
-    forms: &[(&RegisteredForm, Option<(i64, i64)>)],
+    forms: &[(&RegisteredForm, &EnrollOutcome)],
 ) -> Result<(), StoreError> {
     let (mut outcomes, mut unused, mut entries) = (Vec::new(), Vec::new(), Vec::new());
-    for &(form, written) in forms {
-        let Some((participant, enrollment)) = written else {
+    for (form, outcome) in forms {
+        let EnrollOutcome::Enrolled { participant, enrollment } = **outcome else {
             unused.extend(form.key_and_fingerprint().map(|(key, _)| key));
             continue;
         };

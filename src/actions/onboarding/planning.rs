@@ -35,7 +35,7 @@ pub(super) async fn plan(step: &Step, chunk: &Chunk) -> Result<StepResult, Store
     let revealed = Revealed::by(foreseen.outcomes.iter().map(Option::as_ref), index);
     let misses =
         MissCounter::new(database, &authority.actor, usize::try_from(held.received).unwrap_or_default());
-    if misses.exceeds_quota(&mut transaction, &revealed).await? {
+    if misses.exceeds_quota(&mut *transaction, &revealed).await? {
         transaction.rollback().await?;
         return Ok(StepResult::Stop(vec![quota_spent()]));
     }

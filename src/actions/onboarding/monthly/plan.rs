@@ -36,7 +36,7 @@ pub(in crate::actions::onboarding) async fn plan(
     let compared = step.with_list(|list| compare_all(chunk, (&registered, &database.keys), list))?;
     let misses =
         MissCounter::new(database, &authority.actor, usize::try_from(held.received).unwrap_or_default());
-    if misses.exceeds_quota(&mut transaction, &revealed(&compared, &database.keys)).await? {
+    if misses.exceeds_quota(&mut *transaction, &revealed(&compared, &database.keys)).await? {
         transaction.rollback().await?;
         return Ok(StepResult::Stop(vec![quota_spent()]));
     }
