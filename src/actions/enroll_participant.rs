@@ -143,7 +143,8 @@ struct ParticipantEnrollment<'a> {
     warnings: Vec<Problem>,
     /// Under which the identity number is found.
     index: Vec<u8>,
-    /// Did the statement for newcomers leave out the form? Then the person is probably registered.
+    /// Did the statement for newcomers leave out the form? Then the person is probably registered, or the statement waited for a
+    /// lock.
     is_registered: AtomicBool,
     watch: &'a MissCounter<'a>,
 }

@@ -92,7 +92,8 @@ pub enum ActionError {
         /// Seconds until the next hour of the quota.
         seconds: i64,
     },
-    /// The database failed. Unless the transaction lost to another one ([`StoreError::Contended`]), the outcome is unknown.
+    /// The database failed. Unless the transaction lost to another one ([`StoreError::Contended`], [`StoreError::Locked`]), the
+    /// outcome is unknown.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -109,8 +109,8 @@ impl Revealed {
     }
 }
 
-/// Counts the people outside the client's scope that a form, or a batch of forms, reveals. It is used within the
-/// transaction, before the answer. A retry of a committed mutation is answered whatever the quota.
+/// Counts the people outside the client's scope that a form, or a batch of forms, reveals. It is used before the
+/// answer, mostly within the transaction. A retry of a committed mutation is answered whatever the quota.
 pub(super) struct MissCounter<'a> {
     database: &'a Database,
     actor: &'a Actor,
@@ -126,7 +126,7 @@ impl<'a> MissCounter<'a> {
     }
 
     /// Counts the revealed people that the actor may not see, once for all attempts of the transaction. Returns whether
-    /// the quota is exceeded. In that case the transaction must be rolled back, and the answer must reveal nothing.
+    /// the quota is exceeded. In that case nothing of the forms may be written, and the answer must reveal nothing.
     pub(super) async fn exceeds_quota(
         &self,
         executor: impl PgExecutor<'_>,

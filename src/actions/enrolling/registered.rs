@@ -44,6 +44,12 @@ pub(in crate::actions) struct JudgedForm {
     pub known: Vec<i64>,
 }
 
+impl JudgedForm {
+    fn is_written(&self) -> bool {
+        matches!(self.outcome, EnrollOutcome::Enrolled { .. })
+    }
+}
+
 /// The most forms of one transaction.
 const MOST_TOGETHER: usize = 64;
 
@@ -119,12 +125,31 @@ impl Group for Forms {
 
 impl Forms {
     async fn write_together(&self, forms: &[RegisteredForm]) -> Result<Vec<Option<JudgedForm>>, StoreError> {
+        let mut transaction = self.0.writer.begin_shared().await?;
+        match self.write_within(&mut transaction, forms).await {
+            Ok(judged) if judged.iter().flatten().any(JudgedForm::is_written) => {
+                transaction.commit().await?;
+                Ok(judged)
+            }
+            // The connection is lost, or it is not known whether it is.
+            Err(error @ StoreError::Unavailable(_)) => Err(error),
+            nothing_written => {
+                transaction.rollback().await?;
+                nothing_written
+            }
+        }
+    }
+
+    async fn write_within(
+        &self,
+        conn: &mut PgConnection,
+        forms: &[RegisteredForm],
+    ) -> Result<Vec<Option<JudgedForm>>, StoreError> {
         let mut judged = vec![None; forms.len()];
         let Some(reference) = forms.first().map(|form| &form.reference) else { return Ok(judged) };
-        let mut transaction = self.0.writer.begin_shared().await?;
         let keys: Vec<(&KeyOf, &[u8])> =
             forms.iter().filter_map(RegisteredForm::key_and_fingerprint).collect();
-        let free = idempotency::claim_free(&mut transaction, &keys).await?;
+        let free = idempotency::claim_free(conn, &keys).await?;
         let taken = keys.iter().zip(free).filter(|(_, is_free)| !is_free).map(|((key, _), _)| *key);
         let taken: HashSet<&KeyOf> = taken.collect();
         let is_begun =
@@ -132,14 +157,9 @@ impl Forms {
         let begun: Vec<usize> = (0..forms.len()).filter(|&at| is_begun(&forms[at])).collect();
         let new: Vec<_> = begun.iter().map(|&at| (&forms[at].actor, &forms[at].new)).collect();
         let context = EnrollContext { keys: &self.0.keys, rules: &reference.rules, batch: None };
-        let enrolled = enroll_registered(&mut transaction, &context, &new).await?;
-        if enrolled.outcomes.iter().any(|outcome| matches!(outcome, EnrollOutcome::Enrolled { .. })) {
-            let begun: Vec<_> = begun.iter().map(|&at| &forms[at]).zip(&enrolled.outcomes).collect();
-            record(&mut transaction, &begun).await?;
-            transaction.commit().await?;
-        } else {
-            transaction.rollback().await?;
-        }
+        let enrolled = enroll_registered(conn, &context, &new).await?;
+        let outcomes: Vec<_> = begun.iter().map(|&at| &forms[at]).zip(&enrolled.outcomes).collect();
+        record(conn, &outcomes).await?;
         for ((at, outcome), known) in begun.into_iter().zip(enrolled.outcomes).zip(enrolled.known) {
             // The forms of one person under two numbers are of different requests: the second one does not repeat the first.
             let is_repeated = matches!(&outcome, EnrollOutcome::Refused(problem) if problem.code == ProblemCode::DuplicateInRequest);
@@ -166,6 +186,10 @@ async fn record(
             (key, outcome)
         }));
         entries.push(NewEntry { subjects: vec![participant], ..form.entry.clone() });
+    }
+    if entries.is_empty() {
+        // Nothing is committed.
+        return Ok(());
     }
     idempotency::record_many(conn, &outcomes).await?;
     idempotency::release(conn, &unused).await?;

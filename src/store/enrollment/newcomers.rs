@@ -100,7 +100,7 @@ impl NewcomerQueue {
         Self(GroupCommit::new(Wholes { session, key_check: keys.check().to_vec() }))
     }
 
-    /// Writes a mutation. Returns the person and the enrollment, or `None` if the form needs several statements: then nothing
+    /// Writes a mutation. Returns the person and the enrollment, or `None` if the form has to be tried alone: then nothing
     /// of it was written.
     pub async fn enroll(&self, whole: Whole) -> Result<Option<(i64, i64)>, StoreError> {
         self.0.write(whole).await
