@@ -1,5 +1,5 @@
 -- The fold deletes deltas, and deleted rows stay in the table until PostgreSQL vacuums it, at most once a minute. Readers of the
--- counters read these rows too: after 13,000 enrollments 206 pages, which took longer than the rest of the statement.
+-- counters read these rows too: after 11,000 enrollments 206 pages, which took longer than the rest of the statement.
 --
 -- Each delta has its transaction now. The fold says below which transaction all deltas are folded: below the oldest one that
 -- was under way when it read the deltas. Readers begin there, in the index.
@@ -13,7 +13,7 @@ alter table count_delta
     add column written_by xid8 not null default pg_current_xact_id();
 drop sequence if exists count_delta_id_seq;
 create index count_delta_by_transaction on count_delta (written_by);
--- It has deleted rows too, and those of one channel are few among the others.
+-- Readers begin at the mark and find few deltas there, so this index would only make each insert dearer.
 drop index count_delta_by_channel;
 
 alter table figure_version add column folded_below xid8 not null default '0';
