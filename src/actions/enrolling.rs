@@ -53,6 +53,17 @@ struct Candidate<'a> {
     outcome: Option<EnrollOutcome>,
 }
 
+impl<'a> Candidate<'a> {
+    /// The form of an actor, the index of its number with the owner, and the outcome if it is decided.
+    fn of(
+        (actor, new): (&'a Actor, &'a NewEnrollment),
+        (index, claim): (Vec<u8>, Claim),
+        outcome: Option<EnrollOutcome>,
+    ) -> Self {
+        Self { actor, new, index, claim, claimed_service_number: None, service_number_owner: None, outcome }
+    }
+}
+
 impl Candidate<'_> {
     fn is_open(&self) -> bool {
         self.outcome.is_none()
@@ -159,19 +170,11 @@ async fn claim<'a>(
         let Arrival { participant_id, enrollment_id, is_claimed, is_written, is_closed } = *arrival;
         let claimed = is_claimed.then_some(Claim { participant_id, is_new: true });
         let claim = claimed.or_else(|| claims.get(&form.index).copied());
-        let claim = claim.ok_or_else(unowned_number)?;
+        let claim = claim.ok_or_else(without_owner)?;
         let written = EnrollOutcome::Enrolled { participant: participant_id, enrollment: enrollment_id };
         let closed = is_closed.then_some(EnrollOutcome::EmployerClosed);
         let outcome = is_written.then_some(written).or(closed);
-        Ok(Candidate {
-            actor,
-            new,
-            index: form.index,
-            claim,
-            claimed_service_number: None,
-            service_number_owner: None,
-            outcome,
-        })
+        Ok(Candidate::of((actor, new), (form.index, claim), outcome))
     };
     new.iter().zip(forms).zip(&arrived).map(candidate).collect()
 }
@@ -189,18 +192,10 @@ async fn claim_registered<'a>(
     let kinds = forms.iter().map(|(_, new)| NumberKind::of_identity(&new.identity));
     let claims = claim_identities(conn, context, &kinds.zip(&indexes).collect::<Vec<_>>()).await?;
     let candidate = |(&(actor, new), index): (&(&'a Actor, &'a NewEnrollment), Vec<u8>)| {
-        let claim = claims.get(&index).copied().ok_or_else(unowned_number)?;
+        let claim = claims.get(&index).copied().ok_or_else(without_owner)?;
         let is_closed = new.employer.is_some_and(|employer| closed.contains(&employer));
         let outcome = is_closed.then_some(EnrollOutcome::EmployerClosed);
-        Ok(Candidate {
-            actor,
-            new,
-            index,
-            claim,
-            claimed_service_number: None,
-            service_number_owner: None,
-            outcome,
-        })
+        Ok(Candidate::of((actor, new), (index, claim), outcome))
     };
     forms.iter().zip(indexes).map(candidate).collect()
 }
@@ -220,7 +215,7 @@ async fn claim_identities(
     Ok(claims)
 }
 
-fn unowned_number() -> StoreError {
+fn without_owner() -> StoreError {
     StoreError::Fault("a claimed number has no owner".into())
 }
 
@@ -264,12 +259,12 @@ async fn release_unused(conn: &mut PgConnection, candidates: &[Candidate<'_>]) -
     let written = || candidates.iter().filter(|c| c.is_written());
     let people: HashSet<i64> = written().map(|c| c.claim.participant_id).collect();
     let carried: HashSet<&Vec<u8>> = written().filter_map(|c| c.claimed_service_number.as_ref()).collect();
-    let is_unowned_number = |c: &&Candidate<'_>| c.claim.is_new && !people.contains(&c.claim.participant_id);
+    let is_unowned = |c: &&Candidate<'_>| c.claim.is_new && !people.contains(&c.claim.participant_id);
     for kind in IDENTITY_KINDS {
         let of_kind = |c: &&Candidate<'_>| NumberKind::of_identity(&c.new.identity) == kind;
-        let unowned_number = candidates.iter().filter(is_unowned_number).filter(of_kind);
-        let unowned_number: Vec<Vec<u8>> = unowned_number.map(|c| c.index.clone()).collect();
-        identifier::release(conn, kind, &unowned_number).await?;
+        let unowned = candidates.iter().filter(is_unowned).filter(of_kind);
+        let unowned: Vec<Vec<u8>> = unowned.map(|c| c.index.clone()).collect();
+        identifier::release(conn, kind, &unowned).await?;
     }
     let claimed = candidates.iter().filter_map(|c| c.claimed_service_number.as_ref());
     let dropped: Vec<Vec<u8>> = claimed.filter(|index| !carried.contains(index)).cloned().collect();

@@ -162,7 +162,8 @@ impl Forms {
         record(conn, &outcomes).await?;
         for ((at, outcome), known) in begun.into_iter().zip(enrolled.outcomes).zip(enrolled.known) {
             // The forms of one person under two numbers are of different requests: the second one does not repeat the first.
-            let is_repeated = matches!(&outcome, EnrollOutcome::Refused(problem) if problem.code == ProblemCode::DuplicateInRequest);
+            let is_repeated =
+                matches!(&outcome, EnrollOutcome::Refused(p) if p.code == ProblemCode::DuplicateInRequest);
             judged[at] = (!is_repeated).then_some(JudgedForm { outcome, known });
         }
         Ok(judged)
