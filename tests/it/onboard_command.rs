@@ -11,7 +11,7 @@ use participant_registry::graphql::node_id::NodeId;
 
 use crate::support::app::codes;
 use crate::support::onboarding::{Onboardings, line, roster};
-use crate::support::program::{Folder, command, registry};
+use crate::support::program::{ChildProcess, Folder, command, registry};
 use crate::support::{TokenScope, json};
 
 /// A registry, and a folder in which commands run.
@@ -90,10 +90,10 @@ impl Terminal {
 
     /// Starts a command and kills it as soon as this table has rows.
     async fn kill_when(&self, mut command: std::process::Command, there_is: &'static str) {
-        let mut process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        self.wait_until(&mut process, there_is).await;
-        process.kill().unwrap();
-        process.wait().unwrap();
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let mut process = ChildProcess(command.spawn().unwrap());
+        self.wait_until(&mut process.0, there_is).await;
+        drop(process);
         // This ends the lease of the killed command.
         sqlx::query("update onboarding_batch set leased_until = now() - interval '1 second'")
             .execute(&self.onboardings.app.sql)

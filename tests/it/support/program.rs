@@ -9,9 +9,19 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-/// A server process and its log.
+/// A process, killed when dropped. A failed test would leave it behind, with the output of the test open.
+pub struct ChildProcess(pub Child);
+
+impl Drop for ChildProcess {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A server process and its log. Killed when dropped.
 pub struct Program {
-    process: Child,
+    process: ChildProcess,
     address: String,
     /// Further addresses in its log.
     addresses: Mutex<mpsc::Receiver<String>>,
@@ -39,13 +49,9 @@ impl Program {
     }
 
     fn start(mut command: Command, settings: &[(&str, &str)]) -> Self {
-        let mut process = command
-            .env_clear()
-            .envs(settings.iter().copied())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
-        let mut lines = BufReader::new(process.stderr.take().expect("its stderr is a pipe"));
+        command.env_clear().envs(settings.iter().copied()).stderr(Stdio::piped());
+        let mut process = ChildProcess(command.spawn().expect("the program starts"));
+        let mut lines = BufReader::new(process.0.stderr.take().expect("its stderr is a pipe"));
         let (send, receive) = mpsc::channel();
         let reading = std::thread::spawn(move || {
             let (mut all, mut line) = (String::new(), String::new());
@@ -63,7 +69,7 @@ impl Program {
         match receive.recv_timeout(DEADLINE) {
             Ok(address) => Self { process, address, addresses: Mutex::new(receive), reading },
             Err(_) => {
-                let _ = process.kill();
+                drop(process);
                 panic!("it does not serve: {}", reading.join().unwrap_or_default())
             }
         }
@@ -95,16 +101,15 @@ impl Program {
     }
 
     /// Kills it with SIGKILL.
-    pub fn kill(mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
+    pub fn kill(self) {
+        drop(self.process);
     }
 
     /// Stops it, and returns its log.
     pub fn stop(mut self) -> String {
-        let id = self.process.id().to_string();
+        let id = self.process.0.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-        assert!(self.process.wait().unwrap().success());
+        assert!(self.process.0.wait().unwrap().success());
         self.reading.join().unwrap()
     }
 }
