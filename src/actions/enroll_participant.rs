@@ -15,7 +15,7 @@ use super::request::{Mutation, Record, Request};
 use super::terms::{self, Asked, Named};
 use super::{ActionError, Done, Submission};
 use crate::store::audit::Trail;
-use crate::store::enrollment::Whole;
+use crate::store::enrollment::{Whole, WholeOutcome};
 use crate::store::reference::Reference;
 use crate::store::{Database, StoreError};
 use domain::actor::{Actor, Right};
@@ -143,8 +143,7 @@ struct ParticipantEnrollment<'a> {
     warnings: Vec<Problem>,
     /// Under which the identity number is found.
     index: Vec<u8>,
-    /// Did the statement for newcomers leave out the form? Then the person is probably registered, or the statement waited for a
-    /// lock.
+    /// Did the statement for newcomers leave out the form? Then the person is probably registered.
     is_registered: AtomicBool,
     watch: &'a MissCounter<'a>,
 }
@@ -157,8 +156,12 @@ impl Mutation for ParticipantEnrollment<'_> {
         let key = record.key.map(|(key, fingerprint)| (key.clone(), fingerprint.to_vec(), outcome));
         let form = enrolling::newcomer(&self.new, &self.context);
         let whole = Whole { form, key: key.clone(), entry: record.trail.of_written() };
-        if let Some((participant, enrollment)) = self.database.newcomers.enroll(whole).await? {
-            return Ok(Some(self.enrolled(participant, enrollment)));
+        match self.database.newcomers.enroll(whole).await? {
+            WholeOutcome::Written { participant, enrollment } => {
+                return Ok(Some(self.enrolled(participant, enrollment)));
+            }
+            WholeOutcome::Locked => return Ok(None),
+            WholeOutcome::LeftOut => {}
         }
         let Some(registered_forms) = self.registered_forms else { return Ok(None) };
         self.is_registered.store(true, Ordering::Relaxed);

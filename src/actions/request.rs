@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use super::idempotency::{judge_key, replay, single_flight, to_stored};
 use super::{ActionError, Done, Submission, require};
 use crate::store::audit::Trail;
-use crate::store::idempotency::{self, KeyOf};
+use crate::store::idempotency::{self, KeyOf, Used};
 use crate::store::keys::Keys;
 use crate::store::session::Session;
 use crate::store::{Database, StoreError, participant, partition};
@@ -35,8 +35,8 @@ pub(super) struct Request<'a, I> {
     submission: Submission<'a>,
     input: &'a I,
     trail: Option<&'a Trail>,
-    /// Does it run, and roll back, with malformed fields?
-    is_tried: bool,
+    /// Does it write thousands of rows? Then it runs once, and not at all if that can be for nothing.
+    is_long: bool,
 }
 
 /// The part of a mutation that runs within its transaction.
@@ -59,6 +59,16 @@ pub(super) trait Mutation: Sync {
     ) -> impl Future<Output = Result<Option<Done<Self::Output>>, StoreError>> + Send {
         std::future::ready(Ok(None))
     }
+}
+
+/// What a transaction came to.
+enum Ran<T> {
+    /// It made the change: commit it.
+    Changed(Done<T>),
+    /// It was refused, or only tried: roll it back.
+    Unchanged(Done<T>),
+    /// The key was used before: roll it back.
+    Before(Used),
 }
 
 /// What a mutation writes beside its change.
@@ -84,7 +94,7 @@ impl<'a, I: Serialize> Request<'a, I> {
     ) -> Result<Self, ActionError> {
         require(actor, right)?;
         let (session, keys) = (&database.writer, &database.keys);
-        Ok(Self { session, keys, actor, operation, submission, input, trail: None, is_tried: true })
+        Ok(Self { session, keys, actor, operation, submission, input, trail: None, is_long: false })
     }
 
     /// Records the people that the mutation changes in `trail`.
@@ -95,7 +105,7 @@ impl<'a, I: Serialize> Request<'a, I> {
     /// Runs on the connections for long work. With malformed fields it does not run at all: it might write thousands of rows
     /// for nothing.
     pub(super) fn on(self, session: &'a Session) -> Self {
-        Self { session, is_tried: false, ..self }
+        Self { session, is_long: true, ..self }
     }
 
     /// Returns the answer to an input that is refused. If the key was used with this input before, it returns the first
@@ -135,7 +145,7 @@ impl<'a, I: Serialize> Request<'a, I> {
 
     async fn run_in_place<M: Mutation>(self, mutation: M) -> Result<Done<M::Output>, ActionError> {
         let malformed = self.submission.malformed;
-        if !(malformed.is_empty() || self.is_tried) {
+        if !malformed.is_empty() && self.is_long {
             return Ok(Done::refused(self.with_malformed(Vec::new())));
         }
         if let Some(problem) = judge_key(self.submission.key).filter(|_| malformed.is_empty()) {
@@ -147,9 +157,9 @@ impl<'a, I: Serialize> Request<'a, I> {
             Some(flight) => Some(timeout(LONGEST_WAIT, flight.lock()).await.map_err(|_| under_way())?),
             None => None,
         };
-        let mut attempt = 1;
+        let (mut attempt, mut waits) = (1, None);
         loop {
-            let tried = self.attempt(key.as_ref(), &fingerprint, &mutation);
+            let tried = self.attempt(key.as_ref(), &fingerprint, &mutation, waits.is_some());
             // A deadline of this process, because over a dead network the server sends no answer.
             let tried = self.session.bounded(self.session.transaction_deadline(), tried).await;
             match tried.unwrap_or_else(|interrupted| Err(interrupted.into())) {
@@ -157,6 +167,9 @@ impl<'a, I: Serialize> Request<'a, I> {
                     tracing::debug!(code, attempt, "serialization conflict; retrying");
                     tokio::time::sleep(backoff(attempt)).await;
                     attempt += 1;
+                }
+                Err(StoreError::Locked) if waits.is_none() && !self.is_long => {
+                    waits = Some(self.session.permit_to_wait_for_lock().await?);
                 }
                 // No server has made it ahead.
                 Err(StoreError::NoPartition) if attempt < ATTEMPTS => {
@@ -168,16 +181,16 @@ impl<'a, I: Serialize> Request<'a, I> {
         }
     }
 
+    /// Runs the mutation once. `waits`: it has a permit to wait for a lock, and shares no transaction.
     async fn attempt<M: Mutation>(
         &self,
         key: Option<&KeyOf>,
         fingerprint: &[u8],
         mutation: &M,
+        waits: bool,
     ) -> Result<Done<M::Output>, StoreError> {
-        let is_malformed = !self.submission.malformed.is_empty();
-        let writes = !is_malformed && !self.submission.validates_only;
         // This commits by itself: not what is only tried and rolled back.
-        if let Some(trail) = self.trail.filter(|_| writes) {
+        if let Some(trail) = self.trail.filter(|_| self.writes() && !waits) {
             let record = Record { key: key.map(|key| (key, fingerprint)), trail };
             if let Some(done) = mutation.run_whole(&record).await? {
                 match done.value {
@@ -187,42 +200,75 @@ impl<'a, I: Serialize> Request<'a, I> {
                 return Ok(done);
             }
         }
-        let mut transaction = self.session.begin().await?;
-        if let Some(key) = key.filter(|_| writes)
-            && let Some(used) = idempotency::claim(&mut transaction, key, fingerprint).await?
-        {
-            transaction.rollback().await?;
-            return replay(&used, fingerprint);
+        let mut transaction = match waits || self.is_long {
+            true => self.session.begin().await?,
+            false => self.session.begin_impatient().await?,
+        };
+        match self.run_within(&mut transaction, key, fingerprint, mutation).await {
+            Ok(Ran::Changed(done)) => {
+                transaction.commit().await?;
+                self.trail.inspect(|trail| trail.mark_recorded(&done.subjects));
+                Ok(done)
+            }
+            Ok(Ran::Unchanged(done)) => {
+                transaction.rollback().await?;
+                // What was only tried may have made people who do not exist.
+                let seen = match refuses(&done.problems) {
+                    true => done.subjects.clone(),
+                    false => participant::existing(self.session, &done.subjects).await?,
+                };
+                self.trail.inspect(|trail| trail.saw(seen));
+                Ok(done)
+            }
+            Ok(Ran::Before(used)) => {
+                transaction.rollback().await?;
+                replay(&used, fingerprint)
+            }
+            // The connection is lost, or it is not known whether it is.
+            Err(error @ StoreError::Unavailable(_)) => Err(error),
+            Err(error) => {
+                transaction.rollback().await?;
+                Err(error)
+            }
         }
-        let mut done = mutation.run(&mut transaction).await?;
-        if is_malformed {
+    }
+
+    /// Runs the mutation within a transaction, up to its end.
+    async fn run_within<M: Mutation>(
+        &self,
+        conn: &mut PgConnection,
+        key: Option<&KeyOf>,
+        fingerprint: &[u8],
+        mutation: &M,
+    ) -> Result<Ran<M::Output>, StoreError> {
+        if let Some(key) = key.filter(|_| self.writes())
+            && let Some(used) = idempotency::claim(conn, key, fingerprint).await?
+        {
+            return Ok(Ran::Before(used));
+        }
+        let mut done = mutation.run(conn).await?;
+        if !self.submission.malformed.is_empty() {
             done = Done::refused(self.with_malformed(done.problems)).concerning(done.subjects);
         }
-        if done.value.is_some() && !writes {
+        if done.value.is_some() && !self.writes() {
             done = Done::validated(done.problems).concerning(done.subjects);
         }
         if self.trail.is_none() && !done.subjects.is_empty() {
             return Err(StoreError::Fault("people would be written without a trail".into()));
         }
-        let Some(value) = &done.value else {
-            transaction.rollback().await?;
-            // What was only tried may have made people who do not exist.
-            let seen = match refuses(&done.problems) {
-                true => done.subjects.clone(),
-                false => participant::existing(self.session, &done.subjects).await?,
-            };
-            self.trail.inspect(|trail| trail.saw(seen));
-            return Ok(done);
-        };
+        let Some(value) = &done.value else { return Ok(Ran::Unchanged(done)) };
         if let Some(key) = key {
-            idempotency::record(&mut transaction, key, &to_stored(value, &done.problems)?).await?;
+            idempotency::record(conn, key, &to_stored(value, &done.problems)?).await?;
         }
         if let Some(trail) = self.trail {
-            trail.append(&mut transaction, &done.subjects).await?;
+            trail.append(conn, &done.subjects).await?;
         }
-        transaction.commit().await?;
-        self.trail.inspect(|trail| trail.mark_recorded(&done.subjects));
-        Ok(done)
+        Ok(Ran::Changed(done))
+    }
+
+    /// Does it write what it changes? Not if its input is malformed or only checked.
+    fn writes(&self) -> bool {
+        self.submission.malformed.is_empty() && !self.submission.validates_only
     }
 
     /// Puts the problems of malformed fields, and of the key, in front of the others. Leaves out those at the path of a

@@ -118,7 +118,7 @@ where
     F: Future<Output = Result<Option<T>, StoreError>>,
 {
     match key {
-        Some(key) => load(key).await.map_err(FieldError::of_write),
+        Some(key) => load(key).await.map_err(FieldError::of_written),
         None => Ok(None),
     }
 }

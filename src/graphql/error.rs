@@ -58,6 +58,8 @@ pub enum FieldError {
     UnknownCode(&'static str),
     /// `UNAVAILABLE`, or a fault without a code.
     Store(StoreError),
+    /// `UNAVAILABLE` in a mutation that lost to other transactions: nothing was written.
+    Lost(StoreError),
     /// `UNAVAILABLE` in a mutation: its outcome is unknown.
     Write(StoreError),
     /// A fault without a code.
@@ -87,17 +89,25 @@ impl From<ActionError> for FieldError {
         match error {
             ActionError::Forbidden { role, right } => Self::Forbidden { role, right, field: None },
             ActionError::QuotaSpent { seconds } => Self::Quota(seconds),
-            ActionError::Store(error) => Self::of_write(error),
+            ActionError::Store(error) => Self::of_transaction(error),
         }
     }
 }
 
 impl FieldError {
-    /// Returns the error of a mutation that lost the database before, during or after its commit.
-    pub fn of_write(error: StoreError) -> Self {
+    /// Returns the error of a mutation whose transaction failed.
+    fn of_transaction(error: StoreError) -> Self {
         match error {
-            StoreError::Unavailable(_) | StoreError::Locked => Self::Write(error),
-            _ => Self::Store(error),
+            StoreError::Contended(_) | StoreError::Locked => Self::Lost(error),
+            error => Self::of_written(error),
+        }
+    }
+
+    /// Returns the error of a mutation that may be done: its transaction may have ended before the error.
+    pub fn of_written(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(_) | StoreError::Contended(_) | StoreError::Locked => Self::Write(error),
+            error => Self::Store(error),
         }
     }
 }
@@ -144,6 +154,12 @@ impl From<FieldError> for Error {
             ) => {
                 tracing::warn!(%error, "database unavailable");
                 let message = "The registry cannot reach its database. Try again in a moment.";
+                (Code::Unavailable.into(), message.to_owned())
+            }
+            FieldError::Lost(error) => {
+                tracing::warn!(%error, "a mutation gave up because of other transactions");
+                let message = "Nothing was changed: other changes to the same records took too long. Send the mutation again \
+                               in a moment.";
                 (Code::Unavailable.into(), message.to_owned())
             }
             FieldError::Write(error) => {

@@ -14,6 +14,7 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use futures_util::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use sqlx::postgres::{PgConnection, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
 use sqlx::{Either, Execute, Executor, Postgres, QueryBuilder, SqlStr};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::columns::{InOrder, read_all};
@@ -50,9 +51,14 @@ pub struct Session {
     statement_deadline: Duration,
     /// Statements that were sent on these connections.
     statements: Arc<AtomicU64>,
+    /// Permits of transactions that wait for a lock for long.
+    lock_waits: Arc<Semaphore>,
     /// Whether a statement has failed, for a reader at a standby: then the request runs again at the primary.
     failed: Option<Arc<AtomicBool>>,
 }
+
+/// How long a transaction waits for a permit to wait for a lock.
+const LONGEST_LOCK_QUEUE: Duration = Duration::from_secs(1);
 
 /// Why work was given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,8 +92,10 @@ impl Session {
         employers: Arc<EmployerCache>,
     ) -> Self {
         let statement_deadline = statement_timeout + Duration::from_secs(2);
+        let (limit, ..) = pool.usage();
         Self {
             pool,
+            lock_waits: Arc::new(Semaphore::new((limit as usize / 3).max(1))),
             identity: Arc::new(DatabaseIdentity::registry()),
             seen: None,
             employers,
@@ -175,14 +183,24 @@ impl Session {
         self.begin_on(connection, "begin").await
     }
 
-    /// Begins a transaction that others share: it gives up soon if it waits for a lock.
+    /// Begins a transaction that gives up after 50 ms if it waits for a lock.
     ///
     /// # Errors
     /// Its statements return [`StoreError::Locked`].
-    pub async fn begin_shared(&self) -> Result<Transaction, StoreError> {
+    pub async fn begin_impatient(&self) -> Result<Transaction, StoreError> {
         const BEGIN: &str = "begin; set local lock_timeout = '50ms'";
         let connection = self.acquire().await?;
         self.begin_on(connection, BEGIN).await
+    }
+
+    /// Returns a permit for a transaction that waits for a lock for longer. Two thirds of the connections are for those that do
+    /// not.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] if none became free within a second.
+    pub async fn permit_to_wait_for_lock(&self) -> Result<OwnedSemaphorePermit, StoreError> {
+        let permit = timeout(LONGEST_LOCK_QUEUE, Arc::clone(&self.lock_waits).acquire_owned()).await;
+        permit.ok().and_then(Result::ok).ok_or(StoreError::Locked)
     }
 
     /// Begins a transaction if a connection is free now.

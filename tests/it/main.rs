@@ -45,6 +45,7 @@ mod languages;
 mod layers;
 mod lifecycle;
 mod limits;
+mod lock_waits;
 mod logs;
 mod matrix;
 mod monthly_list;

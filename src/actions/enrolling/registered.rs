@@ -125,7 +125,7 @@ impl Group for Forms {
 
 impl Forms {
     async fn write_together(&self, forms: &[RegisteredForm]) -> Result<Vec<Option<JudgedForm>>, StoreError> {
-        let mut transaction = self.0.writer.begin_shared().await?;
+        let mut transaction = self.0.writer.begin_impatient().await?;
         match self.write_within(&mut transaction, forms).await {
             Ok(judged) if judged.iter().flatten().any(JudgedForm::is_written) => {
                 transaction.commit().await?;

@@ -59,9 +59,14 @@ pub struct Arrival {
 }
 
 impl Arrival {
-    /// The person and the enrollment, if they were written.
-    fn written(&self) -> Option<(i64, i64)> {
-        self.is_written.then_some((self.participant_id, self.enrollment_id))
+    /// What it means for a whole mutation.
+    fn of_whole(&self) -> WholeOutcome {
+        match self.is_written {
+            true => {
+                WholeOutcome::Written { participant: self.participant_id, enrollment: self.enrollment_id }
+            }
+            false => WholeOutcome::LeftOut,
+        }
     }
 }
 
@@ -75,6 +80,22 @@ pub struct Whole {
     pub key: Option<(KeyOf, Vec<u8>, serde_json::Value)>,
     /// The entry, without its person.
     pub entry: NewEntry,
+}
+
+/// What the statement did with a whole mutation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WholeOutcome {
+    /// It wrote the person and the enrollment.
+    Written {
+        /// The person.
+        participant: i64,
+        /// The enrollment.
+        enrollment: i64,
+    },
+    /// It wrote nothing, probably because the person is registered.
+    LeftOut,
+    /// It wrote nothing, because one of the forms that shared it waited for a lock.
+    Locked,
 }
 
 /// The most mutations of one statement.
@@ -100,16 +121,15 @@ impl NewcomerQueue {
         Self(GroupCommit::new(Wholes { session, key_check: keys.check().to_vec() }))
     }
 
-    /// Writes a mutation. Returns the person and the enrollment, or `None` if the form has to be tried alone: then nothing
-    /// of it was written.
-    pub async fn enroll(&self, whole: Whole) -> Result<Option<(i64, i64)>, StoreError> {
+    /// Writes a mutation, unless the form has to be tried alone.
+    pub async fn enroll(&self, whole: Whole) -> Result<WholeOutcome, StoreError> {
         self.0.write(whole).await
     }
 }
 
 impl Group for Wholes {
     type Item = Whole;
-    type Outcome = Option<(i64, i64)>;
+    type Outcome = WholeOutcome;
 
     /// Forms with the same number or key do not share a statement: the second one has to find the first one written.
     fn choose<'a>(wholes: impl Iterator<Item = &'a Whole>) -> Vec<bool> {
@@ -128,7 +148,7 @@ impl Group for Wholes {
     async fn write(&self, wholes: Vec<Whole>) -> Vec<Result<Self::Outcome, StoreError>> {
         if self.session.is_distributed() {
             // Looking for the numbers and writing the people are statements of different workers.
-            return vec![Ok(None); wholes.len()];
+            return vec![Ok(WholeOutcome::LeftOut); wholes.len()];
         }
         let forms: Vec<&Newcomer> = wholes.iter().map(|whole| &whole.form).collect();
         let clients: Vec<&str> = wholes.iter().map(|whole| whole.entry.client.as_str()).collect();
@@ -136,15 +156,15 @@ impl Group for Wholes {
         let statement = bind_mutations(statement, &self.key_check, &clients, Some(&wholes));
         let statement = statement.bind(identity_kinds(&forms));
         match statement.fetch_all(&self.session).await.map_err(of_statement) {
-            Ok(arrivals) => arrivals.iter().map(|arrival| Ok(arrival.written())).collect(),
+            Ok(arrivals) => arrivals.iter().map(|arrival| Ok(arrival.of_whole())).collect(),
             // One of the forms, or another transaction, kept all of them from being written. Each request tries alone.
+            Err(StoreError::Locked) => vec![Ok(WholeOutcome::Locked); wholes.len()],
             Err(
                 StoreError::GivenUp
-                | StoreError::Locked
                 | StoreError::NoPartition
                 | StoreError::Constraint(_)
                 | StoreError::Fault(_),
-            ) => vec![Ok(None); wholes.len()],
+            ) => vec![Ok(WholeOutcome::LeftOut); wholes.len()],
             Err(error) => vec![Err(error); wholes.len()],
         }
     }
