@@ -33,7 +33,8 @@ pub async fn claim_identities(
     if indexes.is_empty() {
         return Ok(HashMap::new());
     }
-    // In the order of the index, so that two transactions never wait for each other.
+    // Also where most numbers have an owner: the insert locks the table against an exchange of the key until the transaction
+    // ends, as a lookup would not. In the order of the index, so that two transactions never wait for each other.
     let claimed = sqlx::query!(
         "insert into identifier (kind, value_index, participant_id)
          select $3::text::identifier_kind, u.value_index, nextval('participant_id_seq')
