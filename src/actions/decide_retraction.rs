@@ -58,6 +58,8 @@ impl Mutation for Decision<'_> {
     type Output = Retraction;
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Retraction>, StoreError> {
+        // It may run again.
+        keep_reliances(&[], self.relied);
         let (participant, event) = self.input.event;
         let actor = self.context.actor;
         retracting::hold_employers(conn, participant).await?;

@@ -92,8 +92,11 @@ pub enum ActionError {
         /// Seconds until the next hour of the quota.
         seconds: i64,
     },
-    /// The database failed. Unless the transaction lost to another one ([`StoreError::Contended`], [`StoreError::Locked`]), the
-    /// outcome is unknown.
+    /// The transaction gave up because of others, and nothing of it was written. An earlier attempt with the same key may be under
+    /// way.
+    #[error(transparent)]
+    Lost(StoreError),
+    /// The database failed. Of a mutation, the outcome is unknown.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -151,10 +151,12 @@ impl<'a> MissCounter<'a> {
     /// Counts misses. Returns whether the quota is exceeded.
     pub(super) async fn count(&self, misses: i64) -> Result<bool, StoreError> {
         let (database, client) = (self.database, &self.actor.client);
-        if misses == 0 || sees_everything(self.actor) || self.counted.swap(true, Ordering::Relaxed) {
+        if misses == 0 || sees_everything(self.actor) || self.counted.load(Ordering::Relaxed) {
             return Ok(self.is_refused());
         }
         let spent = lookup_miss::add(&database.control, client, misses).await?;
+        // Not before: a transaction whose count failed may run again.
+        self.counted.store(true, Ordering::Relaxed);
         let allowed = database.misses_per_hour + i64::try_from(self.forms / 50).unwrap_or(i64::MAX);
         Ok(self.note(spent, spent.misses <= allowed))
     }

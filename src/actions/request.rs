@@ -35,7 +35,8 @@ pub(super) struct Request<'a, I> {
     submission: Submission<'a>,
     input: &'a I,
     trail: Option<&'a Trail>,
-    /// Does it write thousands of rows? Then it runs once, and not at all if that can be for nothing.
+    /// Does it run on the connections for long work? Then it waits for a lock as they do, and with malformed fields it does not
+    /// run.
     is_long: bool,
 }
 
@@ -61,14 +62,14 @@ pub(super) trait Mutation: Sync {
     }
 }
 
-/// What a transaction came to.
-enum Ran<T> {
-    /// It made the change: commit it.
-    Changed(Done<T>),
-    /// It was refused, or only tried: roll it back.
-    Unchanged(Done<T>),
-    /// The key was used before: roll it back.
-    Before(Used),
+/// How a transaction has to end.
+enum TransactionEnd<T> {
+    /// The change is made.
+    Commit(Done<T>),
+    /// The change was refused, or only tried.
+    Rollback(Done<T>),
+    /// The key was used before.
+    Replay(Used),
 }
 
 /// What a mutation writes beside its change.
@@ -157,9 +158,10 @@ impl<'a, I: Serialize> Request<'a, I> {
             Some(flight) => Some(timeout(LONGEST_WAIT, flight.lock()).await.map_err(|_| under_way())?),
             None => None,
         };
-        let (mut attempt, mut waits) = (1, None);
+        // The permit to wait for a lock is kept until the last attempt has ended.
+        let (mut attempt, mut permit) = (1, None);
         loop {
-            let tried = self.attempt(key.as_ref(), &fingerprint, &mutation, waits.is_some());
+            let tried = self.attempt(key.as_ref(), &fingerprint, &mutation, permit.is_some());
             // A deadline of this process, because over a dead network the server sends no answer.
             let tried = self.session.bounded(self.session.transaction_deadline(), tried).await;
             match tried.unwrap_or_else(|interrupted| Err(interrupted.into())) {
@@ -168,29 +170,33 @@ impl<'a, I: Serialize> Request<'a, I> {
                     tokio::time::sleep(backoff(attempt)).await;
                     attempt += 1;
                 }
-                Err(StoreError::Locked) if waits.is_none() && !self.is_long => {
-                    waits = Some(self.session.permit_to_wait_for_lock().await?);
+                Err(StoreError::Locked) if permit.is_none() && !self.is_long => {
+                    let asked = self.session.permit_to_wait_for_lock().await;
+                    permit = Some(asked.map_err(ActionError::Lost)?);
                 }
                 // No server has made it ahead.
                 Err(StoreError::NoPartition) if attempt < ATTEMPTS => {
                     partition::add_ahead(self.session).await?;
                     attempt += 1;
                 }
+                Err(error @ (StoreError::Contended(_) | StoreError::Locked)) => {
+                    return Err(ActionError::Lost(error));
+                }
                 result => return Ok(result?),
             }
         }
     }
 
-    /// Runs the mutation once. `waits`: it has a permit to wait for a lock, and shares no transaction.
+    /// Runs the mutation once. If it may wait for a lock, it shares no transaction.
     async fn attempt<M: Mutation>(
         &self,
         key: Option<&KeyOf>,
         fingerprint: &[u8],
         mutation: &M,
-        waits: bool,
+        may_wait: bool,
     ) -> Result<Done<M::Output>, StoreError> {
         // This commits by itself: not what is only tried and rolled back.
-        if let Some(trail) = self.trail.filter(|_| self.writes() && !waits) {
+        if let Some(trail) = self.trail.filter(|_| self.writes() && !may_wait) {
             let record = Record { key: key.map(|key| (key, fingerprint)), trail };
             if let Some(done) = mutation.run_whole(&record).await? {
                 match done.value {
@@ -200,17 +206,17 @@ impl<'a, I: Serialize> Request<'a, I> {
                 return Ok(done);
             }
         }
-        let mut transaction = match waits || self.is_long {
+        let mut transaction = match may_wait || self.is_long {
             true => self.session.begin().await?,
             false => self.session.begin_impatient().await?,
         };
         match self.run_within(&mut transaction, key, fingerprint, mutation).await {
-            Ok(Ran::Changed(done)) => {
+            Ok(TransactionEnd::Commit(done)) => {
                 transaction.commit().await?;
                 self.trail.inspect(|trail| trail.mark_recorded(&done.subjects));
                 Ok(done)
             }
-            Ok(Ran::Unchanged(done)) => {
+            Ok(TransactionEnd::Rollback(done)) => {
                 transaction.rollback().await?;
                 // What was only tried may have made people who do not exist.
                 let seen = match refuses(&done.problems) {
@@ -220,14 +226,14 @@ impl<'a, I: Serialize> Request<'a, I> {
                 self.trail.inspect(|trail| trail.saw(seen));
                 Ok(done)
             }
-            Ok(Ran::Before(used)) => {
+            Ok(TransactionEnd::Replay(used)) => {
                 transaction.rollback().await?;
                 replay(&used, fingerprint)
             }
             // The connection is lost, or it is not known whether it is.
             Err(error @ StoreError::Unavailable(_)) => Err(error),
             Err(error) => {
-                transaction.rollback().await?;
+                transaction.abandon().await;
                 Err(error)
             }
         }
@@ -240,11 +246,11 @@ impl<'a, I: Serialize> Request<'a, I> {
         key: Option<&KeyOf>,
         fingerprint: &[u8],
         mutation: &M,
-    ) -> Result<Ran<M::Output>, StoreError> {
+    ) -> Result<TransactionEnd<M::Output>, StoreError> {
         if let Some(key) = key.filter(|_| self.writes())
             && let Some(used) = idempotency::claim(conn, key, fingerprint).await?
         {
-            return Ok(Ran::Before(used));
+            return Ok(TransactionEnd::Replay(used));
         }
         let mut done = mutation.run(conn).await?;
         if !self.submission.malformed.is_empty() {
@@ -256,14 +262,14 @@ impl<'a, I: Serialize> Request<'a, I> {
         if self.trail.is_none() && !done.subjects.is_empty() {
             return Err(StoreError::Fault("people would be written without a trail".into()));
         }
-        let Some(value) = &done.value else { return Ok(Ran::Unchanged(done)) };
+        let Some(value) = &done.value else { return Ok(TransactionEnd::Rollback(done)) };
         if let Some(key) = key {
             idempotency::record(conn, key, &to_stored(value, &done.problems)?).await?;
         }
         if let Some(trail) = self.trail {
             trail.append(conn, &done.subjects).await?;
         }
-        Ok(Ran::Changed(done))
+        Ok(TransactionEnd::Commit(done))
     }
 
     /// Does it write what it changes? Not if its input is malformed or only checked.

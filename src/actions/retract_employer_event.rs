@@ -77,6 +77,8 @@ impl Mutation for EventRetraction<'_> {
     type Output = EmployerRetraction;
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<EmployerRetraction>, StoreError> {
+        // It may run again.
+        keep_reliances(&[], self.relied);
         let (employer, event) = self.id;
         employer::lock(conn, employer).await?;
         let Some(recorded) = event::find(conn, self.id).await? else {

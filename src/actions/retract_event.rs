@@ -95,6 +95,8 @@ impl Mutation for EventRetraction<'_> {
     type Output = Retraction;
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Retraction>, StoreError> {
+        // It may run again.
+        keep_reliances(&[], self.relied);
         let (participant, event) = self.input.event;
         retracting::hold_employers(conn, participant).await?;
         let Some(person) = ending::lock_one(conn, self.context.actor, participant).await? else {

@@ -56,7 +56,8 @@ impl ContributionBill {
     pub async fn of(caller: &Caller, payer: PayerId, month: NaiveDate) -> Result<Option<Self>, FieldError> {
         let today = caller.today();
         let rules = &caller.reference.rules;
-        let state = bill_of(&caller.registry(), &caller.actor, (today, rules), payer, month).await?;
+        let state = bill_of(&caller.registry(), &caller.actor, (today, rules), payer, month).await;
+        let state = state.map_err(FieldError::of_read)?;
         Ok(state.map(|state| Self { state, today }))
     }
 }

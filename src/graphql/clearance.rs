@@ -328,7 +328,7 @@ async fn given(
 impl From<Refusal> for FieldError {
     fn from(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::Action(error) => error.into(),
+            Refusal::Action(error) => Self::of_read(error),
             Refusal::Number(message) => Self::Identifier(message),
             Refusal::Day(message) => Self::Filter(message),
             Refusal::UnknownLicence => Self::UnknownCode("licence type"),

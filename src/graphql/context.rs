@@ -67,8 +67,9 @@ impl RequestContext {
     ) -> Result<Option<Arc<ParticipantRow>>, FieldError> {
         let Caller { database, session, actor, participant_columns, .. } = &*self.caller;
         let _turn = self.lookups.lock().await;
-        Ok(quota::look_up(database, (self.caller.people(), session, actor), key, *participant_columns)
-            .await?)
+        let found =
+            quota::look_up(database, (self.caller.people(), session, actor), key, *participant_columns);
+        found.await.map_err(FieldError::of_read)
     }
 
     /// Runs another lookup by number within the client's quota of misses.
@@ -81,10 +82,10 @@ impl RequestContext {
     ) -> Result<Option<T>, FieldError> {
         let Caller { database, actor, .. } = &*self.caller;
         let _turn = self.lookups.lock().await;
-        quota::require_lookups_left(database, actor).await?;
+        quota::require_lookups_left(database, actor).await.map_err(FieldError::of_read)?;
         let found = lookup.await?;
         if found.is_none() {
-            quota::missed(database, actor).await?;
+            quota::missed(database, actor).await.map_err(FieldError::of_read)?;
         }
         Ok(found)
     }

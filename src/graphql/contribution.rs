@@ -206,7 +206,7 @@ async fn pay(
     let month = input.contributions.month;
     let is_billed = ctx.look_ahead().field("bill").exists();
     let bill = match payment.as_ref().filter(|_| is_billed).map(Payment::payer) {
-        Some(payer) => ContributionBill::of(caller, payer, month).await?,
+        Some(payer) => ContributionBill::of(caller, payer, month).await.map_err(FieldError::of_written)?,
         None => None,
     };
     Ok(RecordContributionsPayload { recorded, newly_active, payment, bill, errors })

@@ -58,7 +58,7 @@ pub enum FieldError {
     UnknownCode(&'static str),
     /// `UNAVAILABLE`, or a fault without a code.
     Store(StoreError),
-    /// `UNAVAILABLE` in a mutation that lost to other transactions: nothing was written.
+    /// `UNAVAILABLE` in a mutation that gave up because of other transactions: this attempt has written nothing.
     Lost(StoreError),
     /// `UNAVAILABLE` in a mutation: its outcome is unknown.
     Write(StoreError),
@@ -89,25 +89,28 @@ impl From<ActionError> for FieldError {
         match error {
             ActionError::Forbidden { role, right } => Self::Forbidden { role, right, field: None },
             ActionError::QuotaSpent { seconds } => Self::Quota(seconds),
-            ActionError::Store(error) => Self::of_transaction(error),
+            ActionError::Lost(error) => Self::Lost(error),
+            ActionError::Store(error) => Self::of_written(error),
         }
     }
 }
 
 impl FieldError {
-    /// Returns the error of a mutation whose transaction failed.
-    fn of_transaction(error: StoreError) -> Self {
+    /// Returns the error of an action that only reads.
+    pub fn of_read(error: ActionError) -> Self {
         match error {
-            StoreError::Contended(_) | StoreError::Locked => Self::Lost(error),
-            error => Self::of_written(error),
+            ActionError::Store(error) => Self::Store(error),
+            error => error.into(),
         }
     }
 
-    /// Returns the error of a mutation that may be done: its transaction may have ended before the error.
-    pub fn of_written(error: StoreError) -> Self {
-        match error {
-            StoreError::Unavailable(_) | StoreError::Contended(_) | StoreError::Locked => Self::Write(error),
-            error => Self::Store(error),
+    /// Returns the error of a mutation that may be done already.
+    pub fn of_written(error: impl Into<Self>) -> Self {
+        match error.into() {
+            Self::Store(
+                error @ (StoreError::Unavailable(_) | StoreError::Contended(_) | StoreError::Locked),
+            ) => Self::Write(error),
+            error => error,
         }
     }
 }
@@ -158,8 +161,8 @@ impl From<FieldError> for Error {
             }
             FieldError::Lost(error) => {
                 tracing::warn!(%error, "a mutation gave up because of other transactions");
-                let message = "Nothing was changed: other changes to the same records took too long. Send the mutation again \
-                               in a moment.";
+                let message = "This attempt changed nothing, because other changes to the same records were under way. Send \
+                               it again in a moment, with the same idempotencyKey.";
                 (Code::Unavailable.into(), message.to_owned())
             }
             FieldError::Write(error) => {

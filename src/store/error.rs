@@ -32,16 +32,6 @@ pub enum StoreError {
     Fault(String),
 }
 
-impl StoreError {
-    /// Returns the error of what follows a commit. That nothing was written holds no longer.
-    pub fn after_commit(self) -> Self {
-        match self {
-            Self::Contended(_) | Self::Locked => Self::Unavailable(self.to_string()),
-            error => error,
-        }
-    }
-}
-
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         use sqlx::Error;

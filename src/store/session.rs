@@ -183,18 +183,21 @@ impl Session {
         self.begin_on(connection, "begin").await
     }
 
-    /// Begins a transaction that gives up after 50 ms if it waits for a lock.
+    /// Begins a transaction that gives up after 50 ms if it waits for a lock. On a cluster it is like any other, because Citus
+    /// passes no `lock_timeout` on to the workers.
     ///
     /// # Errors
     /// Its statements return [`StoreError::Locked`].
     pub async fn begin_impatient(&self) -> Result<Transaction, StoreError> {
         const BEGIN: &str = "begin; set local lock_timeout = '50ms'";
+        if self.is_distributed() {
+            return self.begin().await;
+        }
         let connection = self.acquire().await?;
         self.begin_on(connection, BEGIN).await
     }
 
-    /// Returns a permit for a transaction that waits for a lock for longer. Two thirds of the connections are for those that do
-    /// not.
+    /// Returns a permit for a transaction that waits for a lock for longer. A third of the connections may wait, at least one.
     ///
     /// # Errors
     /// [`StoreError::Locked`] if none became free within a second.
@@ -387,6 +390,13 @@ impl Transaction {
     /// Rolls back. After an error the transaction is rolled back too.
     pub async fn rollback(self) -> Result<(), StoreError> {
         self.end("rollback").await
+    }
+
+    /// Rolls back after an error, which is reported. If this fails too, the connection closes, and that rolls back.
+    pub async fn abandon(self) {
+        if let Err(error) = self.rollback().await {
+            tracing::debug!(%error, "a connection was lost in a rollback");
+        }
     }
 
     async fn end(mut self, statement: &'static str) -> Result<(), StoreError> {

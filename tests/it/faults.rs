@@ -33,6 +33,11 @@ async fn an_unavailable_database_is_a_503_without_database_messages() {
             "The registry cannot reach its database. Try again in a moment.",
         ),
         (
+            "query ($n: String!) { participant(by: {nationalId: $n}) { id } }",
+            json!({"n": person.0["nationalId"]}),
+            "The registry cannot reach its database. Try again in a moment.",
+        ),
+        (
             mutation,
             json!({"v": person.0}),
             "It is unknown whether the mutation was done: the database was lost or busy. Send it again with the same \

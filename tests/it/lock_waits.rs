@@ -1,5 +1,5 @@
 //! Mutations that wait for a lock: few at a time wait for long, so that others find a connection, and their answer says that
-//! nothing was changed.
+//! it changed nothing.
 
 use futures_util::future::join_all;
 use participant_registry::store::database::PoolSettings;
@@ -20,12 +20,16 @@ async fn process_with_three_connections(app: &App) -> App {
     app.second_process_with_pools(PoolSettings { interactive: 3, ..PoolSettings::default() }).await
 }
 
-/// Checks that these mutations gave up, and that their answer tells so.
+/// Checks that these mutations gave up, and that their answers say so.
 fn assert_given_up(replies: &[Reply]) {
     for reply in replies {
         let error = &reply.body["errors"][0];
         assert_eq!(error["extensions"]["code"], "UNAVAILABLE", "{}", reply.body);
-        assert!(error["message"].as_str().unwrap().starts_with("Nothing was changed"), "{}", reply.body);
+        assert!(
+            error["message"].as_str().unwrap().starts_with("This attempt changed nothing"),
+            "{}",
+            reply.body
+        );
     }
 }
 

@@ -134,7 +134,7 @@ impl Forms {
             // The connection is lost, or it is not known whether it is.
             Err(error @ StoreError::Unavailable(_)) => Err(error),
             nothing_written => {
-                transaction.rollback().await?;
+                transaction.abandon().await;
                 nothing_written
             }
         }

@@ -121,7 +121,7 @@ impl NewcomerQueue {
         Self(GroupCommit::new(Wholes { session, key_check: keys.check().to_vec() }))
     }
 
-    /// Writes a mutation, unless the form has to be tried alone.
+    /// Writes a mutation, unless the form has to be tried in another way.
     pub async fn enroll(&self, whole: Whole) -> Result<WholeOutcome, StoreError> {
         self.0.write(whole).await
     }
@@ -157,7 +157,7 @@ impl Group for Wholes {
         let statement = statement.bind(identity_kinds(&forms));
         match statement.fetch_all(&self.session).await.map_err(of_statement) {
             Ok(arrivals) => arrivals.iter().map(|arrival| Ok(arrival.of_whole())).collect(),
-            // One of the forms, or another transaction, kept all of them from being written. Each request tries alone.
+            // One of the forms, or another transaction, kept all of them from being written. Each request tries in another way.
             Err(StoreError::Locked) => vec![Ok(WholeOutcome::Locked); wholes.len()],
             Err(
                 StoreError::GivenUp

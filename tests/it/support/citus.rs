@@ -11,7 +11,7 @@ use super::cluster::{LOGIN, OWNER, connect, create_login, drop_database, execute
 
 /// The tests of a run on a cluster that use the private PostgreSQL, because they do not apply there: the beginnings of their
 /// names, and why. docs/scale-out.md says the reasons too.
-pub const ON_ONE_SERVER: [(&str, &str); 20] = [
+pub const ON_ONE_SERVER: [(&str, &str); 21] = [
     ("rotation::", KEY),
     ("audit_partitions::a_detachment_outlives_an_exchange_of_the_key", KEY),
     ("audit_seals::a_replaced_key_verifies_only_the_seals_of_its_own_time", KEY),
@@ -34,6 +34,7 @@ pub const ON_ONE_SERVER: [(&str, &str); 20] = [
     ("event_partitions::only_the_partition_that_was_detached_is_attached", OTHER_TABLES),
     ("opening::a_wrong_password_is_not_reported_as_an_unreachable_server", SERVER),
     ("tls::postgresql_is_reached_over_tls_by_an_authority_in_a_file", SERVER),
+    ("lock_waits::", "Citus passes no lock_timeout on"),
     ("statements::somebody_new_is_enrolled_by_one_statement", "a cluster needs several statements for it"),
 ];
 
