@@ -12,10 +12,11 @@ finish() {
     done
     # `wait` cannot wait for processes of another shell, so this polls.
     for pid in ${servers[@]+"${servers[@]}"}; do
-        for _ in $(seq 300); do
+        for _ in $(seq 600); do
             kill -0 "$pid" 2>/dev/null || break
             sleep 0.1
         done
+        kill -9 "$pid" 2>/dev/null || true
     done
     rm -rf "$work"
 }
@@ -36,7 +37,7 @@ await_serving() {
 
 # Starts a program on a free port, with the data folder $work/data, and sets $address:  start_server PROGRAM [FLAG ...]
 start_server() {
-    "$1" serve --data-dir "$work/data" --listen 127.0.0.1:0 "${@:2}" 2>"$work/server.log" &
+    "$1" serve --data-dir "$work/data" --listen 127.0.0.1:0 "${@:2}" >"$work/server.out" 2>"$work/server.log" &
     servers+=($!)
     await_serving $! "$work/server.log"
     # Removes colour codes from the log.

@@ -158,6 +158,11 @@ impl Pool {
         size * 2
     }
 
+    /// How long a request waits for a connection.
+    pub(super) fn acquire_timeout(&self) -> Duration {
+        self.shared.acquire_timeout
+    }
+
     /// Makes a pool with `size` permits of its own on the same connections. It does not wait for those who wait here.
     pub(super) fn lane(&self, size: u32) -> Self {
         self.shared.slots.add_permits(size as usize);

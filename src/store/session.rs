@@ -57,9 +57,6 @@ pub struct Session {
     failed: Option<Arc<AtomicBool>>,
 }
 
-/// How long a transaction waits for a permit to wait for a lock.
-const LONGEST_LOCK_QUEUE: Duration = Duration::from_secs(1);
-
 /// Why work was given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interrupted {
@@ -200,9 +197,10 @@ impl Session {
     /// Returns a permit for a transaction that waits for a lock for longer. A third of the connections may wait, at least one.
     ///
     /// # Errors
-    /// [`StoreError::Locked`] if none became free within a second.
+    /// [`StoreError::Locked`] if none became free within the time that a request waits for a connection.
     pub async fn permit_to_wait_for_lock(&self) -> Result<OwnedSemaphorePermit, StoreError> {
-        let permit = timeout(LONGEST_LOCK_QUEUE, Arc::clone(&self.lock_waits).acquire_owned()).await;
+        let permit = Arc::clone(&self.lock_waits).acquire_owned();
+        let permit = timeout(self.pool.acquire_timeout(), permit).await;
         permit.ok().and_then(Result::ok).ok_or(StoreError::Locked)
     }
 

@@ -203,6 +203,7 @@ async fn a_correction_to_the_number_of_an_invisible_person_is_a_miss_and_audited
     app.enrolled(&unseen).await;
     let officer = app.officer(&["16"]).await;
     let fields = json!({"nationalId": unseen.0["nationalId"]});
+    app.begin_within_an_hour().await;
     assert_eq!(
         problems(&app.correct_as(&officer, &here, fields.clone()).await),
         [("IDENTITY_MISMATCH", "nationalId")]

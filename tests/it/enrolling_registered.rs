@@ -129,6 +129,7 @@ async fn each_form_is_judged_by_the_scope_of_its_own_client_and_recorded_as_its(
         _ => (&own, form.clone()),
     });
     let sends: Vec<(&String, Person)> = sends.collect();
+    app.begin_within_an_hour().await;
     let answers = sends.iter().map(|(token, form)| app.ask_as(token, ENROLL, json!({"input": form.0})));
     let (answers, statements) = sent(futures_util::future::join_all(answers)).await;
     let payloads: Vec<Value> =

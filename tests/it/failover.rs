@@ -124,24 +124,45 @@ async fn a_commit_that_the_former_primary_acknowledges_late_is_not_acknowledged(
     // A split between the two: the standby gets nothing more, so a commit waits for it.
     execute(&mut connect(successor).await, "alter system set primary_conninfo = ''").await;
     execute(&mut connect(successor).await, "select pg_reload_conf()").await;
+    let is_split = "select not exists (select from pg_stat_replication)";
+    while !sqlx::query_scalar::<_, bool>(is_split).fetch_one(&mut at_former).await.unwrap() {
+        tokio::task::yield_now().await;
+    }
     execute(&mut at_former, "alter system set synchronous_standby_names = '*'").await;
     execute(&mut at_former, "select pg_reload_conf()").await;
-    let person = Person::new(&channel).with("idempotencyKey", json!("during-the-split")).0;
-    let failover = async {
-        let waiting = "select exists (select from pg_stat_activity where wait_event = 'SyncRep')";
-        while !sqlx::query_scalar::<_, bool>(waiting).fetch_one(&mut at_former).await.unwrap() {
-            tokio::task::yield_now().await;
+    // The server takes the setting a moment later: commits before it do not wait.
+    let mut early = 0;
+    let (key, reply) = loop {
+        let key = format!("during-the-split-{early}");
+        let person = Person::new(&channel).with("idempotencyKey", json!(key)).0;
+        let mut sent = Box::pin(app.post(&token, ENROLL, json!({"v": person})));
+        let commit_waits = async {
+            let waiting = "select exists (select from pg_stat_activity where wait_event = 'SyncRep')";
+            while !sqlx::query_scalar::<_, bool>(waiting).fetch_one(&mut at_former).await.unwrap() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            reply = &mut sent => {
+                assert_eq!(reply.status, StatusCode::OK, "{}", reply.body);
+                early += 1;
+                continue;
+            }
+            () = commit_waits => {}
         }
-        promote(successor).await;
-        app.database.hosts().survey().await;
-        // Somebody lets the former primary go on without its standby.
-        execute(&mut at_former, "alter system set synchronous_standby_names = ''").await;
-        execute(&mut at_former, "select pg_reload_conf()").await;
+        let failover = async {
+            promote(successor).await;
+            app.database.hosts().survey().await;
+            // Somebody lets the former primary go on without its standby.
+            execute(&mut at_former, "alter system set synchronous_standby_names = ''").await;
+            execute(&mut at_former, "select pg_reload_conf()").await;
+        };
+        let (reply, ()) = tokio::join!(sent, failover);
+        break (key, reply);
     };
-    let (reply, ()) = tokio::join!(app.post(&token, ENROLL, json!({"v": person})), failover);
     assert_eq!(reply.status, StatusCode::SERVICE_UNAVAILABLE, "{}", reply.body);
     assert_eq!(reply.body["errors"][0]["extensions"]["retryable"], true, "{}", reply.body);
-    assert_eq!((enrolled(former).await, enrolled(successor).await), (2, 1));
-    enroll(&app, &token, &channel, "during-the-split").await;
-    assert_eq!((enrolled(former).await, enrolled(successor).await), (2, 2));
+    assert_eq!((enrolled(former).await, enrolled(successor).await), (early + 2, 1));
+    enroll(&app, &token, &channel, &key).await;
+    assert_eq!((enrolled(former).await, enrolled(successor).await), (early + 2, 2));
 }

@@ -50,6 +50,7 @@ async fn a_civil_servant_is_found_by_the_service_number() {
     assert_eq!(found, json!({"participant": {"id": id}}));
 
     let jambi = app.officer(&["15"]).await;
+    app.begin_within_an_hour().await;
     for unseen in [number, "198508022010012004"] {
         let reply = app.post(&jambi, BY, json!({"by": {"serviceNumber": unseen}})).await;
         assert_eq!(reply.body["data"], json!({"participant": null}));

@@ -1,6 +1,8 @@
 //! Mutations that wait for a lock: few at a time wait for long, so that others find a connection, and their answer says that
 //! it changed nothing.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use participant_registry::store::database::PoolSettings;
 
@@ -13,11 +15,14 @@ const CHANGE: &str =
 const ENROLL: &str = "mutation ($input: EnrollParticipantInput!) { enrollParticipant(input: $input) {
     participant { id } errors { code } } }";
 
-/// Four times as many mutations as its process has connections.
-const WAITING: usize = 12;
+/// Five times as many mutations as their process has connections.
+const WAITING: usize = 15;
 
 async fn process_with_three_connections(app: &App) -> App {
-    app.second_process_with_pools(PoolSettings { interactive: 3, ..PoolSettings::default() }).await
+    // If all of them waited for the lock, a second each, the last ones would wait longer than that for a connection.
+    let acquire_timeout = Duration::from_secs(4);
+    app.second_process_with_pools(PoolSettings { interactive: 3, acquire_timeout, ..PoolSettings::default() })
+        .await
 }
 
 /// Checks that these mutations gave up, and that their answers say so.

@@ -1,7 +1,7 @@
 //! Logs contain no personal data and no secrets at any level.
 
 use crate::support::builders::row;
-use crate::support::program::Program;
+use crate::support::program::{Folder, Program};
 use crate::support::{App, Person, Value, json};
 
 #[tokio::test]
@@ -9,15 +9,13 @@ async fn the_log_has_no_personal_data_tokens_or_keys_at_any_level() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let government = app.government("South Sumatra").await;
-    let folder = std::env::temp_dir().join(format!("registry-logs-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    let (key, secret) = (folder.join("key"), "07".repeat(32));
-    std::fs::write(&key, &secret).unwrap();
+    let (folder, secret) = (Folder::new("logs"), "07".repeat(32));
+    let key = folder.write("key", &secret);
     let token = app.administrator().await;
     let server = Program::serve(&[
         ("RUST_LOG", "trace"),
         ("DATABASE_URL", &app.database_url()),
-        ("REGISTRY_KEY_FILE", key.to_str().unwrap()),
+        ("REGISTRY_KEY_FILE", &key),
         ("REGISTRY_LISTEN", "127.0.0.1:0"),
     ]);
 
@@ -55,7 +53,6 @@ async fn the_log_has_no_personal_data_tokens_or_keys_at_any_level() {
     assert!(answers[1].contains("ALREADY_ENROLLED"), "{}", answers[1]);
     assert!(answers[4].contains("Zubaidah"), "{}", answers[4]);
     let log = server.stop();
-    let _ = std::fs::remove_dir_all(&folder);
     assert!(log.lines().count() > 20 && log.contains("insert into"), "it logs statements at this level");
     let text = |value: &Value| value.as_str().expect("text").to_owned();
     let secrets = [

@@ -23,7 +23,7 @@ async fn app_behind_proxy() -> (App, Proxy) {
     let settings = PoolSettings {
         interactive: 3,
         bulk: 1,
-        acquire_timeout: Duration::from_millis(500),
+        acquire_timeout: Duration::from_secs(2),
         statement_timeout: Duration::from_millis(500),
         ..PoolSettings::default()
     };

@@ -95,9 +95,9 @@ async fn a_chunk_that_outlasts_its_lease_stays_with_its_worker() {
         let pace = WorkerSettings { lease: Duration::from_secs(3), time_slice: Duration::from_secs(60) };
         let began = Instant::now();
         let watch = async {
-            // The lease is renewed while the chunk waits for longer than one lease.
+            // The lease is renewed while the chunk waits for as long as one lease. It does not wait for more than five seconds.
             let (mut last, mut renewals) = (None, 0);
-            while renewals < 5 {
+            while renewals < 4 {
                 assert!(began.elapsed() < Duration::from_secs(60), "renewed {renewals} times");
                 let until = leased_until(&mut holding).await;
                 renewals += usize::from(until > last);
@@ -266,6 +266,7 @@ async fn a_plan_that_would_reveal_too_many_other_people_is_discarded() {
             .with("fullName", json!("Zainal Arifin"));
         onboardings.app.enrolled(&stranger).await;
     }
+    onboardings.app.begin_within_an_hour().await;
     let partner = onboardings.app.partner(&onboardings.employer).await;
     let client: String = sqlx::query_scalar("select name from client where role = 'PARTNER'")
         .fetch_one(&onboardings.app.sql)
@@ -413,9 +414,12 @@ async fn repeated_kills_end_with_one_outcome_per_row() {
             break;
         }
     }
-    // The next worker does the rest.
-    expire_lease(&onboardings).await;
-    onboardings.work().await;
+    // The next worker does the rest. The last statements of a killed server, such as a renewal, may still arrive.
+    while progress(&onboardings).await.0 != OnboardingState::Completed {
+        assert!(began.elapsed() < Duration::from_secs(180), "the rest is never done");
+        expire_lease(&onboardings).await;
+        onboardings.work().await;
+    }
     let done = onboardings.fetch(&batch).await;
     assert_eq!((&done["state"], sums(&done["counts"])), (&json!("COMPLETED"), [all, 0, all, 0, 0]));
     let outcomes = "select count(*) from onboarding_row where outcome = 'ENROLLED'";

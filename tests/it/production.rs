@@ -53,10 +53,11 @@ fn block(number: u32, language: &str) -> &'static str {
 
 /// A host in a folder, with PostgreSQL and a provider.
 struct Host {
-    folder: Folder,
     cluster: Cluster,
     port: PostgresPort,
     provider: FakeProvider,
+    /// Last, so that it is removed after its PostgreSQL has stopped.
+    folder: Folder,
 }
 
 impl Host {

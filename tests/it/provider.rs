@@ -1,6 +1,7 @@
 //! The keys of an identity provider. They are refreshed, kept while the provider is down, and not fetched for each
 //! unknown key id.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use participant_registry::actions::register_client::{Input, Scope, register_clie
 use participant_registry::http::auth::Authority;
 use participant_registry::http::auth::provider::{KeySource, Provider, ProviderSettings, Timing};
 
+use crate::support::program::Folder;
 use crate::support::provider::{FakeProvider, Published, Signer, TOKEN_ENDPOINT};
 use crate::support::{App, json};
 
@@ -182,8 +184,8 @@ async fn an_invalid_key_location_stops_the_start() {
 #[tokio::test]
 async fn keys_can_come_from_a_file() {
     let key = Signer::rsa("key");
-    let path = std::env::temp_dir().join(format!("registry-keys-{}.json", std::process::id()));
-    std::fs::write(&path, json!({"keys": [key.jwk()]}).to_string()).unwrap();
+    let folder = Folder::new("provider-keys");
+    let path = PathBuf::from(folder.write("keys.json", &json!({"keys": [key.jwk()]}).to_string()));
     let fake = FakeProvider::start(Published::Status(500)).await;
     let settings = ProviderSettings { source: KeySource::File(path.clone()), ..fake.settings() };
     let app = trusting(Provider::open(settings).await.unwrap(), fake.issuer()).await;

@@ -40,6 +40,7 @@ fn assert_spent(reply: &Reply) {
 #[tokio::test]
 async fn misses_are_counted_per_client_across_processes_and_hits_are_not() {
     let app = App::new().await;
+    app.begin_within_an_hour().await;
     let person = Person::new(&app.channel("BR-PLG").await);
     app.enrolled(&person).await;
     let known = person.0["nationalId"].as_str().unwrap();
@@ -80,6 +81,7 @@ async fn misses_are_counted_per_client_across_processes_and_hits_are_not() {
 #[tokio::test]
 async fn one_request_cannot_exceed_the_remaining_quota() {
     let app = App::new().await;
+    app.begin_within_an_hour().await;
     let officer = app.officer(&["16"]).await;
     spend(&app, "OFFICER-16", 97).await;
     let fields: Vec<String> = (0..8)
@@ -95,6 +97,7 @@ async fn one_request_cannot_exceed_the_remaining_quota() {
 #[tokio::test]
 async fn an_invisible_person_and_an_unknown_number_cost_the_same() {
     let app = App::new().await;
+    app.begin_within_an_hour().await;
     let person = Person::new(&app.channel("BR-PLG").await);
     app.enrolled(&person).await;
     let stranger = app.officer(&["15"]).await;
@@ -107,6 +110,7 @@ async fn an_invisible_person_and_an_unknown_number_cost_the_same() {
 #[tokio::test]
 async fn enrolling_an_invisible_person_costs_a_miss_and_reveals_nothing() {
     let app = App::new().await;
+    app.begin_within_an_hour().await;
     let channel = app.channel("BR-PLG").await;
     let (mine, theirs) = (app.employer("Punya Saya").await, app.employer("Punya Orang").await);
     let person = Person::new(&channel).at(&theirs).with("fullName", json!("Ani Rahasia"));
@@ -144,6 +148,7 @@ async fn enrolling_an_invisible_person_costs_a_miss_and_reveals_nothing() {
 #[tokio::test]
 async fn a_roster_that_guesses_numbers_is_rolled_back() {
     let app = App::new().await;
+    app.begin_within_an_hour().await;
     let channel = app.channel("BR-PLG").await;
     let (mine, theirs) = (app.government("Punya Saya").await, app.government("Punya Orang").await);
     let onboard = "mutation ($input: OnboardCivilServantsInput!) { onboardCivilServants(input: $input) {
@@ -180,6 +185,7 @@ async fn a_roster_that_guesses_numbers_is_rolled_back() {
 #[tokio::test]
 async fn the_quota_also_limits_clients_that_see_the_whole_country() {
     let app = App::new().await;
+    app.begin_within_an_hour().await;
     let person = Person::new(&app.channel("BR-PLG").await);
     app.enrolled(&person).await;
     let officer = app.officer(&[]).await;

@@ -91,7 +91,7 @@ async fn a_stream_ends_with_its_token() {
     let app = App::new().await;
     app.register("officer", Role::Officer, TokenScope::default()).await;
     let now = Clock::System.now();
-    let validity = (now - chrono::Duration::seconds(60), now + chrono::Duration::seconds(2));
+    let validity = (now - chrono::Duration::seconds(60), now + chrono::Duration::seconds(4));
     let token = issue(&app.database.keys, "officer", validity).unwrap();
     let mut events = post(&app, &token, "claim 17", "subscription { coverage { counts { total } } }").await;
     assert_eq!(events.next().await.unwrap()["data"]["coverage"]["counts"]["total"], 0);

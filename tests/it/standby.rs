@@ -265,6 +265,7 @@ async fn row_security_holds_at_a_standby_and_nothing_is_written_there() {
     assert!(written.is_err() && session.has_failed());
     // Lookups that match nobody are counted at the primary, and the next one knows of them.
     let miss = "{ participant(by: {nationalId: \"1671015505750001\"}) { id } }";
+    app.begin_within_an_hour().await;
     for n in 1..=3 {
         assert_eq!(app.post(&stranger, miss, json!({})).await.body["data"]["participant"], Value::Null);
         assert_eq!(app.count("select misses from lookup_miss").await, n);

@@ -161,10 +161,11 @@ async fn a_foreign_page_or_a_bad_token_opens_no_socket() {
 async fn a_socket_ends_with_its_token() {
     let app = App::new().await;
     app.register("officer", Role::Officer, TokenScope::default()).await;
+    let server = Server::new(&app).await;
     let now = Clock::System.now();
-    let validity = (now - chrono::Duration::seconds(60), now + chrono::Duration::seconds(2));
+    let validity = (now - chrono::Duration::seconds(60), now + chrono::Duration::seconds(4));
     let token = issue(&app.database.keys, "officer", validity).unwrap();
-    assert_eq!(Server::new(&app).await.connect(&token).await.closed().await.0, 4403);
+    assert_eq!(server.connect(&token).await.closed().await.0, 4403);
 }
 
 #[tokio::test]

@@ -88,24 +88,26 @@ impl Login {
     }
 }
 
-/// Returns how long requests wait for a permit or a connection at most, so that no test depends on the speed of the machine.
+/// Returns how long requests take, and wait for a permit or a connection, at most, so that no test depends on the speed of the
+/// machine.
 /// On a cluster connections open and answer more slowly.
 fn patience() -> Duration {
     Duration::from_secs(if citus::is_in_use() { 600 } else { 60 })
 }
 
-/// Returns the default settings, except that requests wait for a permit as long as it takes.
+/// Returns the default settings, except that requests wait for a permit and run as long as it takes.
 fn patient_settings() -> Settings {
     let mut settings = Settings::default();
     settings.graphql.admission.wait = patience();
     settings.graphql.admission.wait_of_writes = patience();
+    settings.graphql.query_deadline = patience();
+    settings.graphql.mutation_deadline = patience();
     settings
 }
 
 /// Returns the settings of small pools.
 fn small_pools() -> PoolSettings {
-    let pools = PoolSettings { interactive: 4, bulk: 4, ..PoolSettings::default() };
-    if citus::is_in_use() { PoolSettings { acquire_timeout: patience(), ..pools } } else { pools }
+    PoolSettings { interactive: 4, bulk: 4, acquire_timeout: patience(), ..PoolSettings::default() }
 }
 
 /// A response.
@@ -411,6 +413,12 @@ impl App {
         let errors = reply.body["errors"].as_array().unwrap_or_else(|| panic!("no errors in {}", reply.body));
         assert_eq!(errors.len(), 1, "{errors:?}");
         errors[0]["extensions"]["code"].as_str().unwrap_or_else(|| panic!("no code in {errors:?}")).to_owned()
+    }
+
+    /// Waits for the next hour if this one ends within a minute: the quota of misses begins anew with each hour.
+    pub async fn begin_within_an_hour(&self) {
+        let sleep = "select pg_sleep_until(date_trunc('hour', now() + interval '1 minute'))";
+        sqlx::query(sleep).execute(&self.sql).await.unwrap();
     }
 
     /// Runs a counting statement as the owner, for data that the API does not show.

@@ -49,7 +49,9 @@ impl Program {
     }
 
     fn start(mut command: Command, settings: &[(&str, &str)]) -> Self {
-        command.env_clear().envs(settings.iter().copied()).stderr(Stdio::piped());
+        // Not the output of the test: if the test is killed, the server would keep it open.
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.env_clear().envs(settings.iter().copied());
         let mut process = ChildProcess(command.spawn().expect("the program starts"));
         let mut lines = BufReader::new(process.0.stderr.take().expect("its stderr is a pipe"));
         let (send, receive) = mpsc::channel();
