@@ -15,6 +15,7 @@ mod message;
 pub mod metrics;
 mod middleware;
 pub mod onboarding;
+mod own_wakes;
 pub mod pages;
 pub mod peer;
 pub mod playground;

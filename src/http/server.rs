@@ -18,6 +18,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 use tower::Layer as _;
 
+use super::own_wakes::polled_again;
 use super::peer::Peer;
 use super::settings::DRAIN;
 use super::{BuiltServer, message};
@@ -70,14 +71,14 @@ pub async fn serve(listener: TcpListener, server: BuiltServer, stop: impl Future
             match (begun, tls) {
                 (Ok(Ok(1..)), None) => {
                     let connection = builder.serve_connection(TokioIo::new(stream), service);
-                    finish(connection.with_upgrades(), stopped).await;
+                    polled_again(finish(connection.with_upgrades(), stopped)).await;
                 }
                 (Ok(Ok(1..)), Some(tls)) => {
                     // A client that does not trust the certificate breaks off, which is no event here.
                     let shaken = tokio::time::timeout(connections.head_deadline, tls.accept(stream)).await;
                     if let Ok(Ok(stream)) = shaken {
                         let connection = builder.serve_connection(TokioIo::new(stream), service);
-                        finish(connection.with_upgrades(), stopped).await;
+                        polled_again(finish(connection.with_upgrades(), stopped)).await;
                     }
                 }
                 _ => {}
