@@ -229,7 +229,7 @@ impl ClearanceQuery {
             let message = "This is not a certificate number: LC and five groups of four letters, the last of which is a check letter.";
             return Some(Err(FieldError::Identifier(message.to_owned())));
         };
-        let found = recall(&caller.database, &caller.actor, &number).await.map_err(FieldError::from);
+        let found = recall(&caller.database, &caller.actor, &number).await.map_err(FieldError::of_read);
         found.map(|row| row.map(LicenceClearance)).transpose()
     }
 

@@ -162,7 +162,7 @@ impl From<FieldError> for Error {
             FieldError::Lost(error) => {
                 tracing::warn!(%error, "a mutation gave up because of other transactions");
                 let message = "This attempt changed nothing, because other changes to the same records were under way. Send \
-                               it again in a moment, with the same idempotencyKey.";
+                               the mutation again in a moment, with the same idempotencyKey.";
                 (Code::Unavailable.into(), message.to_owned())
             }
             FieldError::Write(error) => {

@@ -1,5 +1,7 @@
 //! Failover by promotion: of several servers of DATABASE_URL, the registry writes at the one that is the primary.
 
+use std::time::{Duration, Instant};
+
 use axum::http::StatusCode;
 use participant_registry::store::Database;
 use participant_registry::store::database::PoolSettings;
@@ -11,6 +13,9 @@ use crate::support::app::TODAY;
 use crate::support::cluster::{LOGIN, OWNER, TestDatabase};
 use crate::support::replicated::{Replicated, connect, execute};
 use crate::support::{App, Person, json};
+
+/// Only ends a failed test.
+const LONGEST: Duration = Duration::from_secs(60);
 
 const ENROLL: &str = "mutation ($v: EnrollParticipantInput!) { enrollParticipant(input: $v) {
     participant { id } errors { code } } }";
@@ -124,8 +129,9 @@ async fn a_commit_that_the_former_primary_acknowledges_late_is_not_acknowledged(
     // A split between the two: the standby gets nothing more, so a commit waits for it.
     execute(&mut connect(successor).await, "alter system set primary_conninfo = ''").await;
     execute(&mut connect(successor).await, "select pg_reload_conf()").await;
-    let is_split = "select not exists (select from pg_stat_replication)";
+    let (is_split, began) = ("select not exists (select from pg_stat_replication)", Instant::now());
     while !sqlx::query_scalar::<_, bool>(is_split).fetch_one(&mut at_former).await.unwrap() {
+        assert!(began.elapsed() < LONGEST, "the standby is not cut off");
         tokio::task::yield_now().await;
     }
     execute(&mut at_former, "alter system set synchronous_standby_names = '*'").await;
@@ -133,6 +139,7 @@ async fn a_commit_that_the_former_primary_acknowledges_late_is_not_acknowledged(
     // The server takes the setting a moment later: commits before it do not wait.
     let mut early = 0;
     let (key, reply) = loop {
+        assert!(began.elapsed() < LONGEST, "no commit waits for the standby");
         let key = format!("during-the-split-{early}");
         let person = Person::new(&channel).with("idempotencyKey", json!(key)).0;
         let mut sent = Box::pin(app.post(&token, ENROLL, json!({"v": person})));

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
+use domain::clearance::CertificateNumber;
 use futures_util::future::join_all;
 use participant_registry::store::Database;
 use participant_registry::store::database::PoolSettings;
@@ -35,6 +36,11 @@ async fn an_unavailable_database_is_a_503_without_database_messages() {
         (
             "query ($n: String!) { participant(by: {nationalId: $n}) { id } }",
             json!({"n": person.0["nationalId"]}),
+            "The registry cannot reach its database. Try again in a moment.",
+        ),
+        (
+            "query ($n: String!) { licenceClearanceGiven(certificateNumber: $n) { asOf } }",
+            json!({"n": CertificateNumber::from_random([7; CertificateNumber::RANDOM]).as_str()}),
             "The registry cannot reach its database. Try again in a moment.",
         ),
         (

@@ -92,12 +92,12 @@ async fn a_chunk_that_outlasts_its_lease_stays_with_its_worker() {
         let batch = onboardings.start_and_upload(input, &roster((1..=12).map(line))).await;
         let mut holding = block_row(&onboardings, 3).await;
         let (database, today) = (&onboardings.app.database, "2014-10-02".parse().unwrap());
-        let pace = WorkerSettings { lease: Duration::from_secs(3), time_slice: Duration::from_secs(60) };
+        let pace = WorkerSettings { lease: Duration::from_secs(2), time_slice: Duration::from_secs(60) };
         let began = Instant::now();
         let watch = async {
-            // The lease is renewed while the chunk waits for as long as one lease. It does not wait for more than five seconds.
+            // The lease is renewed while the chunk waits for longer than one lease, and for less than its five seconds.
             let (mut last, mut renewals) = (None, 0);
-            while renewals < 4 {
+            while renewals < 5 {
                 assert!(began.elapsed() < Duration::from_secs(60), "renewed {renewals} times");
                 let until = leased_until(&mut holding).await;
                 renewals += usize::from(until > last);

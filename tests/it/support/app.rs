@@ -88,7 +88,7 @@ impl Login {
     }
 }
 
-/// Returns how long requests take, and wait for a permit or a connection, at most, so that no test depends on the speed of the
+/// Returns the longest time that requests may take, or wait for a permit or a connection. So no test depends on the speed of the
 /// machine.
 /// On a cluster connections open and answer more slowly.
 fn patience() -> Duration {
