@@ -19,6 +19,9 @@ const ENROLL: &str = "mutation ($input: EnrollParticipantInput!) { enrollPartici
 /// Five times as many mutations as their process has connections.
 const WAITING: usize = 15;
 
+/// Others, one after the other. If all connections waited for the lock, each of these would wait until one gives up.
+const OTHERS: usize = 20;
+
 async fn process_with_three_connections(app: &App) -> App {
     // If all of them waited for the lock, a second each, the last ones would wait longer than that for a connection.
     let acquire_timeout = Duration::from_secs(4);
@@ -70,7 +73,7 @@ async fn changes_of_a_locked_person_keep_no_other_change_waiting() {
         .await
         .unwrap();
     let others = async {
-        for n in 0..6 {
+        for n in 0..OTHERS {
             let reply = change(&free, n).await;
             assert_eq!(reply.body["data"]["changeContact"]["errors"], json!([]), "{}", reply.body);
         }
@@ -80,10 +83,8 @@ async fn changes_of_a_locked_person_keep_no_other_change_waiting() {
     lock.rollback().await.unwrap();
     let reply = change(&locked, 0).await;
     assert_eq!(reply.body["data"]["changeContact"]["errors"], json!([]), "{}", reply.body);
-    assert_eq!(
-        app.count("select count(*) from participant_event where kind = 'CONTACT_CHANGED'").await,
-        6 + 1
-    );
+    let changed = app.count("select count(*) from participant_event where kind = 'CONTACT_CHANGED'").await;
+    assert_eq!(changed, OTHERS as i64 + 1);
 }
 
 #[tokio::test]
@@ -103,14 +104,14 @@ async fn forms_for_an_employer_that_is_being_closed_keep_no_other_form_waiting()
     .unwrap();
     let forms: Vec<Person> = (0..WAITING).map(|_| Person::new(&channel).at(&closing)).collect();
     let others = async {
-        for _ in 0..6 {
+        for _ in 0..OTHERS {
             let reply = enroll(&Person::new(&channel)).await;
             assert_eq!(reply.body["data"]["enrollParticipant"]["errors"], json!([]), "{}", reply.body);
         }
     };
     assert_given_up(&those_that_outlast(join_all(forms.iter().map(enroll)), others).await);
     lock.rollback().await.unwrap();
-    assert_eq!(app.count("select count(*) from participant").await, 6);
+    assert_eq!(app.count("select count(*) from participant").await, OTHERS as i64);
     for reply in join_all(forms.iter().map(enroll)).await {
         assert_eq!(reply.body["data"]["enrollParticipant"]["errors"], json!([]), "{}", reply.body);
     }
