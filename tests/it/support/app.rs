@@ -88,9 +88,8 @@ impl Login {
     }
 }
 
-/// Returns the longest time that requests may take, or wait for a permit or a connection. So no test depends on the speed of the
-/// machine.
-/// On a cluster connections open and answer more slowly.
+/// Returns the longest time that requests may take, or wait for a permit or a connection, so that no test depends on the speed of
+/// the machine. On a cluster connections open and answer more slowly.
 fn patience() -> Duration {
     Duration::from_secs(if citus::is_in_use() { 600 } else { 60 })
 }

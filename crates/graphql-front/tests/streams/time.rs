@@ -18,7 +18,7 @@ fn settings(change: impl FnOnce(&mut graphql_front::settings::Sockets)) -> Setti
 #[tokio::test]
 async fn a_socket_without_init_is_closed_with_4408() {
     // Long enough for a client on a busy machine to introduce itself.
-    let deadline = Duration::from_millis(500);
+    let deadline = Duration::from_secs(2);
     let server = Server::with(settings(|sockets| sockets.init_deadline = deadline)).await;
     let mut socket = server.socket().await;
     assert_eq!(socket.closed().await, (4408, "Connection initialisation timeout".to_owned()));
@@ -30,7 +30,7 @@ async fn a_socket_without_init_is_closed_with_4408() {
 
 #[tokio::test]
 async fn an_idle_client_stays_for_as_long_as_it_answers_pings() {
-    let interval = Duration::from_millis(250);
+    let interval = Duration::from_millis(500);
     let server = Server::with(settings(|sockets| sockets.ping_interval = interval)).await;
     let mut socket = server.connected().await;
     // Reading answers the pings.
