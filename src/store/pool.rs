@@ -25,12 +25,11 @@
 
 use std::fmt;
 use std::io;
-use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use sqlx::Connection as _;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{AssertSqlSafe, Connection as _};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -39,8 +38,10 @@ use tokio_util::context::TokioContext;
 use super::database_identity::DatabaseIdentity;
 use super::hosts::{Hosts, connect_to};
 
-/// The longest life of a connection: it bounds what a session gathers in memory.
-const LIFETIME: Duration = Duration::from_secs(30 * 60);
+mod connection;
+
+pub(super) use connection::PooledConnection;
+
 /// A connection that answered within this time under the same identity is reused without a test.
 const TRUSTED: Duration = Duration::from_millis(100);
 /// How long a connection may take to assume an identity.
@@ -230,18 +231,21 @@ impl Pool {
                 Taken::Trusted(entry) => return Ok(self.checked_out(entry, permit)),
                 Taken::Idle(entry) => {
                     let mut connection = self.checked_out(entry, permit);
-                    if connection.assume(identity).await.is_ok() {
-                        return Ok(connection);
+                    match connection.assume(identity, deadline.min(Instant::now() + ASSUME_TIMEOUT)).await {
+                        Ok(()) => return Ok(connection),
+                        Err(error) if Instant::now() >= deadline => return Err(error),
+                        Err(_) => {
+                            self.shared.suspect();
+                            permit = connection.discard();
+                        }
                     }
-                    self.shared.suspect();
-                    permit = connection.discard();
                 }
                 Taken::Slot(slot) => {
                     let (connection, timeline) = self.connect(deadline).await?;
                     let now = Instant::now();
                     let entry = Entry { connection, timeline, identity: None, opened: now, used: now, slot };
                     let mut connection = self.checked_out(entry, permit);
-                    connection.assume(identity).await?;
+                    connection.assume(identity, Instant::now() + ASSUME_TIMEOUT).await?;
                     return Ok(connection);
                 }
             }
@@ -249,13 +253,7 @@ impl Pool {
     }
 
     fn checked_out(&self, entry: Entry, permit: OwnedSemaphorePermit) -> PooledConnection {
-        PooledConnection {
-            entry: Some(entry),
-            permit: Some(permit),
-            home: Arc::clone(&self.shared),
-            is_distributed: self.is_distributed,
-            in_scope: false,
-        }
+        PooledConnection::new(entry, permit, Arc::clone(&self.shared), self.is_distributed)
     }
 
     /// Opens a connection, and waits for a server that is starting until the deadline.
@@ -358,140 +356,5 @@ fn is_starting(error: &sqlx::Error) -> bool {
         }
         sqlx::Error::Database(error) => error.code().is_some_and(|code| code == "57P03"),
         _ => false,
-    }
-}
-
-/// A connection that is checked out. Dropped before [`finish`](Self::finish), it is closed.
-pub(super) struct PooledConnection {
-    entry: Option<Entry>,
-    permit: Option<OwnedSemaphorePermit>,
-    home: Arc<Shared>,
-    is_distributed: bool,
-    /// Has its use begun a transaction that tells the scope to the workers?
-    in_scope: bool,
-}
-
-impl PooledConnection {
-    /// Sets the role and scope of the statements to come. Refuses a server that should take writes and does not, and the
-    /// reverse.
-    async fn assume(&mut self, identity: &Arc<DatabaseIdentity>) -> Result<(), sqlx::Error> {
-        let entry = self.entry.as_mut().expect("a connection is there until it is returned");
-        entry.identity = None;
-        let is_read_only = timeout(ASSUME_TIMEOUT, identity.assume(&mut entry.connection)).await;
-        let is_read_only = is_read_only.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-        match (self.home.access, is_read_only) {
-            (Access::ReadWrite, true) => Err(io::Error::from(io::ErrorKind::ReadOnlyFilesystem))?,
-            (Access::ReadOnly, false) => Err(io::Error::other("a standby that takes writes"))?,
-            (Access::ReadWrite, false) | (Access::ReadOnly, true) => {}
-        }
-        match identity.scope_for_workers().filter(|_| self.is_distributed) {
-            // Without an identity, so that the next use begins a transaction again.
-            Some(scope) => {
-                let begun = tell_workers(&mut entry.connection, scope);
-                timeout(ASSUME_TIMEOUT, begun)
-                    .await
-                    .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-                self.in_scope = true;
-            }
-            None => entry.identity = Some(Arc::clone(identity)),
-        }
-        Ok(())
-    }
-
-    /// Returns the connection to the pool after a complete use.
-    fn give_back(mut self) {
-        let Some(mut entry) = self.entry.take() else { return };
-        let is_outdated = entry.opened.elapsed() > LIFETIME || !self.home.is_of_primary(&entry);
-        if is_outdated || self.home.slots.is_closed() {
-            self.entry = Some(entry);
-            return;
-        }
-        entry.used = Instant::now();
-        self.home.idle().connections.push(entry);
-    }
-
-    /// Closes the connection and keeps its permit.
-    fn discard(mut self) -> OwnedSemaphorePermit {
-        self.entry = None;
-        self.permit.take().expect("the permit is there until the connection is returned")
-    }
-
-    /// Has its use begun a transaction that tells the scope to the workers?
-    pub(super) fn is_in_scope(&self) -> bool {
-        self.in_scope
-    }
-
-    /// Notes that its user has ended the transaction that tells the scope to the workers.
-    pub(super) fn leave_scope(&mut self) {
-        self.in_scope = false;
-    }
-
-    /// Refuses a result of a server that has a successor by now. A commit that waited for its standby meanwhile is lost, and
-    /// what was read is old.
-    fn unless_superseded<T>(&self, result: Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
-        match &self.entry {
-            Some(entry) if result.is_ok() && !self.home.is_of_primary(entry) => Err(superseded_error()),
-            _ => result,
-        }
-    }
-
-    /// Ends a use that was complete: its result came, or PostgreSQL refused the statement. Returns the connection to the
-    /// pool, or closes it if it broke.
-    pub(super) async fn finish<T>(mut self, result: Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
-        if self.in_scope && matches!(result, Ok(_) | Err(sqlx::Error::Database(_))) {
-            let ended = sqlx::raw_sql(if result.is_ok() { "commit" } else { "rollback" }).execute(&mut *self);
-            timeout(ASSUME_TIMEOUT, ended).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-        }
-        let result = self.unless_superseded(result);
-        match &result {
-            Ok(_) => self.give_back(),
-            Err(sqlx::Error::Database(error)) if !ends_the_session(error.code().as_deref()) => {
-                self.give_back()
-            }
-            Err(_) => self.home.suspect(),
-        }
-        result
-    }
-}
-
-/// Begins a transaction in which the workers of a cluster know the scope.
-async fn tell_workers(connection: &mut PgConnection, scope: String) -> Result<(), sqlx::Error> {
-    sqlx::raw_sql("begin").execute(&mut *connection).await?;
-    sqlx::raw_sql(AssertSqlSafe(scope)).execute(connection).await?;
-    Ok(())
-}
-
-/// Shutdown and termination are reported as errors of a statement, and end the session.
-fn ends_the_session(code: Option<&str>) -> bool {
-    code.is_none_or(|code| code.starts_with("57P") || code.starts_with("08") || code.starts_with("25P"))
-}
-
-impl Deref for PooledConnection {
-    type Target = PgConnection;
-
-    fn deref(&self) -> &PgConnection {
-        &self.entry.as_ref().expect("a connection is there until it is returned").connection
-    }
-}
-
-impl DerefMut for PooledConnection {
-    fn deref_mut(&mut self) -> &mut PgConnection {
-        &mut self.entry.as_mut().expect("a connection is there until it is returned").connection
-    }
-}
-
-impl Drop for PooledConnection {
-    fn drop(&mut self) {
-        let (Some(entry), permit) = (self.entry.take(), self.permit.take()) else { return };
-        // Without a runtime the socket just closes, and the server notices.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
-                let Entry { connection, slot, .. } = entry;
-                let _ = timeout(CLOSE_TIMEOUT, connection.close()).await;
-                // Before the permit, so that its next holder finds a slot.
-                drop(slot);
-                drop(permit);
-            });
-        }
     }
 }
