@@ -63,7 +63,7 @@ pub async fn change_client(
     let done = request.run(ClientChange { actor, input, reach }).await?;
     // Other processes are notified. This process must refuse the client at once.
     if done.value.is_some() {
-        database.clients.refresh(&database.control).await?;
+        database.clients.refresh(&database.control).await.map_err(ActionError::Store)?;
     }
     Ok(done)
 }

@@ -47,7 +47,7 @@ pub async fn close_channel(
     let done = request.run(work).await?;
     // Other processes are notified. This one must not enroll anybody there any more.
     if done.value.is_some() {
-        database.refresh_reference().await?;
+        database.refresh_reference().await.map_err(ActionError::Store)?;
     }
     Ok(done)
 }

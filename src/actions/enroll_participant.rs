@@ -173,6 +173,10 @@ impl Mutation for ParticipantEnrollment<'_> {
             entry: record.trail.of_written(),
         };
         match registered_forms.enroll(form).await? {
+            // What is written no longer depends on the quota.
+            Some(JudgedForm { outcome: EnrollOutcome::Enrolled { participant, enrollment }, .. }) => {
+                Ok(Some(self.enrolled(participant, enrollment)))
+            }
             Some(JudgedForm { outcome, known }) => {
                 self.answer(&self.database.writer, outcome, known).await.map(Some)
             }

@@ -92,13 +92,24 @@ pub enum ActionError {
         /// Seconds until the next hour of the quota.
         seconds: i64,
     },
-    /// The transaction gave up because of others, and nothing of it was written. An earlier attempt with the same key may be under
-    /// way.
+    /// The database failed, or the transaction gave up because of others, and nothing was written. An earlier attempt with the same
+    /// key may be under way.
     #[error(transparent)]
-    Lost(StoreError),
+    Unwritten(StoreError),
     /// The database failed. Of a mutation, the outcome is unknown.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(StoreError),
+}
+
+/// The error of a statement outside of a mutation's transaction. After its commit, use [`ActionError::Store`]: then nothing that
+/// fails means that nothing was written.
+impl From<StoreError> for ActionError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unwritten(_) => Self::Unwritten(error),
+            error => Self::Store(error),
+        }
+    }
 }
 
 /// How the input of a mutation was submitted.

@@ -57,7 +57,7 @@ pub async fn open_channel(
     let done = request.run(ChannelOpening { actor, new }).await?;
     // Other processes are notified. This one answers with it.
     if done.value.is_some() {
-        database.refresh_reference().await?;
+        database.refresh_reference().await.map_err(ActionError::Store)?;
     }
     Ok(done)
 }

@@ -59,7 +59,7 @@ pub async fn record_agreement(
     let done = request.run(work).await?;
     // Other processes are notified. This one answers with it.
     if done.value.is_some() {
-        database.refresh_reference().await?;
+        database.refresh_reference().await.map_err(ActionError::Store)?;
     }
     Ok(done)
 }

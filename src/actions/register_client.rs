@@ -54,7 +54,7 @@ pub async fn register_client(
     let done = request.run(ClientRegistration { actor, new }).await?;
     // Other processes are notified. This one answers with it.
     if done.value.is_some() {
-        database.clients.refresh(&database.control).await?;
+        database.clients.refresh(&database.control).await.map_err(ActionError::Store)?;
     }
     Ok(done)
 }

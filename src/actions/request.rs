@@ -15,7 +15,7 @@ use super::{ActionError, Done, Submission, require};
 use crate::store::audit::Trail;
 use crate::store::idempotency::{self, KeyOf, Used};
 use crate::store::keys::Keys;
-use crate::store::session::Session;
+use crate::store::session::{Session, Transaction};
 use crate::store::{Database, StoreError, participant, partition};
 use domain::actor::{Actor, Right};
 use domain::problem::{Problem, refuses};
@@ -161,10 +161,7 @@ impl<'a, I: Serialize> Request<'a, I> {
         // The permit to wait for a lock is kept until the last attempt has ended.
         let (mut attempt, mut permit) = (1, None);
         loop {
-            let tried = self.attempt(key.as_ref(), &fingerprint, &mutation, permit.is_some());
-            // A deadline of this process, because over a dead network the server sends no answer.
-            let tried = self.session.bounded(self.session.transaction_deadline(), tried).await;
-            match tried.unwrap_or_else(|interrupted| Err(interrupted.into())) {
+            match self.attempt(key.as_ref(), &fingerprint, &mutation, permit.is_some()).await {
                 Err(StoreError::Contended(code)) if attempt < ATTEMPTS => {
                     tracing::debug!(code, attempt, "serialization conflict; retrying");
                     tokio::time::sleep(backoff(attempt)).await;
@@ -172,7 +169,7 @@ impl<'a, I: Serialize> Request<'a, I> {
                 }
                 Err(StoreError::Locked) if permit.is_none() && !self.is_long => {
                     let asked = self.session.permit_to_wait_for_lock().await;
-                    permit = Some(asked.map_err(ActionError::Lost)?);
+                    permit = Some(asked.map_err(ActionError::Unwritten)?);
                 }
                 // No server has made it ahead.
                 Err(StoreError::NoPartition) if attempt < ATTEMPTS => {
@@ -180,7 +177,7 @@ impl<'a, I: Serialize> Request<'a, I> {
                     attempt += 1;
                 }
                 Err(error @ (StoreError::Contended(_) | StoreError::Locked)) => {
-                    return Err(ActionError::Lost(error));
+                    return Err(ActionError::Unwritten(error));
                 }
                 result => return Ok(result?),
             }
@@ -198,7 +195,7 @@ impl<'a, I: Serialize> Request<'a, I> {
         // This commits by itself: not what is only tried and rolled back.
         if let Some(trail) = self.trail.filter(|_| self.writes() && !may_wait) {
             let record = Record { key: key.map(|key| (key, fingerprint)), trail };
-            if let Some(done) = mutation.run_whole(&record).await? {
+            if let Some(done) = self.in_time(mutation.run_whole(&record)).await? {
                 match done.value {
                     Some(_) => trail.mark_recorded(&done.subjects),
                     None => trail.saw(done.subjects.iter().copied()),
@@ -206,18 +203,16 @@ impl<'a, I: Serialize> Request<'a, I> {
                 return Ok(done);
             }
         }
-        let mut transaction = match may_wait || self.is_long {
-            true => self.session.begin().await?,
-            false => self.session.begin_impatient().await?,
-        };
-        match self.run_within(&mut transaction, key, fingerprint, mutation).await {
-            Ok(TransactionEnd::Commit(done)) => {
-                transaction.commit().await?;
+        let ended = self.in_time(self.run_up_to_end(key, fingerprint, mutation, may_wait)).await;
+        let (transaction, end) = ended.map_err(StoreError::before_commit)?;
+        match end {
+            TransactionEnd::Commit(done) => {
+                self.in_time(transaction.commit()).await?;
                 self.trail.inspect(|trail| trail.mark_recorded(&done.subjects));
                 Ok(done)
             }
-            Ok(TransactionEnd::Rollback(done)) => {
-                transaction.rollback().await?;
+            TransactionEnd::Rollback(done) => {
+                self.in_time(transaction.rollback()).await.map_err(StoreError::before_commit)?;
                 // What was only tried may have made people who do not exist.
                 let seen = match refuses(&done.problems) {
                     true => done.subjects.clone(),
@@ -226,10 +221,33 @@ impl<'a, I: Serialize> Request<'a, I> {
                 self.trail.inspect(|trail| trail.saw(seen));
                 Ok(done)
             }
-            Ok(TransactionEnd::Replay(used)) => {
-                transaction.rollback().await?;
+            TransactionEnd::Replay(used) => {
+                self.in_time(transaction.rollback()).await.map_err(StoreError::before_commit)?;
                 replay(&used, fingerprint)
             }
+        }
+    }
+
+    /// Bounds work by a deadline of this process, because over a dead network the server sends no answer.
+    async fn in_time<T>(&self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        let done = self.session.bounded(self.session.transaction_deadline(), work).await;
+        done.unwrap_or_else(|interrupted| Err(interrupted.into()))
+    }
+
+    /// Begins a transaction and runs the mutation in it. The transaction has to end as it says.
+    async fn run_up_to_end<M: Mutation>(
+        &self,
+        key: Option<&KeyOf>,
+        fingerprint: &[u8],
+        mutation: &M,
+        may_wait: bool,
+    ) -> Result<(Transaction, TransactionEnd<M::Output>), StoreError> {
+        let mut transaction = match may_wait || self.is_long {
+            true => self.session.begin().await?,
+            false => self.session.begin_impatient().await?,
+        };
+        match self.run_within(&mut transaction, key, fingerprint, mutation).await {
+            Ok(end) => Ok((transaction, end)),
             // The connection is lost, or it is not known whether it is.
             Err(error @ StoreError::Unavailable(_)) => Err(error),
             Err(error) => {

@@ -51,7 +51,7 @@ pub async fn set_target(
     let done = request.run(work).await?;
     // Other processes are notified. This one answers with it.
     if done.value.is_some() {
-        database.refresh_reference().await?;
+        database.refresh_reference().await.map_err(ActionError::Store)?;
     }
     Ok(done)
 }

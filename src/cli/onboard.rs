@@ -87,7 +87,7 @@ pub async fn run(
         Err(Failure::Action(error @ (ActionError::Forbidden { .. } | ActionError::QuotaSpent { .. }))) => {
             (format!("{error}."), REFUSED)
         }
-        Err(Failure::Action(ActionError::Store(error) | ActionError::Lost(error))) => {
+        Err(Failure::Action(ActionError::Store(error) | ActionError::Unwritten(error))) => {
             (format!("The registry failed: {error}. Send the same command again."), UNREACHABLE)
         }
         Err(Failure::Local(error)) => return Err(error),

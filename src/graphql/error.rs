@@ -58,8 +58,8 @@ pub enum FieldError {
     UnknownCode(&'static str),
     /// `UNAVAILABLE`, or a fault without a code.
     Store(StoreError),
-    /// `UNAVAILABLE` in a mutation that gave up because of other transactions: this attempt has written nothing.
-    Lost(StoreError),
+    /// `UNAVAILABLE` in a mutation: this attempt has written nothing.
+    Unwritten(StoreError),
     /// `UNAVAILABLE` in a mutation: its outcome is unknown.
     Write(StoreError),
     /// A fault without a code.
@@ -89,7 +89,7 @@ impl From<ActionError> for FieldError {
         match error {
             ActionError::Forbidden { role, right } => Self::Forbidden { role, right, field: None },
             ActionError::QuotaSpent { seconds } => Self::Quota(seconds),
-            ActionError::Lost(error) => Self::Lost(error),
+            ActionError::Unwritten(error) => Self::Unwritten(error),
             ActionError::Store(error) => Self::of_written(error),
         }
     }
@@ -99,7 +99,7 @@ impl FieldError {
     /// Returns the error of an action that only reads.
     pub fn of_read(error: ActionError) -> Self {
         match error {
-            ActionError::Store(error) => Self::Store(error),
+            ActionError::Store(error) | ActionError::Unwritten(error) => Self::Store(error),
             error => error.into(),
         }
     }
@@ -107,9 +107,7 @@ impl FieldError {
     /// Returns the error of a mutation that may be done already.
     pub fn of_written(error: impl Into<Self>) -> Self {
         match error.into() {
-            Self::Store(
-                error @ (StoreError::Unavailable(_) | StoreError::Contended(_) | StoreError::Locked),
-            ) => Self::Write(error),
+            Self::Store(error) if error.is_transient() => Self::Write(error),
             error => error,
         }
     }
@@ -152,18 +150,24 @@ impl From<FieldError> for Error {
             FieldError::UnknownCode(what) => {
                 (RegistryCode::UnknownCode.into(), format!("No {what} has this code."))
             }
-            FieldError::Store(
-                error @ (StoreError::Unavailable(_) | StoreError::Contended(_) | StoreError::Locked),
-            ) => {
+            FieldError::Store(error) if error.is_transient() => {
                 tracing::warn!(%error, "database unavailable");
                 let message = "The registry cannot reach its database. Try again in a moment.";
                 (Code::Unavailable.into(), message.to_owned())
             }
-            FieldError::Lost(error) => {
-                tracing::warn!(%error, "a mutation gave up because of other transactions");
-                let message = "This attempt changed nothing, because other changes to the same records were under way. Send \
-                               the mutation again in a moment, with the same idempotencyKey.";
-                (Code::Unavailable.into(), message.to_owned())
+            FieldError::Unwritten(error) => {
+                tracing::warn!(%error, "an attempt of a mutation changed nothing");
+                let cause = match error {
+                    StoreError::Contended(_) | StoreError::Locked => {
+                        "other changes to the same records were under way"
+                    }
+                    _ => "the database is lost or busy",
+                };
+                let message = format!(
+                    "This attempt changed nothing, because {cause}. Send the mutation again in a moment, with the same \
+                     idempotencyKey."
+                );
+                (Code::Unavailable.into(), message)
             }
             FieldError::Write(error) => {
                 tracing::warn!(%error, "the outcome of a mutation is unknown");

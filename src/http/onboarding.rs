@@ -205,7 +205,7 @@ impl FileRequest {
 
     pub(super) fn failed(&self, error: &StoreError) -> Response {
         match error {
-            StoreError::Unavailable(_) | StoreError::Contended(_) | StoreError::Locked => {
+            error if error.is_transient() => {
                 tracing::warn!(request_id = %self.id, %error, "database unavailable for a file request");
                 self.refuse(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable)
             }

@@ -12,6 +12,10 @@ pub enum StoreError {
     /// The database is unreachable, starting, stopping, full or too slow. The same request can succeed later.
     #[error("database unavailable ({0})")]
     Unavailable(String),
+    /// As [`Unavailable`](Self::Unavailable), and nothing was written: there was no connection, or the transaction failed before
+    /// its commit was sent.
+    #[error("database unavailable ({0}); nothing was written")]
+    Unwritten(String),
     /// Two transactions were in conflict. Nothing was written, and the same request can succeed at once.
     #[error("serialization conflict ({0})")]
     Contended(String),
@@ -32,12 +36,49 @@ pub enum StoreError {
     Fault(String),
 }
 
+impl StoreError {
+    /// Can the same request succeed later?
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Unwritten(_) | Self::Contended(_) | Self::Locked)
+    }
+
+    /// Returns this error of a transaction whose commit was not sent.
+    pub(crate) fn before_commit(self) -> Self {
+        match self {
+            Self::Unavailable(reason) => Self::Unwritten(reason),
+            error => error,
+        }
+    }
+}
+
+/// The error of a caller who got no connection: none of its statements was sent. It travels within a [`sqlx::Error`], which is what
+/// an executor returns.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub(super) struct NothingSent(sqlx::Error);
+
+impl NothingSent {
+    /// Wraps the error of a connection that could not be had.
+    pub(super) fn because_of(error: sqlx::Error) -> sqlx::Error {
+        sqlx::Error::Io(std::io::Error::other(Self(error)))
+    }
+}
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
+        Self::of(&error)
+    }
+}
+
+impl StoreError {
+    fn of(error: &sqlx::Error) -> Self {
         use sqlx::Error;
-        match &error {
+        match error {
             Error::Database(database) => of_database(database.as_ref()),
-            Error::Io(io) => Self::Unavailable(io.kind().to_string()),
+            Error::Io(io) => match io.get_ref().and_then(|source| source.downcast_ref()) {
+                Some(NothingSent(cause)) => Self::of(cause).before_commit(),
+                None => Self::Unavailable(io.kind().to_string()),
+            },
             Error::PoolTimedOut => Self::Unavailable("no connection became free".into()),
             Error::PoolClosed => Self::Unavailable("stopping".into()),
             Error::WorkerCrashed | Error::Protocol(_) | Error::Tls(_) => {

@@ -20,7 +20,7 @@ use tokio::time::timeout;
 use super::columns::{InOrder, read_all};
 use super::database_identity::DatabaseIdentity;
 use super::employer::EmployerCache;
-use super::error::StoreError;
+use super::error::{NothingSent, StoreError};
 use super::pool::{Pool, PooledConnection, superseded_error};
 use super::seen::Seen;
 use domain::actor::Actor;
@@ -219,7 +219,7 @@ impl Session {
 
     /// Checks out a connection.
     async fn acquire(&self) -> Result<PooledConnection, sqlx::Error> {
-        self.noting(self.pool.acquire(&self.identity).await)
+        self.noting(self.pool.acquire(&self.identity).await).map_err(NothingSent::because_of)
     }
 
     /// Notes for a reader at a standby that something has failed.

@@ -46,8 +46,8 @@ async fn an_unavailable_database_is_a_503_without_database_messages() {
         (
             mutation,
             json!({"v": person.0}),
-            "It is unknown whether the mutation was done: the database was lost or busy. Send it again with the same \
-             idempotencyKey to find out.",
+            "This attempt changed nothing, because the database is lost or busy. Send the mutation again in a moment, with \
+             the same idempotencyKey.",
         ),
     ];
     for (query, variables, message) in queries {

@@ -9,6 +9,7 @@ use participant_registry::store::Database;
 use participant_registry::store::database::PoolSettings;
 use participant_registry::store::keys::Keys;
 use participant_registry::store::open_error::OpenError;
+use serde_json::Value;
 use sqlx::ConnectOptions as _;
 
 use crate::support::app::TODAY;
@@ -95,6 +96,100 @@ async fn a_connection_lost_during_commit_is_an_error_and_a_retry_returns_the_out
     assert!(answer["enrollParticipant"]["participant"]["id"].is_string(), "{answer}");
     assert_eq!(answer["enrollParticipant"]["errors"], json!([]));
     assert_eq!(app.count("select count(*) from enrollment").await, 2);
+}
+
+const CHANGE: &str =
+    "mutation ($v: ChangeContactInput!) { changeContact(input: $v) { participant { id } errors { code } } }";
+const OPEN: &str =
+    "mutation ($v: OpenChannelInput!) { openChannel(input: $v) { channel { code } errors { code } } }";
+const UNWRITTEN: &str = "This attempt changed nothing, because the database is lost or busy. Send the mutation again in a \
+                         moment, with the same idempotencyKey.";
+
+/// Three mutations that write in different ways: a newcomer in one statement, somebody known in a shared transaction, and a
+/// transaction of its own.
+async fn mutations(app: &App) -> [(&'static str, Value); 3] {
+    let channel = app.channel("BR-PLG").await;
+    let known = Person::new(&channel).at(&app.employer("Satu").await);
+    let id = app.enrolled(&known).await;
+    let known = known.at(&app.employer("Dua").await);
+    let keyed =
+        |person: &Person, key: &str| json!({"v": person.clone().with("idempotencyKey", json!(key)).0});
+    [
+        (ENROLL, keyed(&Person::new(&channel), "a-newcomer-with-a-key")),
+        (ENROLL, keyed(&known, "somebody-known-with-a-key")),
+        (
+            CHANGE,
+            json!({"v": {"participantId": id, "phone": "081234567890", "idempotencyKey": "another-number-of-a-phone"}}),
+        ),
+    ]
+}
+
+async fn message_of(app: &App, token: &str, (query, variables): &(&str, Value)) -> String {
+    let reply = app.post(token, query, variables.clone()).await;
+    assert_eq!(reply.status, StatusCode::SERVICE_UNAVAILABLE, "{}", reply.body);
+    reply.body["errors"][0]["message"].as_str().unwrap().to_owned()
+}
+
+/// Sends each mutation twice.
+async fn assert_each_is_done_once(app: &App, token: &str, mutations: &[(&str, Value)]) {
+    for (query, variables) in mutations.iter().chain(mutations) {
+        let reply = app.post(token, query, variables.clone()).await;
+        let payload = reply.body["data"].as_object().and_then(|data| data.values().next());
+        let is_done = payload.is_some_and(|p| p["participant"]["id"].is_string() && p["errors"] == json!([]));
+        assert!(is_done, "{}", reply.body);
+    }
+    assert_eq!(app.count("select count(*) from enrollment").await, 3);
+    assert_eq!(app.count("select count(*) from participant_event where kind = 'CONTACT_CHANGED'").await, 1);
+}
+
+#[tokio::test]
+async fn a_mutation_that_finds_no_free_connection_says_that_it_changed_nothing() {
+    let (app, _proxy) = app_behind_proxy().await;
+    let token = app.administrator().await;
+    let mutations = mutations(&app).await;
+    let busy = join_all((0..3).map(|_| app.database.writer.begin())).await;
+    let messages = join_all(mutations.iter().map(|mutation| message_of(&app, &token, mutation))).await;
+    assert_eq!(messages, [UNWRITTEN; 3]);
+    for transaction in busy {
+        transaction.unwrap().rollback().await.unwrap();
+    }
+    assert_each_is_done_once(&app, &token, &mutations).await;
+}
+
+#[tokio::test]
+async fn a_connection_lost_before_the_commit_is_an_error_that_says_that_nothing_changed() {
+    let (app, proxy) = app_behind_proxy().await;
+    let token = app.administrator().await;
+    let mutations = mutations(&app).await;
+    // The one of a newcomer is a single statement, whose outcome is not known.
+    for mutation in &mutations[1..] {
+        recovered(&app, &token).await;
+        proxy.set(Mode::CutAfter("begin; set local lock_timeout"));
+        assert_eq!(message_of(&app, &token, mutation).await, UNWRITTEN);
+        assert_eq!(proxy.mode(), Mode::Cut, "the proxy has seen the beginning");
+        proxy.set(Mode::Pass);
+    }
+    // The connections are tested before they are used, because one was found broken.
+    assert_each_is_done_once(&app, &token, &mutations).await;
+}
+
+#[tokio::test]
+async fn an_error_after_the_commit_does_not_say_that_nothing_changed() {
+    let (app, _proxy) = app_behind_proxy().await;
+    let token = app.administrator().await;
+    let parent = app.channel("BR-PLG").await;
+    let channel = json!({"v": {"code": "BR-NEW", "name": "Baru", "kind": "BANK_OUTLET", "parentCode": parent,
+        "provinceCodes": ["16"], "idempotencyKey": "a-channel-with-a-key"}});
+    // The channels are read again on these connections.
+    let busy = join_all((0..2).map(|_| app.database.control.begin())).await;
+    let message = message_of(&app, &token, &(OPEN, channel.clone())).await;
+    assert!(message.starts_with("It is unknown whether the mutation was done"), "{message}");
+    for transaction in busy {
+        transaction.unwrap().rollback().await.unwrap();
+    }
+    assert_eq!(app.count("select count(*) from channel where code = 'BR-NEW'").await, 1);
+    let answer = app.ask(OPEN, channel).await;
+    assert_eq!(answer["openChannel"], json!({"channel": {"code": "BR-NEW"}, "errors": []}));
 }
 
 #[tokio::test]

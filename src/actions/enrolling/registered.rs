@@ -111,7 +111,9 @@ impl Group for Forms {
         let written = session.bounded(session.transaction_deadline(), self.write_together(&forms)).await;
         match written.unwrap_or_else(|interrupted| Err(interrupted.into())) {
             Ok(written) => written.into_iter().map(Ok).collect(),
-            Err(error @ StoreError::Unavailable(_)) => vec![Err(error); forms.len()],
+            Err(error @ (StoreError::Unavailable(_) | StoreError::Unwritten(_))) => {
+                vec![Err(error); forms.len()]
+            }
             // One of the forms, or another transaction, kept all of them from being written. Each request tries alone.
             Err(error) => {
                 if matches!(error, StoreError::Fault(_) | StoreError::Constraint(_)) {
@@ -125,14 +127,15 @@ impl Group for Forms {
 
 impl Forms {
     async fn write_together(&self, forms: &[RegisteredForm]) -> Result<Vec<Option<JudgedForm>>, StoreError> {
-        let mut transaction = self.0.writer.begin_impatient().await?;
+        let begun = self.0.writer.begin_impatient().await;
+        let mut transaction = begun.map_err(StoreError::before_commit)?;
         match self.write_within(&mut transaction, forms).await {
             Ok(judged) if judged.iter().flatten().any(JudgedForm::is_written) => {
                 transaction.commit().await?;
                 Ok(judged)
             }
             // The connection is lost, or it is not known whether it is.
-            Err(error @ StoreError::Unavailable(_)) => Err(error),
+            Err(error @ StoreError::Unavailable(_)) => Err(error.before_commit()),
             nothing_written => {
                 transaction.abandon().await;
                 nothing_written

@@ -60,7 +60,7 @@ pub async fn insert_many(executor: impl PgExecutor<'_>, entries: &[NewEntry]) ->
     .execute(executor)
     .await
     .map_err(|error| match StoreError::from(error) {
-        error @ (StoreError::Unavailable(_) | StoreError::Contended(_) | StoreError::Locked) => error,
+        error if error.is_transient() => error,
         // The request may be retried once the cause is fixed. Until then nothing is answered.
         error => {
             tracing::error!(%error, "audit entries cannot be written");
