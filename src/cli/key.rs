@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 
 use super::installation::Installation;
 use crate::config::{Config, make_key};
-use crate::store::rotation;
+use crate::store::rotation::{self, RotationError};
 
 /// The key that encrypts identity numbers.
 #[derive(Args, Debug)]
@@ -48,6 +48,10 @@ impl Key {
     }
 }
 
+const NOT_ROTATED: &str = "the key was not rotated, and no data was changed";
+const OUTCOME_UNKNOWN: &str = "it is unknown whether the key was rotated, because the database was lost during the commit: keep both \
+                               keys, and ask `registry key status` which one is in use";
+
 fn new(file: &std::path::Path) -> anyhow::Result<()> {
     if file.exists() {
         bail!("{} exists already, and a key is never overwritten; name a new file", file.display());
@@ -75,14 +79,21 @@ async fn rotate(config: &Config) -> anyhow::Result<()> {
     let installation = Installation::open(config).await?;
     let bar = indicatif::ProgressBar::new_spinner();
     let rotated = async {
-        let mut connection = installation.database.maintenance().await?;
+        let mut connection = installation.database.maintenance().await.context(NOT_ROTATED)?;
         let progress = |people| bar.set_message(format!("{people} people"));
-        anyhow::Ok(rotation::rotate(&mut connection, &ring, progress).await?)
+        let rotated = rotation::rotate(&mut connection, &ring, progress).await;
+        rotated.map_err(|error| {
+            let outcome = match error {
+                RotationError::CommitUnknown(_) => OUTCOME_UNKNOWN,
+                _ => NOT_ROTATED,
+            };
+            anyhow::Error::new(error).context(outcome)
+        })
     }
     .await;
     bar.finish_and_clear();
     installation.close().await;
-    let rotated = rotated.context("the key was not rotated, and no data was changed")?;
+    let rotated = rotated?;
     tracing::info!(
         participants = rotated.participants,
         former_numbers = rotated.former_numbers,

@@ -29,7 +29,7 @@ pub struct Rotated {
     pub employers: u64,
 }
 
-/// Why a key was not exchanged. Nothing was changed.
+/// Why a key was not exchanged. Nothing was changed, except perhaps with [`CommitUnknown`](Self::CommitUnknown).
 #[derive(Debug, thiserror::Error)]
 pub enum RotationError {
     /// The database is under the new key already, or under a third one.
@@ -46,9 +46,12 @@ pub enum RotationError {
     /// A sealed number does not open with the key in force.
     #[error(transparent)]
     WrongKey(#[from] super::keys::WrongKey),
-    /// The database failed.
+    /// The database failed before the commit.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The database failed at the commit: either key may be in force.
+    #[error("{0}")]
+    CommitUnknown(StoreError),
 }
 
 impl From<sqlx::Error> for RotationError {
@@ -60,7 +63,7 @@ impl From<sqlx::Error> for RotationError {
 /// Exchanges the previous key of the ring for the newest one. Calls `progress` with the number of people done.
 ///
 /// # Errors
-/// Nothing was changed: the key in force is another one, a number cannot be read, or the database failed.
+/// The key in force is another one, a number cannot be read, or the database failed.
 pub async fn rotate(
     connection: &mut PgConnection,
     ring: &KeyRing,
@@ -103,7 +106,7 @@ pub async fn rotate(
         .execute(&mut *conn)
         .await?;
     sqlx::query("notify reference_changed, 'key'").execute(&mut *conn).await?;
-    transaction.commit().await?;
+    transaction.commit().await.map_err(|error| RotationError::CommitUnknown(error.into()))?;
     Ok(done)
 }
 

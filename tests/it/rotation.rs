@@ -10,9 +10,11 @@ use participant_registry::store::database::PoolSettings;
 use participant_registry::store::keys::{KeyRing, Keys};
 use participant_registry::store::open_error::OpenError;
 use participant_registry::store::rotation::{Rotated, RotationError, rotate};
+use sqlx::{Connection as _, PgConnection};
 
 use crate::support::app::codes;
 use crate::support::builders::row;
+use crate::support::proxy::{Mode, Proxy};
 use crate::support::{App, Person, Value, json};
 
 const ENROLL: &str = "mutation ($input: EnrollParticipantInput!) { enrollParticipant(input: $input) {
@@ -184,6 +186,24 @@ async fn enrolling_during_a_key_rotation_enrolls_once() {
     }
     assert_eq!(app.count("select count(*) from participant").await, 24);
     assert_eq!(app.count("select count(*) from identifier").await, 24);
+}
+
+#[tokio::test]
+async fn a_connection_lost_during_the_commit_of_a_rotation_leaves_its_outcome_unknown() {
+    let app = App::new().await;
+    let person = Person::new(&app.channel("BR-PLG").await);
+    app.enrolled(&person).await;
+    let proxy = Proxy::in_front_of(app.database.connect_options()).await;
+    let mut connection = PgConnection::connect_with(&proxy.options()).await.unwrap();
+    proxy.set(Mode::CutAfter("COMMIT"));
+    let lost = rotate(&mut connection, &ring(), |_| {}).await;
+    assert!(matches!(lost, Err(RotationError::CommitUnknown(_))), "{lost:?}");
+    assert_eq!(proxy.mode(), Mode::Cut, "the proxy has seen the commit");
+    // Here it was committed. Whoever threw the new key away would lose the numbers.
+    let restarted = restarted(&app).await;
+    assert_eq!(restarted.database.keys.check(), ring().newest.check());
+    let (_, again) = enroll(&restarted, &person).await;
+    assert_eq!(codes(&again["errors"]), ["ALREADY_ENROLLED"]);
 }
 
 #[tokio::test]
