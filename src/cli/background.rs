@@ -1,8 +1,12 @@
-//! The background tasks of `registry serve`.
+//! The background tasks of `registry serve`. None of them ends before the server does: one that fails or panics runs again.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+use metrics::counter;
+use strum::IntoStaticStr;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
@@ -27,6 +31,20 @@ pub struct Background {
     pub worker: WorkerSettings,
 }
 
+/// What is done at intervals. Each does what is due by then, so one that failed catches up.
+#[derive(Clone, Copy, Debug, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+enum Job {
+    /// After the first run of a day this is one cheap query.
+    Lapse,
+    EmployerChanges,
+    Seal,
+    Fold,
+    IdempotencyKeys,
+    Retention,
+    Partitions,
+}
+
 impl Background {
     /// Starts all tasks, the onboarding workers on the threads for long work. They run until they are aborted. The next
     /// process repeats work that was not committed by then.
@@ -38,42 +56,96 @@ impl Background {
         long_work: &Handle,
     ) -> Vec<JoinHandle<()>> {
         let Self { between_seals, keeps, workers, worker } = *self;
-        let of_database = || Arc::clone(database);
+        let (here, of_database) = (Handle::current(), || Arc::clone(database));
         let (second, minute, hour) =
             (Duration::from_secs(1), Duration::from_secs(60), Duration::from_secs(3_600));
-        let mut tasks = vec![
-            // After the first run of a day this is one cheap query.
-            tokio::spawn(repeat(minute, of_database(), async move |database: &Database| {
-                lapse_enrollments(database, clock).await
-            })),
-            tokio::spawn(repeat(minute, of_database(), async move |database: &Database| {
-                apply_employer_changes(database, clock.today()).await.map(|_| ())
-            })),
-            tokio::spawn(repeat(between_seals, of_database(), seal_audit_trail)),
-            tokio::spawn(repeat(second, of_database(), async |database: &Database| {
-                count::fold(&database.control).await.map(|_| ())
-            })),
-            tokio::spawn(repeat(hour, of_database(), async |database: &Database| {
-                idempotency::forget_old(&database.control).await.map(|_| ())
-            })),
-            tokio::spawn(repeat(hour, of_database(), async move |database: &Database| {
-                tidy_onboardings(database, keeps).await
-            })),
-            tokio::spawn(repeat(hour, of_database(), async |database: &Database| {
-                add_partitions(database).await
-            })),
-            tokio::spawn(authority.clone().renew_keys()),
-            tokio::spawn(of_database().follow_reference()),
-            tokio::spawn(of_database().compare_standbys()),
-            tokio::spawn(of_database().watch_hosts()),
+        let jobs = [
+            (Job::Lapse, minute),
+            (Job::EmployerChanges, minute),
+            (Job::Seal, between_seals),
+            (Job::Fold, second),
+            (Job::IdempotencyKeys, hour),
+            (Job::Retention, hour),
+            (Job::Partitions, hour),
         ];
-        let processing = (0..workers).map(|_| process_onboardings(Arc::clone(database), clock, worker));
-        tasks.extend(processing.map(|work| long_work.spawn(work)));
+        let repeated = jobs.map(|(job, every)| tokio::spawn(repeat(job, every, of_database(), clock, keeps)));
+        let mut tasks = Vec::from(repeated);
+        let (authority, database) = (authority.clone(), of_database());
+        tasks.push(keep(&here, "provider_keys", move || authority.clone().renew_keys()));
+        let followed = Arc::clone(&database);
+        tasks.push(keep(&here, "reference", move || Arc::clone(&followed).follow_reference()));
+        let compared = Arc::clone(&database);
+        tasks.push(keep(&here, "standbys", move || Arc::clone(&compared).compare_standbys()));
+        let watched = Arc::clone(&database);
+        tasks.push(keep(&here, "hosts", move || Arc::clone(&watched).watch_hosts()));
+        tasks.extend((0..workers).map(|_| {
+            let database = Arc::clone(&database);
+            keep(long_work, "onboarding", move || process_onboardings(Arc::clone(&database), clock, worker))
+        }));
         tasks
     }
 }
 
-/// How long a worker waits after it found no work or the database was unavailable.
+impl Job {
+    async fn run(self, database: &Database, clock: Clock, keeps: Keeps) -> Result<(), StoreError> {
+        match self {
+            Self::Lapse => lapse_enrollments(database, clock).await,
+            Self::EmployerChanges => apply_employer_changes(database, clock.today()).await.map(|_| ()),
+            Self::Seal => seal_audit_trail(database).await,
+            Self::Fold => count::fold(&database.control).await.map(|_| ()),
+            Self::IdempotencyKeys => idempotency::forget_old(&database.control).await.map(|_| ()),
+            Self::Retention => tidy_onboardings(database, keeps).await,
+            Self::Partitions => partition::add_ahead(&database.control).await,
+        }
+    }
+}
+
+/// Runs a job at an interval. The first of several failures in a row is a warning.
+async fn repeat(job: Job, every: Duration, database: Arc<Database>, clock: Clock, keeps: Keeps) {
+    let task = <&str>::from(job);
+    let mut ticks = tokio::time::interval(every);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut is_failing = false;
+    loop {
+        ticks.tick().await;
+        let done = AssertUnwindSafe(job.run(&database, clock, keeps)).catch_unwind().await;
+        match done.unwrap_or_else(|_| Err(StoreError::Fault("it panicked".into()))) {
+            Ok(()) if is_failing => {
+                tracing::info!(task, "a background task works again");
+                is_failing = false;
+            }
+            Ok(()) => {}
+            Err(error) => {
+                failed(task);
+                match is_failing {
+                    false => tracing::warn!(task, %error, "a background task failed; it will run again"),
+                    true => tracing::debug!(task, %error, "a background task failed again"),
+                }
+                is_failing = true;
+            }
+        }
+    }
+}
+
+/// Runs a task that never ends, on a runtime. After a panic it begins again.
+fn keep<T>(runtime: &Handle, task: &'static str, begin: impl Fn() -> T + Send + 'static) -> JoinHandle<()>
+where
+    T: Future<Output = ()> + Send + 'static,
+{
+    runtime.spawn(async move {
+        while AssertUnwindSafe(begin()).catch_unwind().await.is_err() {
+            failed(task);
+            tracing::error!(task, "a background task panicked; it begins again");
+            tokio::time::sleep(IDLE).await;
+        }
+    })
+}
+
+fn failed(task: &'static str) {
+    counter!("registry_background_failures_total", "task" => task).increment(1);
+}
+
+/// How long a worker waits after it found no work or the database was unavailable, and a task after it panicked.
 const IDLE: Duration = Duration::from_millis(500);
 
 /// Plans and applies onboardings, including those that other processes received.
@@ -81,7 +153,11 @@ async fn process_onboardings(database: Arc<Database>, clock: Clock, settings: Wo
     loop {
         match worker::work(&database, clock.today(), settings, None).await {
             Ok(true) => {}
-            Ok(false) | Err(_) => tokio::time::sleep(IDLE).await,
+            Ok(false) => tokio::time::sleep(IDLE).await,
+            Err(_) => {
+                failed("onboarding");
+                tokio::time::sleep(IDLE).await;
+            }
         }
     }
 }
@@ -98,14 +174,6 @@ async fn tidy_onboardings(database: &Database, keeps: Keeps) -> Result<(), Store
     Ok(())
 }
 
-async fn add_partitions(database: &Database) -> Result<(), StoreError> {
-    let added = partition::add_ahead(&database.control).await;
-    if let Err(error) = &added {
-        tracing::warn!(%error, "could not make partitions ahead; will try again at the next interval");
-    }
-    added
-}
-
 async fn lapse_enrollments(database: &Database, clock: Clock) -> Result<(), StoreError> {
     if let Some(lapsed) = lapse(database, clock.today()).await? {
         tracing::info!(lapsed, "lapsed the enrollments whose grace period is over");
@@ -116,31 +184,8 @@ async fn lapse_enrollments(database: &Database, clock: Clock) -> Result<(), Stor
 /// Seals the audit trail and logs its head. A copy of the log outside the database shows whether seals are cut off
 /// later.
 async fn seal_audit_trail(database: &Database) -> Result<(), StoreError> {
-    match seal::seal(database).await {
-        Ok(Some(head)) => {
-            tracing::info!(seal = head.number, head = hex::encode(head.hash), "sealed the audit trail");
-            Ok(())
-        }
-        Ok(None) => Ok(()),
-        Err(error) => {
-            tracing::warn!(%error, "could not seal the audit trail; will try again at the next interval");
-            Err(error)
-        }
+    if let Some(head) = seal::seal(database).await? {
+        tracing::info!(seal = head.number, head = hex::encode(head.hash), "sealed the audit trail");
     }
-}
-
-/// Runs a task at an interval. A task that fails runs again at the next one.
-async fn repeat(
-    every: Duration,
-    database: Arc<Database>,
-    task: impl AsyncFn(&Database) -> Result<(), StoreError>,
-) {
-    let mut ticks = tokio::time::interval(every);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        if let Err(error) = task(&database).await {
-            tracing::debug!(%error, "a background task failed and will run again");
-        }
-    }
+    Ok(())
 }

@@ -136,6 +136,8 @@ pub enum UserErrorCode {
     NotRetractable,
     /// A later event contradicts the retraction; `reliances` names it.
     ContradictedByLaterEvent,
+    /// A defect of the registry, which its operator has to mend. Only onboardings have it: they go on after an answer.
+    Internal,
 }
 
 /// The rights and costs of these fields.

@@ -62,6 +62,68 @@ async fn a_worker_that_resumes_after_losing_its_lease_writes_nothing() {
     assert_eq!(onboardings.app.count("select count(*) from participant").await, 12);
 }
 
+#[tokio::test]
+async fn a_batch_that_a_defect_keeps_from_being_processed_ends_after_a_few_tries() {
+    let onboardings = Onboardings::new(5).await;
+    let (database, sql) = (&onboardings.app.database, &onboardings.app.sql);
+    let plan = json!({"planOnly": false});
+    let broken = onboardings.start_and_upload(plan.clone(), &roster((1..=12).map(line))).await;
+    onboardings.start_and_upload(plan, &roster((21..=23).map(line))).await;
+    // As if it had been written by a program with a defect.
+    let damage = async |first_row: i32| {
+        let damage = "update onboarding_chunk set sealed = '\\x00' where first_row = $1
+                      and batch_id = (select min(id) from onboarding_batch)";
+        sqlx::query(damage).bind(first_row).execute(sql).await.unwrap();
+    };
+    let tries = async |from: i16, to: i16| {
+        for fault in from..=to {
+            let tried = work(database, "2014-10-02".parse().unwrap(), WorkerSettings::default(), None).await;
+            assert!(matches!(tried, Err(StoreError::Fault(_))), "{tried:?}");
+            let waits = "select extract(epoch from leased_until - served_at)::bigint from onboarding_batch order by id limit 1";
+            let waits: Option<i64> = sqlx::query_scalar(waits).fetch_one(sql).await.unwrap();
+            assert_eq!(waits, (fault < 8).then(|| 2_i64.pow(fault.unsigned_abs().into()).min(60)));
+            if fault < 8 {
+                assert!(!onboardings.work_once().await, "it waits, and the next one of its client behind it");
+                expire_lease(&onboardings).await;
+            }
+        }
+    };
+    let faults = async || {
+        onboardings.app.count("select faults::bigint from onboarding_batch order by id limit 1").await
+    };
+    damage(6).await;
+    // The first chunk has none.
+    tries(1, 3).await;
+    assert_eq!((faults().await, onboardings.app.count("select count(*) from participant").await), (3, 5));
+    tries(4, 8).await;
+    let found = onboardings.fetch(&broken).await;
+    assert_eq!(found["state"], "FAILED", "{found}");
+    assert_eq!(codes(&found["problems"]), ["INTERNAL"]);
+    onboardings.work().await;
+    assert_eq!(onboardings.app.count("select count(*) from participant").await, 8);
+}
+
+#[tokio::test]
+async fn failures_before_progress_do_not_count() {
+    let onboardings = Onboardings::new(5).await;
+    let (app, database) = (&onboardings.app, &onboardings.app.database);
+    let batch = onboardings.start_and_upload(json!({"planOnly": false}), &roster((1..=12).map(line))).await;
+    for _ in 0..2 {
+        let taken = lease::take(&database.control, LEASE, None).await.unwrap().unwrap();
+        lease::set_aside(&database.control, taken).await.unwrap();
+        assert_eq!(
+            lease::set_aside(&database.control, lease::Lease { epoch: 0, ..taken }).await.unwrap(),
+            None
+        );
+        expire_lease(&onboardings).await;
+    }
+    assert_eq!(app.count("select faults::bigint from onboarding_batch").await, 2);
+    assert!(onboardings.work_once().await);
+    assert_eq!(app.count("select faults::bigint from onboarding_batch").await, 0);
+    onboardings.work().await;
+    assert_eq!(onboardings.fetch(&batch).await["state"], "COMPLETED");
+}
+
 /// Claims the number of a row in an open transaction, so that enrolling that row waits.
 async fn block_row<'a>(onboardings: &'a Onboardings, n: u32) -> sqlx::Transaction<'a, sqlx::Postgres> {
     let number = row(n)["nationalId"].as_str().unwrap().to_owned();

@@ -76,6 +76,8 @@ pub enum ProblemCode {
     NotRetractable,
     /// A later event could not have been recorded without the one to be retracted.
     ContradictedByLaterEvent,
+    /// A defect of the registry.
+    Internal,
 }
 
 /// Whether a problem refuses the input or only marks it for review.

@@ -6,10 +6,12 @@
 //! committed chunk.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::NaiveDate;
+use futures_util::FutureExt as _;
 
 pub use super::step::WorkerSettings;
 use super::step::{Step, StepResult};
@@ -20,15 +22,18 @@ use crate::store::onboarding::lease::{self, Lease, LeasedBatch};
 use crate::store::onboarding::{staging, writing};
 use crate::store::{Database, StoreError, partition};
 use domain::onboarding::{OnboardingState, Repeat};
-use domain::problem::Problem;
+use domain::problem::{Problem, ProblemCode};
 
 /// Maximum number of attempts of a chunk with serialization conflicts.
 const ATTEMPTS: u32 = 4;
 
+/// Number of failures in a row after which a batch is stopped, unless the database was the reason.
+const MOST_FAULTS: i16 = 8;
+
 /// Processes one batch for a time slice, or the batch `only`. Returns `false` if no batch waits for a worker.
 ///
 /// # Errors
-/// The database is unavailable. Committed chunks stay, and the rest is done later.
+/// The database is unavailable, or the registry has a defect. Committed chunks stay, and the rest is done later.
 pub async fn work(
     database: &Arc<Database>,
     today: NaiveDate,
@@ -39,20 +44,41 @@ pub async fn work(
     let renewal = Task::spawn(renew(Arc::clone(database), lease, settings.lease));
     // If the lease is lost, the open transaction is dropped, and its locks with it, because the next worker waits for
     // them.
+    let work = AssertUnwindSafe(work_under(database, today, settings, lease)).catch_unwind();
     let worked = tokio::select! {
-        worked = work_under(database, today, settings, lease) => worked,
+        worked = work => worked.unwrap_or_else(|_| Err(StoreError::Fault("a worker panicked".into()))),
         lost = renewal.join() => lost,
     };
-    match worked {
-        Ok(()) => Ok(true),
-        Err(error) => {
-            tracing::warn!(batch = lease.id, %error, "an onboarding was interrupted; it will be retried");
-            // The release spares the next worker the wait until the lease expires. If the database is unavailable, the
-            // lease expires.
-            let _ = lease::release(&database.control, lease).await;
-            Err(error)
-        }
+    let Err(error) = worked else { return Ok(true) };
+    if error.is_transient() {
+        tracing::warn!(batch = lease.id, %error, "an onboarding was interrupted; it will be retried");
+        // The release spares the next worker the wait until the lease expires. If the database is unavailable, the
+        // lease expires.
+        let _ = lease::release(&database.control, lease).await;
+    } else {
+        tracing::error!(batch = lease.id, %error, "an onboarding failed; it will be retried, a few times");
+        set_aside(database, lease).await?;
     }
+    Err(error)
+}
+
+/// Lets a batch wait after a failure that is not the database's. After a few in a row it ends.
+async fn set_aside(database: &Database, lease: Lease) -> Result<(), StoreError> {
+    if lease::set_aside(&database.control, lease).await?.is_none_or(|faults| faults < MOST_FAULTS) {
+        return Ok(());
+    }
+    match lease::look(&database.control, lease).await? {
+        Some(held) => stop(database, lease, &held, &[defect()]).await,
+        None => Ok(()),
+    }
+}
+
+fn defect() -> Problem {
+    let message = "A defect of the registry keeps this from being processed. What was committed stays.";
+    Problem::error(ProblemCode::Internal, "", message).hint(
+        "Tell the operator of the registry the id of this onboarding. Once the defect is mended, send the file again: \
+         people who are enrolled already are recognized.",
+    )
 }
 
 /// Renews a lease until it is lost: another worker has it, the batch has ended, or the database has been unavailable

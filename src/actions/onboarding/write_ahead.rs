@@ -60,21 +60,28 @@ impl WriteAhead {
             }
         };
         let end = current.chunk.end();
-        if !alone && end <= step.held.received {
-            let next = self.read(step, end).await?;
-            self.read_next(step, &next);
-            let transaction = match step.database.writer.is_quiet(QUIET) {
-                true => step.database.bulk.begin_if_free().await?,
-                false => None,
-            };
-            match transaction {
-                Some(transaction) => self.writing = Some(Writing::begin(step, transaction, next)),
-                None => {
-                    self.reading = Some(Reading { first_row: end, task: Task::spawn(async { Ok(next) }) })
-                }
-            }
+        if !alone
+            && end <= step.held.received
+            && let Err(error) = self.write_next(step, end).await
+        {
+            // The next chunk has a step of its own. This one must not fail with it.
+            tracing::debug!(batch = step.lease.id, %error, "a chunk was not written ahead");
         }
         Ok(current)
+    }
+
+    async fn write_next(&mut self, step: &Arc<Step>, first_row: i32) -> Result<(), StoreError> {
+        let next = self.read(step, first_row).await?;
+        self.read_next(step, &next);
+        let transaction = match step.database.writer.is_quiet(QUIET) {
+            true => step.database.bulk.begin_if_free().await?,
+            false => None,
+        };
+        match transaction {
+            Some(transaction) => self.writing = Some(Writing::begin(step, transaction, next)),
+            None => self.reading = Some(Reading { first_row, task: Task::spawn(async { Ok(next) }) }),
+        }
+        Ok(())
     }
 
     /// Drops the chunk that was written ahead, because its transaction may have locks that others wait for.

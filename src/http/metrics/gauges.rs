@@ -79,6 +79,10 @@ pub(super) fn describe() {
         "registry_lapse_lag_seconds",
         "Time since the beginning of the last day on which enrollments lapsed."
     );
+    describe_counter!(
+        "registry_background_failures_total",
+        "Failures and panics of background tasks, by task. Each runs again."
+    );
     describe_gauge!("registry_onboarding_batches", "Onboardings that have not ended, by what they wait for.");
     describe_gauge!(
         "registry_onboarding_rows_pending",

@@ -59,6 +59,17 @@ pub async fn release(session: &Session, lease: Lease) -> Result<(), StoreError> 
     Ok(())
 }
 
+/// Releases a lease after a failure that is not the database's. The batch waits before it is taken again, two seconds after the
+/// first of such failures in a row, twice as long after each, and a minute at most. Returns their number, or `None` if the lease is
+/// lost.
+pub async fn set_aside(session: &Session, lease: Lease) -> Result<Option<i16>, StoreError> {
+    let sql = "update onboarding_batch
+               set faults = faults + 1, served_at = clock_timestamp(),
+                   leased_until = clock_timestamp() + least(2 ^ (faults + 1), 60) * interval '1 second'
+               where id = $1 and epoch = $2 returning faults";
+    Ok(sqlx::query_scalar(sql).bind(lease.id).bind(lease.epoch).fetch_optional(session).await?)
+}
+
 /// Renews a lease. Returns `false` if it is lost or the batch has ended. It never waits: if the worker's own
 /// transaction has locked the row, nobody else can take the lease. A lease that was released meanwhile stays released.
 pub async fn renew(session: &Session, lease: Lease, valid_for: Duration) -> Result<bool, StoreError> {
@@ -181,7 +192,7 @@ pub async fn checkpoint_plan(
     contributions: i64,
 ) -> Result<(), StoreError> {
     let sql = "update onboarding_batch
-               set next_row = $2, plan_chain = $3, monthly_contributions = monthly_contributions + $4,
+               set next_row = $2, plan_chain = $3, monthly_contributions = monthly_contributions + $4, faults = 0,
                    leased_until = clock_timestamp() + $5 * interval '1 millisecond'
                where id = $1";
     let update = sqlx::query(sql).bind(lease.id).bind(next_row).bind(chain).bind(contributions);
@@ -210,7 +221,7 @@ pub async fn publish_plan(
     digest: &[u8],
 ) -> Result<(), StoreError> {
     let sql = "update onboarding_batch
-               set state = $2, planned = true, plan_digest = $3, plan_chain = null, next_row = 1, leased_until = null,
+               set state = $2, planned = true, plan_digest = $3, plan_chain = null, next_row = 1, leased_until = null, faults = 0,
                    served_at = clock_timestamp(), pending = $4, already_enrolled = $5, rejected = $6, flagged = $7,
                    monthly_contributions = case $2 when 'APPLYING' then 0 else monthly_contributions end
                where id = $1";
@@ -231,7 +242,7 @@ pub async fn checkpoint_apply(
     let sql = "update onboarding_batch
                set next_row = $2, pending = pending + $3, enrolled = enrolled + $4,
                    already_enrolled = already_enrolled + $5, rejected = rejected + $6, flagged = flagged + $7,
-                   monthly_contributions = monthly_contributions + $8,
+                   monthly_contributions = monthly_contributions + $8, faults = 0,
                    leased_until = clock_timestamp() + $9 * interval '1 millisecond'
                where id = $1";
     let update = sqlx::query(sql).bind(lease.id).bind(next_row).bind(change.pending).bind(change.enrolled);

@@ -144,6 +144,10 @@ impl ProblemCode {
                 "Kejadian lain yang dicatat kemudian bertentangan dengan pembatalan ini.",
                 "Batalkan dahulu kejadian yang disebut dalam rincian, bila itu pun salah.",
             ),
+            Self::Internal => (
+                "Kesalahan pada sistem registri menghalangi pemrosesan ini. Yang sudah tersimpan tetap tersimpan.",
+                "Sampaikan id pendaftaran massal ini kepada pengelola registri, lalu kirim ulang berkasnya setelah diperbaiki.",
+            ),
         }
     }
 }
