@@ -16,10 +16,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::Request;
-use axum::http::{Extensions, HeaderMap, header};
+use axum::http::{Extensions, HeaderMap, StatusCode, header};
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 
 use self::claims::VerifiedClaims;
 use self::provider::Provider;
@@ -27,7 +28,7 @@ use self::verified::{KeysOf, VerifiedTokens, hash_of};
 use graphql_front::answer::refusal as answer;
 use graphql_front::code::Code;
 use graphql_front::request_id::{ClientId, RequestId};
-use graphql_front::streams::Lease;
+use graphql_front::streams::{Lease, Right};
 
 use crate::clock::Clock;
 use crate::store::{Database, StoreError};
@@ -149,7 +150,7 @@ impl Bearer {
     /// is unavailable, the answer is no.
     pub async fn is_current(&self, database: &Database) -> bool {
         let clients = database.clients.current(&database.control).await;
-        clients.is_ok_and(|clients| clients.by_id(self.client.id).is_some_and(|now| *now == self.client))
+        clients.is_ok_and(|clients| clients.has(&self.client))
     }
 }
 
@@ -175,19 +176,32 @@ pub(super) fn extensions(bearer: Bearer, database: &Arc<Database>) -> Extensions
     let mut extensions = Extensions::new();
     extensions.insert(ClientId(bearer.actor.client_id));
     extensions.insert(Arc::clone(&bearer.actor));
-    let (bearer, database) = (Arc::new(bearer), Arc::clone(database));
-    extensions.insert(Lease::new(move || ended(Arc::clone(&bearer), Arc::clone(&database)).boxed()));
+    extensions.insert(Lease::new(Admission { bearer, database: Arc::clone(database) }));
     extensions
 }
 
-/// Waits until a token expires, or its client is no longer what it was.
-async fn ended(bearer: Arc<Bearer>, database: Arc<Database>) {
-    loop {
-        let left = (bearer.until - Clock::System.now()).to_std().unwrap_or_default();
-        if left.is_zero() || !bearer.is_current(&database).await {
-            return;
+/// The admission of a client. It ends when its token expires, or when the client is no longer what it was.
+struct Admission {
+    bearer: Bearer,
+    database: Arc<Database>,
+}
+
+impl Right for Admission {
+    fn holds(&self) -> bool {
+        !claims::has_expired(self.bearer.until) && self.database.clients.has(&self.bearer.client)
+    }
+
+    fn lost(self: Arc<Self>) -> BoxFuture<'static, ()> {
+        async move {
+            loop {
+                let left = (self.bearer.until - Clock::System.now()).to_std().unwrap_or_default();
+                if left.is_zero() || !self.bearer.is_current(&self.database).await {
+                    return;
+                }
+                tokio::time::sleep(left.min(CHECK_INTERVAL)).await;
+            }
         }
-        tokio::time::sleep(left.min(CHECK_INTERVAL)).await;
+        .boxed()
     }
 }
 
@@ -210,6 +224,15 @@ pub(super) fn refuse(headers: &HeaderMap, id: RequestId, refusal: Refusal) -> Re
             response
         }
     }
+}
+
+/// Adds the challenge to a 401 of a client that has lost its rights since it was authenticated.
+pub(super) fn with_challenge(mut response: Response) -> Response {
+    if response.status() == StatusCode::UNAUTHORIZED {
+        let challenge = Refusal::from(Invalid::RightsLost).challenge();
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    response
 }
 
 fn bearer(headers: &HeaderMap) -> Result<&str, Refusal> {

@@ -23,18 +23,16 @@ use std::sync::Arc;
 
 use async_graphql::Error;
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use futures_util::stream;
 use graphql_front::code::Code;
 use graphql_front::cost::RateLimiter;
 use roster::WorkbookTable;
-use tokio::io::AsyncReadExt as _;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
@@ -42,6 +40,7 @@ use self::beginning::PermittedExport;
 use self::permit::{ExportPermit, ExportPermits};
 use self::rows::{Rows, WriteError};
 use self::sheet::{SavedWorkbook, Sheet};
+use super::file_body::{PieceSender, Receiver};
 use super::onboarding::FileRequest;
 use super::position::{AtStandby, Positions};
 use super::settings::Export as Limits;
@@ -292,8 +291,6 @@ struct Export {
     permit: Arc<ExportPermit>,
 }
 
-type PieceSender = mpsc::Sender<io::Result<Bytes>>;
-
 impl Export {
     /// Reads the next rows, and puts on record who is in them. `None` where there are no more.
     async fn next(&mut self) -> Result<Option<Rows>, Failed> {
@@ -321,7 +318,7 @@ impl Export {
     }
 
     /// Starts to send a CSV. A failure from now on cuts the file.
-    fn send_csv(self, limits: Limits) -> Result<Response, Failed> {
+    fn send_csv(self, limits: Limits, receiver: Receiver) -> Result<Response, Failed> {
         let sheet = Sheet::csv(self.dataset)?;
         let (send, pieces) = mpsc::channel(2);
         tokio::spawn(async move {
@@ -337,8 +334,7 @@ impl Export {
                 let _ = send.send(Err(io::Error::other("the export failed"))).await;
             }
         });
-        let pieces = stream::unfold(pieces, |mut pieces| async move { Some((pieces.recv().await?, pieces)) });
-        Ok(Body::from_stream(pieces).into_response())
+        Ok(receiver.body_of_pieces(pieces).into_response())
     }
 
     /// Sends rows as fast as the client takes them, within the deadlines.
@@ -401,16 +397,9 @@ async fn in_background<T: Send + 'static>(
 }
 
 /// Sends a workbook from the disk, with its length and digest.
-fn workbook(saved: SavedWorkbook) -> Response {
+fn workbook(saved: SavedWorkbook, receiver: Receiver) -> Response {
     let SavedWorkbook { file, bytes, sha256 } = saved;
-    let file = tokio::fs::File::from_std(file);
-    let pieces = stream::try_unfold(file, |mut file| async move {
-        let mut piece = vec![0; 64 << 10];
-        let read = file.read(&mut piece).await?;
-        piece.truncate(read);
-        Ok::<_, io::Error>((read > 0).then(|| (Bytes::from(piece), file)))
-    });
-    let mut response = Body::from_stream(pieces).into_response();
+    let mut response = receiver.body_of_file(file).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_LENGTH, bytes.into());
     let digest = format!("sha-256=:{}:", STANDARD.encode(sha256));

@@ -69,8 +69,9 @@ pub(super) async fn for_clients(
     if let Err(problem) = purpose::read(&mut request) {
         return refusal(request.headers(), id, Code::BadRequest, problem.0);
     }
-    match database.standbys.is_empty() {
+    let response = match database.standbys.is_empty() {
         true => next.run(request).await,
         false => position::track(database, request, next).await,
-    }
+    };
+    auth::with_challenge(response)
 }

@@ -8,6 +8,7 @@ pub mod auth;
 mod bundle;
 pub mod clearance;
 mod export;
+mod file_body;
 pub mod health;
 mod identify;
 pub mod language;

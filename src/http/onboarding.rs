@@ -29,8 +29,10 @@ use graphql_front::code::{Code, ErrorCode};
 use graphql_front::cost::{RateLimited, RateLimiter};
 use graphql_front::media;
 use graphql_front::request_id::{ClientId, RequestId};
+use graphql_front::streams::Lease;
 use graphql_front::writes::Writes;
 
+use super::file_body::Receiver;
 use super::language;
 use super::settings::Upload;
 use crate::actions::onboarding::receive::{self, AcceptedFile, Expected, File, Refused};
@@ -86,6 +88,7 @@ pub(super) struct FileRequest {
     pub(super) id: RequestId,
     pub(super) actor: Arc<Actor>,
     pub(super) headers: HeaderMap,
+    lease: Option<Lease>,
 }
 
 impl FileRequest {
@@ -95,7 +98,13 @@ impl FileRequest {
             id: extensions.get().copied().unwrap_or_else(RequestId::new),
             actor: Arc::clone(extensions.get().expect("`authenticate` runs before these routes")),
             headers: request.headers().clone(),
+            lease: extensions.get().cloned(),
         }
+    }
+
+    /// Returns who gets the file of the answer.
+    pub(super) fn receiver(&self) -> Receiver {
+        Receiver::new(self.lease.clone(), self.id)
     }
 
     /// Refuses the request in the form of the API. The status is never 200, because there is no data.

@@ -50,6 +50,11 @@ impl Clients {
         self.by_id.get(&id)
     }
 
+    /// Whether a client is there as it was when it was found, with the same rights.
+    pub fn has(&self, client: &Arc<Client>) -> bool {
+        self.by_id(client.id).is_some_and(|now| now == client)
+    }
+
     /// Returns the client that a token names.
     pub fn by_token(&self, issuer: &str, subject: &str) -> Option<&Arc<Client>> {
         let id = self.by_token.get(issuer)?.get(subject)?;
@@ -105,6 +110,11 @@ impl ClientCache {
     /// Returns the cached clients, for display. For access decisions use [`Self::current`].
     pub fn known(&self) -> Arc<Clients> {
         self.clients.load_full()
+    }
+
+    /// Whether a client that [`Self::find`] returned a moment ago is still known as it was.
+    pub fn has(&self, client: &Arc<Client>) -> bool {
+        self.clients.load().has(client)
     }
 
     /// Returns the clients as of at most [`STALE_AFTER`] ago. Reads them again if the cache was not confirmed since.

@@ -79,6 +79,7 @@ mod rendering;
 mod reopening;
 mod retracting;
 mod rights;
+mod rights_lost;
 mod rotation;
 mod row_security;
 mod rules;

@@ -2,8 +2,9 @@
 
 use async_graphql::parser::types::{BaseType, Type, TypeKind};
 
+use crate::support::app::codes;
 use crate::support::schema::{Schema, base, is_list};
-use crate::support::{App, Value, json};
+use crate::support::{App, Person, Value, json};
 
 impl Schema {
     /// Returns an input with a value in each of its fields, and in each list one item.
@@ -112,4 +113,37 @@ async fn a_string_for_an_integer_is_refused_with_its_path() {
     let reply = app.post(&app.administrator().await, declare, json!({"input": input})).await;
     let message = reply.body["errors"][0]["message"].as_str().unwrap();
     assert!(message.contains("input.headcount") && message.contains("Int"), "{message}");
+}
+
+const ENROLL: &str =
+    "mutation ($input: EnrollParticipantInput!, $skips: Boolean! = true, $runs: Boolean = false) {
+    skipped: enrollParticipant(input: $input) @skip(if: $skips) { participant { id } errors { code } }
+    left: enrollParticipant(input: $input) @include(if: $runs) { participant { id } errors { code } } }";
+
+#[tokio::test]
+async fn a_mutation_that_is_skipped_by_default_is_not_done() {
+    let app = App::new().await;
+    let input = Person::new(&app.channel("BR-PLG").await).0;
+    for variables in [json!({"input": input}), json!({"input": input, "skips": true})] {
+        assert_eq!(app.ask(ENROLL, variables).await, json!({}));
+    }
+    assert_eq!(app.count("select count(*) from participant").await, 0);
+    let done = app.ask(ENROLL, json!({"input": input, "skips": false})).await;
+    assert_eq!((&done["skipped"]["errors"], done.get("left")), (&json!([]), None));
+    let again = app.ask(ENROLL, json!({"input": input, "runs": true})).await;
+    assert_eq!((codes(&again["left"]["errors"]), again.get("skipped")), (vec!["ALREADY_ENROLLED"], None));
+    let query = "query ($is: Boolean! = true) { viewer { name @include(if: $is) role @skip(if: $is) ...f @skip(if: $is) } }
+        fragment f on Viewer { type: __typename }";
+    assert_eq!(
+        app.ask(query, json!({})).await["viewer"].as_object().unwrap().keys().collect::<Vec<_>>(),
+        ["name"]
+    );
+}
+
+#[tokio::test]
+async fn a_field_of_an_input_that_is_given_twice_refuses_the_request() {
+    let app = App::new().await;
+    let token = app.administrator().await;
+    let twice = "{ participant(by: {cardNumber: \"1\", cardNumber: \"2\"}) { id } }";
+    assert_eq!(app.refused(&token, twice, json!({})).await, "GRAPHQL_VALIDATION_FAILED");
 }

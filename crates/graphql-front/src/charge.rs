@@ -21,6 +21,16 @@ use super::request_id::ClientId;
 pub(crate) struct Charge(Option<Value>);
 
 impl Charge {
+    /// Refuses a client that has too few points now.
+    pub(crate) fn require(
+        rate_limiter: Option<&RateLimiter>,
+        client: Option<ClientId>,
+        cost: u32,
+    ) -> Result<(), Refused> {
+        let (Some(rate_limiter), Some(client)) = (rate_limiter, client) else { return Ok(()) };
+        rate_limiter.require(&client, cost, Instant::now()).map_err(|limited| refused(cost, limited))
+    }
+
     /// Takes the points from the client.
     pub(crate) fn pay(
         rate_limiter: Option<&RateLimiter>,
@@ -28,19 +38,8 @@ impl Charge {
         cost: u32,
     ) -> Result<Self, Refused> {
         let (Some(rate_limiter), Some(client)) = (rate_limiter, client) else { return Ok(Self(None)) };
-        match rate_limiter.pay(client, cost, Instant::now()) {
-            Ok(balance) => Ok(Self(Some(shown(cost, balance)))),
-            Err(RateLimited::Wait(seconds, balance)) => {
-                Err(Refused::from(Code::CostLimitReached).costing(shown(cost, balance), Some(seconds)))
-            }
-            Err(RateLimited::Never(balance)) => {
-                let message = format!(
-                    "The request costs {cost} points, and a client has {} at most. Request smaller pages.",
-                    balance.burst
-                );
-                Err(Refused::new(Code::CostTooHigh, message).costing(shown(cost, balance), None))
-            }
-        }
+        let paid = rate_limiter.pay(client, cost, Instant::now());
+        paid.map(|balance| Self(Some(shown(cost, balance)))).map_err(|limited| refused(cost, limited))
     }
 
     /// Shows the charge in an answer.
@@ -49,6 +48,21 @@ impl Charge {
             answer.extend("cost", shown);
         }
         answer
+    }
+}
+
+fn refused(cost: u32, limited: RateLimited) -> Refused {
+    match limited {
+        RateLimited::Wait(seconds, balance) => {
+            Refused::from(Code::CostLimitReached).costing(shown(cost, balance), Some(seconds))
+        }
+        RateLimited::Never(balance) => {
+            let message = format!(
+                "The request costs {cost} points, and a client has {} at most. Request smaller pages.",
+                balance.burst
+            );
+            Refused::new(Code::CostTooHigh, message).costing(shown(cost, balance), None)
+        }
     }
 }
 

@@ -106,38 +106,52 @@ impl<C: Clone + Eq + Hash> RateLimiter<C> {
         self.spent.load(Ordering::Relaxed)
     }
 
+    /// Refuses a request for which its client has too few points.
+    ///
+    /// # Errors
+    /// The client has too few now.
+    pub fn require(&self, client: &C, cost: u32, now: Instant) -> Result<(), RateLimited> {
+        self.afford(&self.lock(), client, f64::from(cost), now).map(|_| ())
+    }
+
     /// Takes the points of a request from its client.
     ///
     /// # Errors
     /// The client has too few, and keeps them.
     pub fn pay(&self, client: C, cost: u32, now: Instant) -> Result<Balance, RateLimited> {
-        let Cost { per_minute, burst } = self.settings;
-        let (cost, full, per_second) = (f64::from(cost), f64::from(burst), self.per_second());
-        let balance = |points: f64| Balance {
-            left: points as u32,
-            burst,
-            per_minute,
-            full_in: ((full - points) / per_second).ceil() as u64,
-        };
+        let (cost, full, per_second) = (f64::from(cost), f64::from(self.settings.burst), self.per_second());
         let mut buckets = self.lock();
         if buckets.of_clients.len() > KEPT {
             buckets.of_clients.retain(|_, bucket| bucket.refilled(now, per_second, full) < full);
         }
-        let bucket = buckets.of_clients.get(&client);
-        let points = bucket.map_or(full, |bucket| bucket.refilled(now, per_second, full));
-        if cost > full {
-            return Err(RateLimited::Never(balance(points)));
-        }
-        if cost > points {
-            let seconds = ((cost - points) / per_second).ceil().max(1.0) as u64;
-            return Err(RateLimited::Wait(seconds, balance(points)));
-        }
+        let left = self.afford(&buckets, &client, cost, now)?;
         if let Some(spent) = &mut buckets.spent {
             *spent.entry(client.clone()).or_default() += cost as u64;
         }
-        buckets.of_clients.insert(client, Bucket { points: points - cost, at: now });
+        buckets.of_clients.insert(client, Bucket { points: left, at: now });
         self.spent.fetch_add(cost as u64, Ordering::Relaxed);
-        Ok(balance(points - cost))
+        Ok(self.balance(left))
+    }
+
+    /// Returns the points that are left to a client after a request.
+    fn afford(&self, buckets: &Buckets<C>, client: &C, cost: f64, now: Instant) -> Result<f64, RateLimited> {
+        let (full, per_second) = (f64::from(self.settings.burst), self.per_second());
+        let bucket = buckets.of_clients.get(client);
+        let points = bucket.map_or(full, |bucket| bucket.refilled(now, per_second, full));
+        if cost > full {
+            return Err(RateLimited::Never(self.balance(points)));
+        }
+        if cost > points {
+            let seconds = ((cost - points) / per_second).ceil().max(1.0) as u64;
+            return Err(RateLimited::Wait(seconds, self.balance(points)));
+        }
+        Ok(points - cost)
+    }
+
+    fn balance(&self, points: f64) -> Balance {
+        let Cost { per_minute, burst } = self.settings;
+        let full_in = ((f64::from(burst) - points) / self.per_second()).ceil() as u64;
+        Balance { left: points as u32, burst, per_minute, full_in }
     }
 
     /// Returns what each client has paid here since the last call. The first call begins to record it.

@@ -44,7 +44,7 @@ use super::recent::Recent;
 use super::request_id::{ClientId, RequestId};
 use super::settings::Settings;
 use super::sse::Answers;
-use super::streams::Streams;
+use super::streams::{Lease, Streams};
 use super::writes::Writes;
 
 /// A query that costs more points than this is long work: its objects are rendered without a wait between them, a thousand in
@@ -245,10 +245,16 @@ impl Endpoint {
         let client = surroundings.extensions.get::<ClientId>().copied();
         let checked = self.check(parameters, transport, client)?;
         refuse_by_transport(checked.operation.kind, transport)?;
-        let cost = checked.measure.cost();
-        let charge = Charge::pay(self.0.rate_limiter.as_deref(), client, cost)?;
+        let (cost, rate_limiter) = (checked.measure.cost(), self.0.rate_limiter.as_deref());
+        Charge::require(rate_limiter, client, cost)?;
         let permit = self.0.limiter.enter(checked.operation.class, cost).await;
         let permit = permit.map_err(|Overloaded| Refused::from(Code::Overloaded))?;
+        // The client was authenticated when the head of the request or the socket came. Its body, or this message, may have come
+        // much later.
+        if !Lease::holds(surroundings.extensions.get()) {
+            return Err(Refused::new(Code::Unauthenticated, RIGHTS_LOST));
+        }
+        let charge = Charge::pay(rate_limiter, client, cost)?;
         Ok(Started { inner: Arc::clone(&self.0), checked, charge, permit, surroundings })
     }
 
@@ -272,12 +278,13 @@ impl Endpoint {
         if !may_write && limiter.is_full(Class::Read) {
             return Err(Refused::from(Code::Overloaded));
         }
-        let variables = numbers::with_whole_numbers(variables);
+        let mut variables = numbers::with_whole_numbers(variables);
         let (document, measure) = self.understand(&text, &variables)?;
         if let (Some(hash), Some(_)) = (hash, query) {
             documents.remember(client, hash, &text, Instant::now());
         }
         let operation = document.analysis().operation(operation_name.as_deref(), &variables)?;
+        document.analysis().give_conditions(operation_name.as_deref(), &mut variables);
         // Only extensions of a schema would read the text again.
         let mut request = Request::new("").variables(variables);
         request.operation_name = operation_name;
@@ -438,6 +445,9 @@ fn call(
     let Surroundings { id, language, extensions } = surroundings;
     Call { request: request.data(id).data(language), document, operation, extensions }
 }
+
+const RIGHTS_LOST: &str = "Your token has expired, or your rights have changed, since this request began. Nothing of it ran. \
+     Send it again, with a valid token.";
 
 const UNKNOWN_OUTCOME: &str = "The outcome is unknown: the mutation may still complete. \
      Send it again with the same idempotencyKey to learn it.";

@@ -196,6 +196,15 @@ pub enum Refusal {
         /// Its type.
         kind: String,
     },
+    /// An object in the text has a field twice. The parser would take the last one.
+    #[error("An input object has the field `{name}` twice.")]
+    RepeatedInputField {
+        /// Its name.
+        name: String,
+    },
+    /// An object in the JSON has a member twice. Whoever has read the request before, such as a gateway, may have taken the other one.
+    #[error("An object in the request has a member twice.")]
+    RepeatedMember,
     /// The JSON holds too many values.
     #[error("The request has more than {limit} JSON values. Send a file, or several requests.")]
     TooManyValues {
@@ -226,10 +235,12 @@ impl Refusal {
             Self::FragmentCycle { .. }
             | Self::UnknownFragment { .. }
             | Self::UnusedFragment { .. }
-            | Self::RepeatedMutation { .. } => Code::ValidationFailed,
+            | Self::RepeatedMutation { .. }
+            | Self::RepeatedInputField { .. } => Code::ValidationFailed,
             Self::OperationNotFound { .. } => Code::OperationNotFound,
             Self::OperationNameRequired => Code::OperationNameRequired,
             Self::MissingVariable { .. } => Code::BadUserInput,
+            Self::RepeatedMember => Code::BadRequest,
             Self::TooManyValues { .. } => Code::RequestTooManyValues,
             Self::JsonTooDeep { .. } => Code::RequestTooDeep,
         }

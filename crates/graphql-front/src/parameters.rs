@@ -165,6 +165,10 @@ async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Vec<u8>, 
 
 /// Parses JSON. Serde's own messages repeat what was sent, which may be personal data; these only say where it is wrong.
 fn parse<T: DeserializeOwned>(json: &[u8], what: &str, limits: &Limits) -> Result<T, Refused> {
+    // Serde looks only at the strings that it keeps.
+    if str::from_utf8(json).is_err() {
+        return Err(Refused::new(Code::BadJson, format!("{what} is not UTF-8.")));
+    }
     check_json(json, limits)?;
     serde_json::from_slice(json).map_err(|error| {
         let place = format!("line {}, column {}", error.line(), error.column());

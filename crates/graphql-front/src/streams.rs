@@ -128,21 +128,35 @@ impl Drop for ClientPermit {
     }
 }
 
-/// Tells when a client loses the right to be answered, for example because its token ends.
+/// The right of a client to be answered. It loses it for example when its token ends.
+pub trait Right: Send + Sync + 'static {
+    /// Whether it holds now.
+    fn holds(&self) -> bool;
+
+    /// Waits until it is lost. Called once for each stream.
+    fn lost(self: Arc<Self>) -> BoxFuture<'static, ()>;
+}
+
+/// The right of a client to be answered.
 ///
-/// The layer that authenticates puts it into the extensions of a request. Without it, a stream may go on for ever.
+/// The layer that authenticates puts it into the extensions of a request. Without it, the right is never lost.
 #[derive(Clone)]
-pub struct Lease(Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>);
+pub struct Lease(Arc<dyn Right>);
 
 impl Lease {
-    /// Creates a lease from a function whose future resolves when the right is lost. It is called once for each stream.
-    pub fn new(ended: impl Fn() -> BoxFuture<'static, ()> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(ended))
+    /// Creates a lease.
+    pub fn new(right: impl Right) -> Self {
+        Self(Arc::new(right))
     }
 
-    /// Waits until the right is lost; for ever without a lease.
+    /// Whether the right still holds.
+    pub fn holds(lease: Option<&Self>) -> bool {
+        lease.is_none_or(|lease| lease.0.holds())
+    }
+
+    /// Waits until the right is lost.
     pub(crate) fn ended(lease: Option<&Self>) -> BoxFuture<'static, ()> {
-        lease.map_or_else(|| pending().boxed(), |lease| (lease.0)())
+        lease.map_or_else(|| pending().boxed(), |lease| Arc::clone(&lease.0).lost())
     }
 }
 

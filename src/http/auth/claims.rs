@@ -40,9 +40,14 @@ pub struct VerifiedClaims {
 impl VerifiedClaims {
     /// Whether the token has expired since it was verified.
     pub(super) fn have_expired(&self) -> bool {
-        let leeway = chrono::Duration::seconds(LEEWAY_SECONDS.cast_signed());
-        self.until + leeway < Clock::System.system_now()
+        has_expired(self.until)
     }
+}
+
+/// Whether a token that is valid until this moment is refused now.
+pub(super) fn has_expired(until: DateTime<Utc>) -> bool {
+    let leeway = chrono::Duration::seconds(LEEWAY_SECONDS.cast_signed());
+    until.checked_add_signed(leeway).is_some_and(|end| end < Clock::System.system_now())
 }
 
 /// The parameters of a token's header that are used.

@@ -78,6 +78,9 @@ pub enum Invalid {
     /// The client is disabled.
     #[error("the client of the token is disabled")]
     DisabledClient,
+    /// The client has other rights than when its token was verified.
+    #[error("the token has expired, or its client has changed, since the request began")]
+    RightsLost,
 }
 
 impl Refusal {

@@ -1,15 +1,15 @@
 //! The file of an export while it is written: CSV in pieces, or a workbook on the disk.
 
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _, Write};
+use std::io::{self, Read as _, Seek as _};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Bytes;
 use roster::{Cell, CsvTable, WorkbookTable};
 use sha2::{Digest as _, Sha256};
 
 use crate::graphql::export::Dataset;
+use crate::http::file_body::Buffer;
 use crate::http::onboarding::spool::unnamed_file;
 
 /// A file that takes rows.
@@ -68,26 +68,6 @@ impl CsvSheet {
         let digest = format!("sha256={}", hex::encode(digest.finalize()));
         table.end(&["#end", &format!("rows={rows}"), &digest])?;
         Ok([rest, buffer.take()].concat().into())
-    }
-}
-
-/// What is written and not sent yet.
-#[derive(Clone, Default)]
-struct Buffer(Arc<Mutex<Vec<u8>>>);
-
-impl Buffer {
-    fn take(&self) -> Bytes {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner)).into()
-    }
-}
-
-impl Write for Buffer {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 

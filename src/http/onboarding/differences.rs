@@ -6,12 +6,10 @@ use std::io::{BufWriter, Seek as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use futures_util::stream;
-use tokio::io::AsyncReadExt as _;
 use uuid::Uuid;
 
 use super::report::error_of;
@@ -52,8 +50,6 @@ const COLUMNS: [&str; 12] = [
 ];
 /// Number of absent people that are read at once.
 const ABSENT_AT_ONCE: usize = 1_000;
-/// Size of a piece of the answer.
-const PIECE: usize = 64 << 10;
 
 pub(super) async fn csv(
     State(endpoints): State<FileEndpoints>,
@@ -109,7 +105,7 @@ async fn download(
     };
     let form = (is_workbook, service.settings.spool.clone());
     match differences.file(form, (purpose, context.id.uuid())).await {
-        Ok(file) => answer(id, file, is_workbook),
+        Ok(file) => answer(id, context.receiver().body_of_file(file), is_workbook),
         Err(error) => context.failed(&error),
     }
 }
@@ -121,13 +117,7 @@ fn differing(batch: &BatchRow) -> i32 {
     changes.filter(|(change, _)| **change != ListChange::Unchanged).map(|(_, &rows)| rows).sum()
 }
 
-fn answer(id: i64, file: File, is_workbook: bool) -> Response {
-    let pieces = stream::try_unfold(tokio::fs::File::from_std(file), |mut file| async move {
-        let mut piece = vec![0; PIECE];
-        let read = file.read(&mut piece).await?;
-        piece.truncate(read);
-        Ok::<_, std::io::Error>((read > 0).then(|| (Bytes::from(piece), file)))
-    });
+fn answer(id: i64, file: Body, is_workbook: bool) -> Response {
     let (form, media_type) = match is_workbook {
         true => ("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
         false => ("csv", "text/csv; charset=utf-8"),
@@ -138,7 +128,7 @@ fn answer(id: i64, file: File, is_workbook: bool) -> Response {
         (header::CONTENT_DISPOSITION, HeaderValue::try_from(name).expect("an id is a header value")),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     ];
-    (headers, Body::from_stream(pieces)).into_response()
+    (headers, file).into_response()
 }
 
 /// The differences of a planned list that the session may see, for an actor.

@@ -5,14 +5,12 @@
 //! harmless are left out ([`ReportMask`]).
 
 use std::collections::HashMap;
-use std::io::Write;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use futures_util::stream;
 use tokio::sync::mpsc;
 
 use super::{FileEndpoints, FileRequest, report_name};
@@ -20,6 +18,7 @@ use graphql_front::code::Code;
 
 use crate::graphql::code::RegistryCode;
 use crate::graphql::node_id::{NodeId, batch_id};
+use crate::http::file_body::{Buffer, PieceSender};
 use crate::http::language;
 use crate::store::audit::{About, Trail, rows_read};
 use crate::store::onboarding::staging::{self, SealedChunk};
@@ -74,7 +73,6 @@ pub(super) async fn download(
     }
     let language = language::accepted(&context.headers);
     let pieces = report_of(Arc::clone(&service.database), session, batch, (in_full, language));
-    let pieces = stream::unfold(pieces, |mut pieces| async move { Some((pieces.recv().await?, pieces)) });
     let name = HeaderValue::try_from(report_name(id)).expect("an id is a header value");
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8")),
@@ -82,7 +80,7 @@ pub(super) async fn download(
         (header::CONTENT_LANGUAGE, HeaderValue::from_static(language.into())),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     ];
-    (headers, Body::from_stream(pieces)).into_response()
+    (headers, context.receiver().body_of_pieces(pieces)).into_response()
 }
 
 /// Writes the audit entry before the first byte is sent: who reads which batch, how many rows, and for what purpose.
@@ -141,8 +139,6 @@ struct Report {
     in_full: bool,
     language: Language,
 }
-
-type PieceSender = mpsc::Sender<std::io::Result<Bytes>>;
 
 impl Report {
     /// Writes the header and the rows, chunk by chunk, as fast as the reader takes them.
@@ -256,26 +252,6 @@ impl ReportSheet {
     fn finish(self) -> Result<Bytes, StoreError> {
         self.writer.finish().map_err(cannot_write)?;
         Ok(self.out.take())
-    }
-}
-
-/// What is written and not sent yet: the rows of one chunk, at most.
-#[derive(Clone, Default)]
-struct Buffer(Arc<Mutex<Vec<u8>>>);
-
-impl Buffer {
-    fn take(&self) -> Bytes {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner)).into()
-    }
-}
-
-impl Write for Buffer {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
     }
 }
 

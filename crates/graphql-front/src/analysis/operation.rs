@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use async_graphql::parser::types::{Field, OperationDefinition, OperationType};
+use async_graphql::parser::types::{BaseType, Field, OperationDefinition, OperationType};
 use async_graphql::{Name, Pos, Value, Variables};
 
 use super::{Analysis, Definition};
@@ -31,6 +31,8 @@ pub struct Operation {
 pub(super) struct Candidate {
     name: Option<Name>,
     required: Vec<Required>,
+    /// The defaults of its variables of type `Boolean`.
+    conditions: Vec<(Name, Value)>,
     /// Or why it never runs.
     operation: Result<Arc<Operation>, Refusal>,
 }
@@ -57,8 +59,13 @@ impl Candidate {
         catalogue: &Catalogue,
     ) -> Self {
         let definitions = operation.variable_definitions.iter().map(|definition| &definition.node);
+        let conditions = definitions.clone().filter_map(|definition| {
+            let default = definition.default_value.as_ref()?;
+            let is_condition = definition.var_type.node.base == BaseType::Named(Name::new("Boolean"));
+            is_condition.then(|| (definition.name.node.clone(), default.node.clone()))
+        });
         let required =
-            definitions.filter(|definition| !definition.var_type.node.nullable).map(|definition| {
+            definitions.clone().filter(|definition| !definition.var_type.node.nullable).map(|definition| {
                 let default = definition.default_value.as_ref();
                 Required {
                     name: definition.name.node.clone(),
@@ -69,6 +76,7 @@ impl Candidate {
         Self {
             name: name.cloned(),
             required: required.collect(),
+            conditions: conditions.collect(),
             operation: spread.operation(operation.ty, catalogue),
         }
     }
@@ -100,6 +108,15 @@ impl Analysis {
         let candidate = self.choose(name)?;
         candidate.require(variables)?;
         candidate.operation.clone()
+    }
+
+    /// Gives variables of type `Boolean` without a value their defaults: async-graphql 8.0.0-rc.5 ignores the defaults of those in
+    /// `@skip` and `@include`, so that a mutation that is skipped by default would be done.
+    pub fn give_conditions(&self, name: Option<&str>, variables: &mut Variables) {
+        let conditions = self.choose(name).map(|candidate| candidate.conditions.as_slice());
+        for (name, default) in conditions.unwrap_or_default() {
+            variables.entry(name.clone()).or_insert_with(|| default.clone());
+        }
     }
 
     fn choose(&self, name: Option<&str>) -> Result<&Candidate, Refusal> {

@@ -1,38 +1,112 @@
 //! The check of a request's JSON before serde builds values from it.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
+
 use super::{Limits, Refusal};
 
-/// Refuses JSON that is nested too deep or has too many values. Broken JSON passes: serde says better what is
-/// wrong.
+/// Refuses JSON that is nested too deep, has too many values, or names a member of an object twice. Broken JSON passes: serde says
+/// better what is wrong.
 pub fn check_json(json: &[u8], limits: &Limits) -> Result<(), Refusal> {
     let mut values = 1_usize;
-    let mut nesting = 0_usize;
-    let mut bytes = json.iter();
-    while let Some(byte) = bytes.next() {
+    let mut members = Members::default();
+    let (mut at, mut string) = (0, None);
+    while let Some(&byte) = json.get(at) {
+        let length = match byte {
+            b'"' => {
+                let length = string_length(&json[at..]);
+                string = Some(&json[at..at + length]);
+                length
+            }
+            _ => 1,
+        };
         match byte {
-            b'"' => loop {
-                match bytes.next() {
-                    Some(b'"') | None => break,
-                    Some(b'\\') => _ = bytes.next(),
-                    Some(_) => {}
-                }
-            },
             b'[' | b'{' => {
-                nesting += 1;
                 values += 1;
-                if nesting > limits.max_json_nesting {
+                members.open(byte == b'{');
+                if members.nesting > limits.max_json_nesting {
                     return Err(Refusal::JsonTooDeep { limit: limits.max_json_nesting });
                 }
             }
-            b']' | b'}' => nesting = nesting.saturating_sub(1),
+            b']' | b'}' => members.close(),
             b',' => values += 1,
+            b':' if string.take().is_some_and(|name| !members.is_new(name)) => {
+                return Err(Refusal::RepeatedMember);
+            }
             _ => {}
         }
+        at += length;
     }
     if values > limits.max_json_values {
         return Err(Refusal::TooManyValues { limit: limits.max_json_values });
     }
     Ok(())
+}
+
+/// Length of the string at the start, with its quotes; of one that does not end, up to the end.
+fn string_length(json: &[u8]) -> usize {
+    let mut at = 1;
+    loop {
+        match json.get(at) {
+            Some(b'"') => return at + 1,
+            Some(b'\\') => at += 2,
+            Some(_) => at += 1,
+            None => return json.len(),
+        }
+    }
+}
+
+/// Names above which an object has a set of them.
+const MANY: usize = 16;
+
+/// The names of the members of the objects around a place.
+#[derive(Default)]
+struct Members<'a> {
+    nesting: usize,
+    open: Vec<Around<'a>>,
+    /// The names of all objects that are open and have few, one object after the other.
+    names: Vec<Cow<'a, [u8]>>,
+}
+
+struct Around<'a> {
+    is_object: bool,
+    /// Where its names begin.
+    first: usize,
+    /// All of them, where they are many.
+    many: Option<Box<HashSet<Cow<'a, [u8]>>>>,
+}
+
+impl<'a> Members<'a> {
+    fn open(&mut self, is_object: bool) {
+        self.nesting += 1;
+        self.open.push(Around { is_object, first: self.names.len(), many: None });
+    }
+
+    fn close(&mut self) {
+        self.nesting = self.nesting.saturating_sub(1);
+        if let Some(around) = self.open.pop() {
+            self.names.truncate(around.first);
+        }
+    }
+
+    /// Notes the name of a member, a string with its quotes. Returns whether it is the first of this name in its object.
+    fn is_new(&mut self, name: &'a [u8]) -> bool {
+        let Some(around) = self.open.last_mut().filter(|around| around.is_object) else { return true };
+        let name = match name.contains(&b'\\') {
+            false => Cow::Borrowed(name.get(1..name.len() - 1).unwrap_or_default()),
+            true => match serde_json::from_slice::<String>(name) {
+                Ok(name) => Cow::Owned(name.into_bytes()),
+                Err(_) => return true,
+            },
+        };
+        let few = &self.names[around.first..];
+        if few.len() < MANY {
+            let is_new = !few.contains(&name);
+            self.names.push(name);
+            return is_new;
+        }
+        around.many.get_or_insert_with(|| Box::new(few.iter().cloned().collect())).insert(name)
+    }
 }
 
 #[cfg(test)]
@@ -59,8 +133,35 @@ mod tests {
     }
 
     #[test]
+    fn a_member_is_there_once() {
+        let many = |last: &str| {
+            let members = (0..200).map(|n| format!(r#""{n}":{n},"#)).collect::<String>();
+            format!(r#"{{"a":{{{members}"{last}":0}},"b":1}}"#)
+        };
+        for repeated in [
+            r#"{"a":1,"a":1}"#.to_owned(),
+            r#"{"a":{"b":1,"c":{},"b":2}}"#.to_owned(),
+            r#"[{"a":1},{"a":1,"\u0061":2}]"#.to_owned(),
+            r#"{"":1,"":2}"#.to_owned(),
+            many("0"),
+            many("16"),
+            many("199"),
+        ] {
+            assert_eq!(code(&repeated), Some("BAD_REQUEST"), "{repeated}");
+        }
+        for single in [
+            r#"{"a":{"a":1},"b":[{"a":"a"},{"a":":"}]}"#.to_owned(),
+            r#"{"a":"b","b":"a","\u0063":"a"}"#.to_owned(),
+            many("200"),
+        ] {
+            assert_eq!(code(&single), None, "{single}");
+        }
+    }
+
+    #[test]
     fn broken_json_is_left_to_serde() {
         assert_eq!(code(r#"{"a":"\"#), None);
         assert_eq!(code("]]]]"), None);
+        assert_eq!(code(r#"{::"a":"b":"\x":1,"\x":2,"#), None);
     }
 }

@@ -3,15 +3,19 @@
 //! One pass over the bytes. It need not understand the grammar; it must only never take for the inside of a
 //! string or a comment what the parser takes for brackets.
 
+use std::collections::HashSet;
+
 use super::{Limits, Refusal};
 
-/// Refuses a text that is too long, has too many tokens or nests too deep for the parser.
+/// Refuses a text that is too long, has too many tokens or nests too deep for the parser, or that names a field of an input object
+/// twice.
 pub fn check_text(text: &str, limits: &Limits) -> Result<(), Refusal> {
     if text.len() > limits.max_query_bytes {
         return Err(Refusal::TooLong { bytes: text.len(), limit: limits.max_query_bytes });
     }
     let bytes = text.as_bytes();
     let (mut at, mut tokens, mut nesting) = (0, 0_usize, 0_usize);
+    let mut names = InputFields::default();
     while let Some(&byte) = bytes.get(at) {
         let rest = &bytes[at..];
         let length = match byte {
@@ -20,7 +24,10 @@ pub fn check_text(text: &str, limits: &Limits) -> Result<(), Refusal> {
             b'#' => rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(rest.len()),
             _ => {
                 tokens += 1;
-                token_length(rest).ok_or_else(|| Refusal::UnendedString { line: line_at(bytes, at) })?
+                let length =
+                    token_length(rest).ok_or_else(|| Refusal::UnendedString { line: line_at(bytes, at) })?;
+                names.see(&bytes[at..at + length])?;
+                length
             }
         };
         match byte {
@@ -40,6 +47,38 @@ pub fn check_text(text: &str, limits: &Limits) -> Result<(), Refusal> {
         at += length;
     }
     Ok(())
+}
+
+/// The fields of the input objects around a token. The parser keeps the last one of a name, and the validator sees no other.
+#[derive(Default)]
+struct InputFields<'a> {
+    /// Parentheses, and the brackets within them. Objects have the names of their fields; elsewhere braces are selections.
+    open: Vec<Option<HashSet<&'a [u8]>>>,
+    /// The token before.
+    last: &'a [u8],
+}
+
+impl<'a> InputFields<'a> {
+    fn see(&mut self, token: &'a [u8]) -> Result<(), Refusal> {
+        match token {
+            b"(" => self.open.push(None),
+            b"[" if !self.open.is_empty() => self.open.push(None),
+            b"{" if !self.open.is_empty() => self.open.push(Some(HashSet::new())),
+            b")" | b"]" | b"}" => _ = self.open.pop(),
+            b":" => {
+                if let Some(Some(names)) = self.open.last_mut()
+                    && !names.insert(self.last)
+                {
+                    return Err(Refusal::RepeatedInputField {
+                        name: String::from_utf8_lossy(self.last).into_owned(),
+                    });
+                }
+            }
+            _ => {}
+        }
+        self.last = token;
+        Ok(())
+    }
 }
 
 /// Length of the token at the start of `rest`, which is not empty. `None`: a string that does not end.
@@ -167,6 +206,33 @@ mod tests {
         assert_eq!(code(&text), Some("GRAPHQL_PARSE_FAILED"));
         assert_eq!(code("{a(b:\"\n\")}"), Some("GRAPHQL_PARSE_FAILED"));
         assert_eq!(code("{a(b:\"\\"), Some("GRAPHQL_PARSE_FAILED"));
+    }
+
+    #[test]
+    fn a_field_of_an_input_object_has_one_value() {
+        let repeated = [
+            "{a(b:{c:1,c:2})}",
+            "{a(b:{c:1 d:{c:1} c:[{c:1}]})}",
+            "{a(b:[{c:{d:1,d:2}}])}",
+            "query($v: I = {c: 1, c: 2}){a}",
+            "{a @b(c:{d:1 #\n d:2})}",
+        ];
+        for text in repeated {
+            assert_eq!(code(text), Some("GRAPHQL_VALIDATION_FAILED"), "{text}");
+        }
+        let told = check_text("{a(b:{c:1,c:2})}", &Limits::default()).unwrap_err().to_string();
+        assert_eq!(told, "An input object has the field `c` twice.");
+        let single = [
+            "{a(b:{c:1},d:{c:1})}",
+            "{a(b:[{c:1},{c:2}])}",
+            "{x:a x:a b{c:d c:d}}",
+            "{a(b:{c:\"c:1,c:2\"})}",
+            "{a(b:1){c(d:{e:1}) c(d:{e:1})}}",
+            "]]}})){a}",
+        ];
+        for text in single {
+            assert_eq!(code(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use graphql_front::application::Call;
 use graphql_front::catalogue::{PageSizes, Rules};
 use graphql_front::code::{Code, ErrorCode};
 use graphql_front::request_id::ClientId;
-use graphql_front::streams::{Lease, Streams};
+use graphql_front::streams::{Lease, Right, Streams};
 use graphql_front::websocket::{Authenticator, WebSockets};
 use graphql_front::{Application, Catalogue, Endpoint, Settings};
 use serde_json::{Value, json};
@@ -157,15 +157,21 @@ impl Rights {
             None => None,
         };
         extensions.insert(ClientId(client.ok_or(Code::Unauthenticated)?));
-        let ended = Arc::clone(&self.0);
-        extensions.insert(Lease::new(move || {
-            let ended = Arc::clone(&ended);
-            async move { ended.notified().await }.boxed()
-        }));
+        extensions.insert(Lease::new(self.clone()));
         if let Some(purpose) = text(PURPOSE) {
             extensions.insert(Purpose(purpose.to_owned()));
         }
         Ok(extensions)
+    }
+}
+
+impl Right for Rights {
+    fn holds(&self) -> bool {
+        true
+    }
+
+    fn lost(self: Arc<Self>) -> BoxFuture<'static, ()> {
+        async move { self.0.notified().await }.boxed()
     }
 }
 
