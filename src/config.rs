@@ -3,6 +3,7 @@
 //! Each setting has bounds and a default; one without a default is required. All problems are reported at once, by the
 //! name of the variable and without its value.
 
+mod address;
 mod environment;
 mod http;
 mod identity;
@@ -19,7 +20,6 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use sqlx::postgres::PgConnectOptions;
 
 pub use self::environment::Environment;
 pub use self::http::HttpSettings;
@@ -32,6 +32,7 @@ pub use self::roster::RosterLimits;
 use crate::store::database::PoolSettings;
 use crate::store::hosts::Hosts;
 use crate::store::keys::KeyRing;
+use crate::store::migration::Migrations;
 use crate::store::standby::StandbySettings;
 
 /// The settings of every command.
@@ -197,6 +198,8 @@ pub struct InstallationSettings {
     pub server: DatabaseServer,
     /// Where its standbys are.
     pub standbys: StandbySettings,
+    /// Whether missing migrations are applied. A private PostgreSQL gets them from any command.
+    pub migrations: Migrations,
 }
 
 /// Where the database is.
@@ -214,7 +217,8 @@ impl Config {
         let (pools, server) = self.database(problems);
         let standbys = self.standbys(problems);
         let keys = problems.ok(self.keys());
-        Some(InstallationSettings { pools, keys: keys?, server: server?, standbys: standbys? })
+        let migrations = if self.is_production() { Migrations::Require } else { Migrations::Apply };
+        Some(InstallationSettings { pools, keys: keys?, server: server?, standbys: standbys?, migrations })
     }
 
     /// Returns where the standbys are.
@@ -222,11 +226,9 @@ impl Config {
         let lag = Seconds::of(1)..=Seconds::of(600);
         let max_lag = problems.within("REGISTRY_REPLICA_MAX_LAG", self.replica_max_lag, lag).0;
         let urls = self.database_replica_url.iter().map(|url| url.trim()).filter(|url| !url.is_empty());
-        let servers = urls.map(address).collect::<Option<Vec<_>>>();
-        let servers = servers.context(
-            "DATABASE_REPLICA_URL is not a list of PostgreSQL addresses; write each as postgres://user@host/database, with \
-             commas between them",
-        );
+        let servers = urls.map(address::address).collect::<Result<Vec<_>, _>>();
+        let servers =
+            servers.context("DATABASE_REPLICA_URL has addresses with commas between them, and of one");
         let servers = problems.ok(servers)?;
         if !servers.is_empty() && self.database_url.as_deref().is_none_or(str::is_empty) {
             problems.add("DATABASE_REPLICA_URL: set DATABASE_URL too; a private PostgreSQL has no standbys");
@@ -286,9 +288,7 @@ impl Config {
     fn server(&self) -> anyhow::Result<DatabaseServer> {
         match self.database_url.as_deref().filter(|url| !url.is_empty()) {
             // The driver's own message could repeat the password.
-            Some(url) => hosts(url).map(DatabaseServer::Given).context(
-                "DATABASE_URL is not a PostgreSQL address; write it as postgres://user@host/database",
-            ),
+            Some(url) => address::hosts(url).map(DatabaseServer::Given).context("DATABASE_URL"),
             None if self.is_production() => bail!(
                 "DATABASE_URL is missing: with REGISTRY_ENV=production the registry starts no private PostgreSQL"
             ),
@@ -333,27 +333,6 @@ impl Config {
     }
 }
 
-/// Reads an address with one host or several, as libpq takes them: `postgres://user@one:5432,two:5432/database`. Like libpq
-/// with `target_session_attrs=read-write`, the registry uses the one that takes writes.
-fn hosts(url: &str) -> Option<Hosts> {
-    let url = url.replace("target_session_attrs=read-write", "");
-    let (scheme, rest) = url.split_once("://")?;
-    let end = rest.find(['/', '?']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(end);
-    let (login, hosts) =
-        authority.rsplit_once('@').map_or((None, authority), |(login, hosts)| (Some(login), hosts));
-    let login = login.map(|login| format!("{login}@")).unwrap_or_default();
-    let mut all = hosts.split(',').map(|host| address(&format!("{scheme}://{login}{host}{path}")));
-    let first = all.next()??;
-    Some(Hosts::new(first, all.collect::<Option<_>>()?))
-}
-
-/// Reads the address of a server.
-fn address(url: &str) -> Option<PgConnectOptions> {
-    let is_postgres = url.starts_with("postgres://") || url.starts_with("postgresql://");
-    url.parse().ok().filter(|_| is_postgres)
-}
-
 #[cfg(test)]
 mod tests {
     use clap::Parser;
@@ -382,40 +361,6 @@ mod tests {
         for name in ["DATABASE_URL", "REGISTRY_KEY_FILE", "REGISTRY_OIDC_ISSUER", "REGISTRY_OIDC_AUDIENCE"] {
             let expected = format!("  {name} is missing: ");
             assert!(lines.next().is_some_and(|line| line.starts_with(&expected)), "{name}: {missing}");
-        }
-    }
-
-    #[test]
-    fn an_address_may_have_several_hosts() {
-        let read = |url: &str| {
-            hosts(url).map(|hosts| {
-                let shown = |options: &PgConnectOptions| {
-                    let database = options.get_database().unwrap_or_default();
-                    format!(
-                        "{}@{}:{}/{database}",
-                        options.get_username(),
-                        options.get_host(),
-                        options.get_port()
-                    )
-                };
-                hosts.all().iter().map(shown).collect::<Vec<_>>().join(" ")
-            })
-        };
-        for (url, found) in [
-            ("postgres://anna@one/register", "anna@one:5432/register"),
-            (
-                "postgres://anna:p%40ss@one:6,two:7/register?sslmode=disable",
-                "anna@one:6/register anna@two:7/register",
-            ),
-            (
-                "postgresql://anna@one,two/register?target_session_attrs=read-write&sslmode=disable",
-                "anna@one:5432/register anna@two:5432/register",
-            ),
-        ] {
-            assert_eq!(read(url).as_deref(), Some(found), "{url}");
-        }
-        for wrong in ["mysql://one/register", "one", "postgres://one:x,two/register"] {
-            assert!(hosts(wrong).is_none(), "{wrong}");
         }
     }
 

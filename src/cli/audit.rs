@@ -14,6 +14,7 @@ use crate::store::audit::chain;
 use crate::store::audit::partition::{self, Detachment};
 use crate::store::audit::seal::{self, Verified};
 use crate::store::audit::{self, EntryFilter, EntryRow};
+use domain::actor::Actor;
 use domain::audit::Hash;
 use domain::page::{Direction, Order, Page};
 use domain::participant::CardNumber;
@@ -154,6 +155,7 @@ async fn detach(database: &Database, before: DateTime<Utc>) -> anyhow::Result<()
 }
 
 async fn who_saw(database: &Database, person: i64, period: Period) -> anyhow::Result<()> {
+    tell_detached(database).await?;
     let filter = EntryFilter { subject: Some(person), ..period.filter() };
     let mut page = Page::parse(Some(100), None, None, None, Order::Id, Direction::Ascending)?;
     let mut out = std::io::stdout().lock();
@@ -176,6 +178,12 @@ async fn who_saw(database: &Database, person: i64, period: Period) -> anyhow::Re
 }
 
 async fn seen_by(database: &Database, client: String, period: Period) -> anyhow::Result<()> {
+    let is_known =
+        client == Actor::COMMAND_LINE || database.clients.known().all().any(|known| known.name == client);
+    if !is_known {
+        bail!("no client has this name; `registry client list` shows all");
+    }
+    tell_detached(database).await?;
     let filter = EntryFilter { client: Some(client), ..period.filter() };
     let mut out = std::io::stdout().lock();
     writeln!(out, "card number\trequests\tfirst\tlast")?;
@@ -191,6 +199,15 @@ async fn seen_by(database: &Database, client: String, period: Period) -> anyhow:
             None => return Ok(()),
         }
     }
+}
+
+/// Says that old entries are not there to be searched.
+async fn tell_detached(database: &Database) -> anyhow::Result<()> {
+    let entries = partition::detached_entries(&database.control).await?;
+    if entries > 0 {
+        tracing::warn!(entries, "entries in detached partitions are not searched; attach them to search all");
+    }
+    Ok(())
 }
 
 fn text_of(moment: DateTime<Utc>) -> String {

@@ -114,7 +114,7 @@ impl Clients {
                     reads_personal_data: rights.reads_personal_data,
                 };
                 done(register_client(database, &Actor::command_line(), Submission::default(), &input).await)?;
-                tracing::info!("registered the client");
+                tracing::info!(client = input.name, role = %input.role, "registered the client");
             }
             Command::List => list(database)?,
             Command::Disable { name } => set_disabled(database, &name, true).await?,

@@ -3,13 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use chrono::NaiveDate;
 use private_postgres::{Cluster, ClusterSettings, Durability};
 
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseServer, InstallationSettings, Problems};
 use crate::store::Database;
+use crate::store::migration::Migrations;
 use crate::store::standby::StandbySettings;
 
 /// An open database.
@@ -22,16 +23,28 @@ pub struct Installation {
 }
 
 impl Installation {
-    /// Opens the database that the settings name.
+    /// Opens the database that the settings name, for a command.
     ///
     /// # Errors
     /// Settings are wrong, or the database cannot be used.
-    pub async fn open(config: &Config) -> anyhow::Result<Self> {
+    pub async fn open(config: &Config, migrations: Migrations) -> anyhow::Result<Self> {
+        let mut problems = Problems::default();
+        if migrations == Migrations::Require
+            && let (_, Some(DatabaseServer::Private(folder))) = config.database(&mut problems)
+            && !folder.exists()
+        {
+            bail!(
+                "there is no registry in {}: set DATABASE_URL or REGISTRY_DATA_DIR as for `registry serve`, for example with \
+                 `set -a; . /etc/registry/registry.env`",
+                config.data_dir.display()
+            );
+        }
         let mut problems = Problems::default();
         let settings = config.installation(&mut problems);
         let settings = problems.finish(settings)?;
         // A command writes, or reads everything at one moment.
-        Self::open_with(InstallationSettings { standbys: StandbySettings::default(), ..settings }).await
+        let standbys = StandbySettings::default();
+        Self::open_with(InstallationSettings { standbys, migrations, ..settings }).await
     }
 
     /// Opens the database with settings that were read before.
@@ -39,15 +52,15 @@ impl Installation {
     /// # Errors
     /// The database cannot be used.
     pub async fn open_with(settings: InstallationSettings) -> anyhow::Result<Self> {
-        let InstallationSettings { pools, keys, server, standbys } = settings;
-        let (hosts, cluster) = match server {
-            DatabaseServer::Given(hosts) => (hosts, None),
+        let InstallationSettings { pools, keys, server, standbys, migrations } = settings;
+        let (hosts, cluster, migrations) = match server {
+            DatabaseServer::Given(hosts) => (hosts, None, migrations),
             DatabaseServer::Private(folder) => {
                 let cluster = start_postgres(&folder).await?;
-                (cluster.options().into(), Some(cluster))
+                (cluster.options().into(), Some(cluster), Migrations::Apply)
             }
         };
-        let database = Database::open_with_standbys(hosts, standbys, keys, pools).await;
+        let database = Database::open_with_standbys((hosts, migrations), standbys, keys, pools).await;
         let database = database.context("the registry cannot use its database")?;
         if !database.is_durable().await? {
             tracing::warn!(

@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 
 use super::installation::Installation;
 use crate::config::{Config, make_key};
+use crate::store::migration::Migrations;
 use crate::store::rotation::{self, RotationError};
 
 /// The key that encrypts identity numbers.
@@ -60,8 +61,8 @@ fn new(file: &std::path::Path) -> anyhow::Result<()> {
 }
 
 async fn status(config: &Config) -> anyhow::Result<()> {
+    let installation = Installation::open(config, Migrations::Require).await?;
     let newest = config.keys()?.newest;
-    let installation = Installation::open(config).await?;
     let is_newest = installation.database.keys.check() == newest.check();
     installation.close().await;
     let in_use = if is_newest { "the newest key is in use" } else { "the previous key is in use" };
@@ -76,7 +77,7 @@ async fn rotate(config: &Config) -> anyhow::Result<()> {
             "REGISTRY_PREVIOUS_KEY_FILE is missing: set it to the key that is in use, and REGISTRY_KEY_FILE to the new one"
         );
     }
-    let installation = Installation::open(config).await?;
+    let installation = Installation::open(config, Migrations::Require).await?;
     let bar = indicatif::ProgressBar::new_spinner();
     let rotated = async {
         let mut connection = installation.database.maintenance().await.context(NOT_ROTATED)?;

@@ -30,6 +30,7 @@ use self::installation::Installation;
 use crate::actions::lapse::lapse;
 use crate::clock::Clock;
 use crate::config::{Config, Problems};
+use crate::store::migration::Migrations;
 use crate::telemetry::traces::Traces;
 use crate::telemetry::{self, SpanSender};
 use domain::actor::Actor;
@@ -73,14 +74,18 @@ async fn run(cli: Cli, traces: Option<(Traces, SpanSender)>) -> anyhow::Result<E
             if let Some(code) = onboard.without_registry() {
                 return Ok(code);
             }
-            let installation = Installation::open(&config).await?;
+            let installation = Installation::open(&config, Migrations::Require).await?;
             let today = installation.today(clock).await?;
             let code = onboard::run(onboard, &installation.database, &Actor::command_line(), today).await;
             installation.close().await;
             return code;
         }
         command => {
-            let installation = Installation::open(&config).await?;
+            let migrations = match command {
+                Command::Migrate | Command::Demo(_) => Migrations::Apply,
+                _ => Migrations::Require,
+            };
+            let installation = Installation::open(&config, migrations).await?;
             let code = run_with(command, &config, &installation, clock).await;
             installation.close().await;
             return code;

@@ -3,8 +3,11 @@
 //! Problems that a caller can correct in a mutation's input are in the payload's `errors` instead. An error without a
 //! code is a fault of the registry: the HTTP layer logs it with the request's id and sends the client only that id.
 
+use std::sync::Arc;
+
 use async_graphql::{Error, ErrorExtensions as _};
 use chrono::{DateTime, Utc};
+use graphql_front::answer::Cause;
 use graphql_front::code::{Code, ErrorCode};
 
 use super::code::RegistryCode;
@@ -123,6 +126,12 @@ impl From<FieldError> for Error {
             FieldError::Argument { path, .. } => Some(path),
             _ => None,
         };
+        let cause = match &error {
+            FieldError::Store(error) | FieldError::Unwritten(error) | FieldError::Write(error) => {
+                Some(Cause(error.to_string()))
+            }
+            _ => None,
+        };
         let own = |code: RegistryCode| (code.into(), code.sentence().english.to_owned());
         let (code, message): (ErrorCode, String) = match error {
             FieldError::Forbidden { role, right, field } => {
@@ -151,12 +160,10 @@ impl From<FieldError> for Error {
                 (RegistryCode::UnknownCode.into(), format!("No {what} has this code."))
             }
             FieldError::Store(error) if error.is_transient() => {
-                tracing::warn!(%error, "database unavailable");
-                let message = "The registry cannot reach its database. Try again in a moment.";
+                let message = "The registry's database is lost or busy. Try again in a moment.";
                 (Code::Unavailable.into(), message.to_owned())
             }
             FieldError::Unwritten(error) => {
-                tracing::warn!(%error, "an attempt of a mutation changed nothing");
                 let cause = match error {
                     StoreError::Contended(_) | StoreError::Locked => {
                         "other changes to the same records were under way"
@@ -169,8 +176,7 @@ impl From<FieldError> for Error {
                 );
                 (Code::Unavailable.into(), message)
             }
-            FieldError::Write(error) => {
-                tracing::warn!(%error, "the outcome of a mutation is unknown");
+            FieldError::Write(_) => {
                 let message = "It is unknown whether the mutation was done: the database was lost or busy. Send it again \
                                with the same idempotencyKey to find out.";
                 (Code::Unavailable.into(), message.to_owned())
@@ -178,7 +184,9 @@ impl From<FieldError> for Error {
             FieldError::Store(error) => return Error::new(error.to_string()),
             FieldError::Key(error) => return Error::new(error.to_string()),
         };
-        Error::new(message).extend_with(|_, extensions| {
+        let mut error = Error::new(message);
+        error.source = cause.map(|cause| Arc::new(cause) as Arc<_>);
+        error.extend_with(|_, extensions| {
             extensions.set("code", code.name);
             if let Some(path) = argument {
                 extensions.set("argument", path);

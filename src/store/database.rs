@@ -18,7 +18,7 @@ use super::enrollment::NewcomerQueue;
 use super::error::StoreError;
 use super::hosts::Hosts;
 use super::keys::{KeyRing, Keys};
-use super::migration::migrate;
+use super::migration::{Migrations, migrate};
 use super::open_error::OpenError;
 use super::participant::SharedPeople;
 use super::pool::{self, Access, Pool};
@@ -120,12 +120,13 @@ impl Database {
         keys: impl Into<KeyRing>,
         settings: PoolSettings,
     ) -> Result<Arc<Self>, OpenError> {
-        Self::open_with_standbys(hosts, StandbySettings::default(), keys, settings).await
+        let migrations = Migrations::Apply;
+        Self::open_with_standbys((hosts, migrations), StandbySettings::default(), keys, settings).await
     }
 
-    /// Does the same, and reads from standbys where it may. One that cannot be reached is left out until it can be.
+    /// Connects, and reads from standbys where it may. One that cannot be reached is left out until it can be.
     pub async fn open_with_standbys(
-        hosts: impl Into<Hosts>,
+        (hosts, migrations): (impl Into<Hosts>, Migrations),
         standbys: StandbySettings,
         keys: impl Into<KeyRing>,
         settings: PoolSettings,
@@ -141,7 +142,7 @@ impl Database {
         server_check::check_sessions(&mut connection, &options).await?;
         server_check::check_version(&mut connection).await?;
         server_check::check_limits(&mut connection, settings.connections()).await?;
-        let login_is_owner = migrate(&mut connection).await?;
+        let login_is_owner = migrate(&mut connection, migrations).await?;
         roles::require(&mut connection).await?;
         let is_distributed = distribution::is_distributed(&mut connection).await?;
         if is_distributed && !standbys.servers.is_empty() {

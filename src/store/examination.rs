@@ -116,10 +116,9 @@ pub async fn examine(
 
 /// Settings of the server by which acknowledged writes or backups are lost.
 async fn durability(conn: &mut PgConnection) -> Vec<Finding> {
-    let settings = "select current_setting('fsync'), current_setting('synchronous_commit'),
-                           current_setting('full_page_writes'), current_setting('archive_mode')";
-    let read: Result<(String, String, String, String), _> = sqlx::query_as(settings).fetch_one(conn).await;
-    let Ok((fsync, commit, full_pages, archive)) = read else { return Vec::new() };
+    let settings = "select current_setting('fsync'), current_setting('synchronous_commit'), current_setting('full_page_writes')";
+    let read: Result<(String, String, String), _> = sqlx::query_as(settings).fetch_one(&mut *conn).await;
+    let Ok((fsync, commit, full_pages)) = read else { return Vec::new() };
     let mut found = Vec::new();
     for (name, value) in [("fsync", fsync), ("synchronous_commit", commit), ("full_page_writes", full_pages)]
     {
@@ -133,16 +132,36 @@ async fn durability(conn: &mut PgConnection) -> Vec<Finding> {
     if found.is_empty() {
         found.push(Finding::new(Level::Ok, "durability", "committed transactions survive a crash"));
     }
-    found.push(match archive.as_str() {
-        "off" => Finding::new(
+    found.extend(archiving(conn).await);
+    found
+}
+
+/// Whether WAL is archived. Without it, a restore goes back to the last base backup.
+async fn archiving(conn: &mut PgConnection) -> Option<Finding> {
+    let archiving = "select current_setting('archive_mode') <> 'off',
+            current_setting('archive_command') <> '' or current_setting('archive_library') <> '',
+            last_failed_time > coalesce(last_archived_time, '-infinity')
+        from pg_stat_archiver";
+    let read: Result<(bool, bool, Option<bool>), _> = sqlx::query_as(archiving).fetch_one(conn).await;
+    Some(match read.ok()? {
+        (false, ..) => Finding::new(
             Level::Warning,
             "backup",
             "archive_mode is off, so a restore goes back to the last base backup only: `alter system set archive_mode = on`, \
              set archive_command, and restart PostgreSQL; see docs/operations.md",
         ),
-        _ => Finding::new(Level::Ok, "backup", "WAL is archived"),
-    });
-    found
+        (true, false, _) => Finding::new(
+            Level::Warning,
+            "backup",
+            "archive_command is empty, so no WAL is archived, and the disk fills with it: see docs/operations.md",
+        ),
+        (true, true, Some(true)) => Finding::new(
+            Level::Warning,
+            "backup",
+            "archive_command fails, so WAL is not archived, and the disk fills with it: the log of PostgreSQL says why",
+        ),
+        (true, true, _) => Finding::new(Level::Ok, "backup", "WAL is archived"),
+    })
 }
 
 /// Tokens expire by the clock of this machine, and days begin by that of the database.
@@ -214,7 +233,11 @@ async fn key(conn: &mut PgConnection, keys: Option<KeyRing>) -> Option<Finding> 
     let check: Result<Option<Vec<u8>>, _> =
         sqlx::query_scalar("select key_check from installation").fetch_optional(conn).await;
     let check = check.ok()??;
-    Some(match keys.and_then(|keys| keys.of_database(&check)) {
+    let Some(keys) = keys else {
+        let text = "this database has a key already, and it could not be read here: restore the copy of its file, and make no new one";
+        return Some(Finding::new(Level::Error, "key", text));
+    };
+    Some(match keys.of_database(&check) {
         Some(_) => Finding::new(Level::Ok, "key", "it is the key of this database"),
         None => Finding::new(Level::Error, "key", OpenError::WrongKey.to_string()),
     })

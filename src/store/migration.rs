@@ -19,17 +19,36 @@ pub async fn apply_migrations(connection: &mut PgConnection) -> Result<(), OpenE
     Ok(())
 }
 
-/// Applies the missing migrations if the login owns the tables, and returns whether it does. Another login can only use
-/// tables that are up to date.
-pub(super) async fn migrate(connection: &mut PgConnection) -> Result<bool, OpenError> {
+/// What opening a database does where migrations are missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Migrations {
+    /// Applies them, if the login owns the tables.
+    Apply,
+    /// Refuses to open it.
+    Require,
+}
+
+/// Brings the tables up to date or requires that they are, and returns whether the login owns them. A login that does not can only
+/// use tables that are up to date.
+pub(super) async fn migrate(
+    connection: &mut PgConnection,
+    migrations: Migrations,
+) -> Result<bool, OpenError> {
     let is_owner: Option<bool> = sqlx::query_scalar(
         "select pg_has_role(current_user, relowner, 'usage') from pg_class where oid = to_regclass('_sqlx_migrations')",
     )
     .fetch_optional(&mut *connection)
     .await?;
-    if is_owner.unwrap_or(true) {
-        apply_migrations(connection).await?;
-        return Ok(true);
+    match (is_owner, migrations) {
+        (None | Some(true), Migrations::Apply) => {
+            apply_migrations(connection).await?;
+            return Ok(true);
+        }
+        (None, Migrations::Require) => return Err(OpenError::NoTables),
+        (Some(true), Migrations::Require) => {
+            return if is_current(connection).await? { Ok(true) } else { Err(OpenError::NotMigrated) };
+        }
+        (Some(false), _) => {}
     }
     roles::require(connection).await?;
     sqlx::query("set role registry_writer").execute(&mut *connection).await?;

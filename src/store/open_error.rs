@@ -142,10 +142,11 @@ pub enum OpenError {
          registry_ from this login, and grant it registry_roles instead"
     )]
     Inherited(&'static str),
-    /// The tables are of an older version, and the login may not change them.
-    #[error(
-        "the tables are of another version, and belong to another login: run `registry migrate` as their owner"
-    )]
+    /// There are no tables.
+    #[error("there are no tables yet: run `registry migrate` under the login that owns the database")]
+    NoTables,
+    /// The tables are of another version, and are not to be changed, or the login may not.
+    #[error("the tables are of another version: back up, and run `registry migrate` as their owner")]
     NotMigrated,
     /// A migration failed, or the tables are of a newer version of the program.
     #[error("the tables could not be migrated: {0}")]

@@ -35,6 +35,9 @@ pub enum RotationError {
     /// The database is under the new key already, or under a third one.
     #[error("the key in force is not the previous one: `registry key status` says which is")]
     NotThePrevious,
+    /// The new key was in use before. Somebody may have seen it, and its seals could no longer be told from later ones.
+    #[error("the new key was in use before: make another one with `registry key new`")]
+    FormerKey,
     /// A claimed number is stored nowhere in a readable form, and so cannot be re-indexed.
     #[error("{claimed} numbers are claimed, but only {readable} of them are stored in a readable form")]
     Unreadable {
@@ -80,6 +83,9 @@ pub async fn rotate(
                 in share row exclusive mode";
     sqlx::query(lock).execute(&mut *conn).await?;
     let secret = retry_secret(conn, old).await?.ok_or(RotationError::NotThePrevious)?;
+    if succession::has_retired(conn, new).await? {
+        return Err(RotationError::FormerKey);
+    }
     let mut done = Rotated::default();
     // First, because a transaction may hold a batch and wait for this one: a deadlock shows now and not at the end.
     rotate_repeats(conn, (old, new)).await?;

@@ -31,17 +31,17 @@ async fn an_unavailable_database_is_a_503_without_database_messages() {
         (
             "{ participants { totalCount } }",
             json!({}),
-            "The registry cannot reach its database. Try again in a moment.",
+            "The registry's database is lost or busy. Try again in a moment.",
         ),
         (
             "query ($n: String!) { participant(by: {nationalId: $n}) { id } }",
             json!({"n": person.0["nationalId"]}),
-            "The registry cannot reach its database. Try again in a moment.",
+            "The registry's database is lost or busy. Try again in a moment.",
         ),
         (
             "query ($n: String!) { licenceClearanceGiven(certificateNumber: $n) { asOf } }",
             json!({"n": CertificateNumber::from_random([7; CertificateNumber::RANDOM]).as_str()}),
-            "The registry cannot reach its database. Try again in a moment.",
+            "The registry's database is lost or busy. Try again in a moment.",
         ),
         (
             mutation,

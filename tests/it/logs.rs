@@ -72,3 +72,28 @@ async fn the_log_has_no_personal_data_tokens_or_keys_at_any_level() {
         assert!(secret.len() >= 6 && !log.contains(&secret), "{what} is in the log");
     }
 }
+
+#[tokio::test]
+async fn the_cause_of_a_field_without_an_answer_is_in_the_log_under_the_id_of_its_request() {
+    let app = App::new().await;
+    let folder = Folder::new("causes");
+    let key = folder.write("key", &"07".repeat(32));
+    let token = app.administrator().await;
+    let server = Program::serve(&[
+        ("DATABASE_URL", &app.database_url()),
+        ("REGISTRY_KEY_FILE", &key),
+        ("REGISTRY_LISTEN", "127.0.0.1:0"),
+        ("REGISTRY_STATEMENT_TIMEOUT", "1s"),
+    ]);
+    let mut lock = app.sql.begin().await.unwrap();
+    sqlx::raw_sql("lock table participant in access exclusive mode").execute(&mut *lock).await.unwrap();
+    let answer = server.ask(&token, "{ participants { nodes { fullName } } }", json!({}));
+    lock.rollback().await.unwrap();
+    let body: Value = serde_json::from_str(answer.split("\r\n\r\n").last().unwrap()).unwrap();
+    let error = &body["errors"][0];
+    assert_eq!(error["message"], "The registry's database is lost or busy. Try again in a moment.");
+    let id = error["extensions"]["requestId"].as_str().unwrap();
+    let log = server.stop();
+    let line = log.lines().find(|line| line.contains(id) && line.contains("a field has no answer"));
+    assert!(line.is_some_and(|line| line.contains("participants")), "{log}");
+}

@@ -302,6 +302,17 @@ async fn doctor_says_what_is_wrong_and_how_to_mend_it() {
         assert!(lines.iter().any(is_found), "{about}: {lines:?}");
         assert_eq!(code, Some(1), "{about}");
     }
+    // Without a key it says so, and not that the database has another one.
+    let nowhere = folder.0.join("nowhere");
+    let settings =
+        [&production[..], &[("DATABASE_URL", &*url), ("REGISTRY_KEY_FILE", nowhere.to_str().unwrap())]]
+            .concat();
+    let (_, lines) = doctor(&folder, &settings);
+    let found = lines.iter().find(|line| line.1 == "key");
+    assert!(
+        found.is_some_and(|line| line.0 == "error" && line.2.contains("restore the copy of its file")),
+        "{lines:?}"
+    );
     std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
     let (_, lines) = doctor(&folder, &[("DATABASE_URL", url.as_str()), ("REGISTRY_KEY_FILE", &key)]);
     let warning = lines.iter().find(|line| line.0 == "warning" && line.1 == "key file");

@@ -207,6 +207,19 @@ async fn a_connection_lost_during_the_commit_of_a_rotation_leaves_its_outcome_un
 }
 
 #[tokio::test]
+async fn nobody_goes_back_to_a_former_key() {
+    let app = App::new().await;
+    rotate_key(&app).await.unwrap();
+    let mut connection = app.database.maintenance().await.unwrap();
+    let back = KeyRing { newest: Keys::derive(&[7; 32]), previous: Some(Keys::derive(&[9; 32])) };
+    let refused = rotate(&mut connection, &back, |_| {}).await;
+    assert!(matches!(refused, Err(RotationError::FormerKey)), "{refused:?}");
+    // Another key takes its place.
+    let further = KeyRing { newest: Keys::derive(&[8; 32]), previous: Some(Keys::derive(&[9; 32])) };
+    rotate(&mut connection, &further, |_| {}).await.unwrap();
+}
+
+#[tokio::test]
 async fn an_unreadable_number_aborts_the_rotation_without_changes() {
     let app = App::new().await;
     let person = Person::new(&app.channel("BR-PLG").await);

@@ -8,6 +8,7 @@ use domain::actor::Actor;
 use participant_registry::store::Database;
 use participant_registry::store::database::PoolSettings;
 use participant_registry::store::keys::Keys;
+use participant_registry::store::migration::Migrations;
 use participant_registry::store::standby::StandbySettings;
 
 use crate::support::cluster::LOGIN;
@@ -323,8 +324,13 @@ async fn a_server_that_is_no_standby_of_the_database_stops_the_start() {
     let open = async |standby: sqlx::postgres::PgConnectOptions| {
         let settings = StandbySettings { servers: vec![standby], max_lag: LONG };
         let keys = Keys::derive(&[7; 32]);
-        let opened =
-            Database::open_with_standbys(primary.clone(), settings, keys, PoolSettings::default()).await;
+        let opened = Database::open_with_standbys(
+            (primary.clone(), Migrations::Apply),
+            settings,
+            keys,
+            PoolSettings::default(),
+        )
+        .await;
         opened.map(drop).map_err(|error| error.to_string())
     };
     let of_pair = pair.standby.options().username(LOGIN);

@@ -167,6 +167,7 @@ impl Answer {
         }
         let coded = |error: ServerError| match code_of(&error) {
             Some(name) => {
+                log_cause(&error, id);
                 let own = name.parse::<Code>().ok().map(ErrorCode::from);
                 let code = own.or_else(|| find(name));
                 CodedError { error, code }
@@ -311,14 +312,28 @@ fn retry_after(error: &ServerError) -> Option<u64> {
     }
 }
 
-/// Logs a fault, and returns what its client may know of it.
-fn conceal(mut error: ServerError, id: RequestId) -> CodedError {
+/// Why a field has an error with a code, for the log. Its client learns only the code. The source of an error.
+#[derive(Clone, Debug)]
+pub struct Cause(pub String);
+
+/// Logs the cause of an error, if it has one.
+pub fn log_cause(error: &ServerError, id: RequestId) {
+    if let Some(Cause(cause)) = error.source() {
+        tracing::warn!(request_id = %id, path = path_of(error), cause, "a field has no answer");
+    }
+}
+
+fn path_of(error: &ServerError) -> String {
     let path = error.path.iter().map(|segment| match segment {
         PathSegment::Field(name) => name.clone(),
         PathSegment::Index(index) => index.to_string(),
     });
-    let path = path.collect::<Vec<_>>().join(".");
-    tracing::error!(request_id = %id, path, error = without_numbers(&error.message), "a resolver failed");
+    path.collect::<Vec<_>>().join(".")
+}
+
+/// Logs a fault, and returns what its client may know of it.
+fn conceal(mut error: ServerError, id: RequestId) -> CodedError {
+    tracing::error!(request_id = %id, path = path_of(&error), error = without_numbers(&error.message), "a resolver failed");
     error.extensions = None;
     fault(error)
 }

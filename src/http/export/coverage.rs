@@ -7,6 +7,7 @@ use async_graphql::{Request, ServerError, Value, Variables};
 use axum::body::Body;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
+use graphql_front::answer::log_cause;
 use graphql_front::code::Code;
 use roster::Cell;
 use serde_json::{Value as Json, json};
@@ -122,6 +123,7 @@ fn refuse(context: &FileRequest, error: &ServerError) -> Refused {
     Box::new(match code {
         Some(code) => context.refuse_with(StatusCode::BAD_REQUEST, code, error.message.clone()),
         None => {
+            log_cause(error, context.id);
             tracing::warn!(request_id = %context.id, error = error.message, "coverage could not be exported");
             context.refuse(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable)
         }

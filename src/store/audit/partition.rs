@@ -69,6 +69,14 @@ impl Detached {
     }
 }
 
+/// Returns the number of entries that are in detached partitions, and so are not found.
+pub async fn detached_entries(session: &Session) -> Result<i64, StoreError> {
+    let sql = "select coalesce(sum(entries), 0)::bigint
+        from (select distinct on (first_id) first_id, before_id, entries from audit_detachment order by first_id) d
+        where not exists (select from audit_entry e where e.id >= d.first_id and e.id < d.before_id)";
+    Ok(sqlx::query_scalar(sql).fetch_one(session).await?)
+}
+
 /// Returns the detachments that a key has signed.
 async fn signed(conn: &mut PgConnection, keys: &Keys) -> Result<Vec<Detachment>, StoreError> {
     #[derive(sqlx::FromRow)]

@@ -29,6 +29,16 @@ impl Retired {
     }
 }
 
+/// Has this key signed before, and was replaced?
+pub async fn has_retired(conn: &mut PgConnection, keys: &Keys) -> Result<bool, StoreError> {
+    let public_key = keys.evidence_public_key();
+    let retired = sqlx::query_scalar!(
+        r#"select exists (select from audit_key where public_key = $1) as "retired!""#,
+        public_key.as_slice()
+    );
+    Ok(retired.fetch_one(conn).await?)
+}
+
 /// Hands the trail over to another key, within the transaction that rotates the keys. No process seals until it ends.
 pub async fn hand_over(conn: &mut PgConnection, old: &Keys, new: &Keys) -> Result<(), StoreError> {
     lock_until_end(conn).await?;

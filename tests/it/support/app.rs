@@ -216,16 +216,7 @@ impl App {
 
     /// Returns the `DATABASE_URL` of another login.
     pub fn database_url_of(&self, login: &str) -> String {
-        let options = &self._database.options;
-        // A cluster of several servers has addresses; the private one has a socket.
-        let host = options
-            .get_socket()
-            .map_or_else(|| options.get_host().to_owned(), |socket| socket.display().to_string());
-        format!(
-            "postgres://{login}@localhost:{}/{}?host={host}",
-            options.get_port(),
-            options.get_database().expect("a database"),
-        )
+        self._database.url_of(login)
     }
 
     /// Sends `viewer` with these headers. Returns status and body byte by byte, without the request id.

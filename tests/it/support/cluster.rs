@@ -54,6 +54,19 @@ pub struct TestDatabase {
     pub name: String,
 }
 
+impl TestDatabase {
+    /// Returns the `DATABASE_URL` of a login.
+    pub fn url_of(&self, login: &str) -> String {
+        let options = &self.options;
+        // A cluster of several servers has addresses; the private one has a socket.
+        let host = options
+            .get_socket()
+            .map_or_else(|| options.get_host().to_owned(), |socket| socket.display().to_string());
+        let database = options.get_database().expect("a database");
+        format!("postgres://{login}@localhost:{}/{database}?host={host}", options.get_port())
+    }
+}
+
 impl Drop for TestDatabase {
     fn drop(&mut self) {
         // One without a name goes with its cluster.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use participant_registry::store::Database;
 use participant_registry::store::database::PoolSettings;
 use participant_registry::store::keys::Keys;
+use participant_registry::store::migration::Migrations;
 use participant_registry::store::standby::StandbySettings;
 use private_postgres::{Cluster, ClusterSettings, Durability};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
@@ -61,7 +62,8 @@ impl Replicated {
         let standbys = StandbySettings { servers: vec![standby.username(LOGIN)], max_lag };
         let pools = PoolSettings { interactive: 4, ..PoolSettings::default() };
         let keys = Keys::derive(&[7; 32]);
-        let database = Database::open_with_standbys(options.clone(), standbys, keys, pools).await;
+        let database =
+            Database::open_with_standbys((options.clone(), Migrations::Apply), standbys, keys, pools).await;
         // Nobody drops this database: it goes with its cluster.
         let fresh = TestDatabase { options, owner, name: String::new() };
         App::with_database(database.expect("the database opens"), TODAY, Arc::new(fresh))

@@ -23,8 +23,7 @@ pub fn check_json(json: &[u8], limits: &Limits) -> Result<(), Refusal> {
         match byte {
             b'[' | b'{' => {
                 values += 1;
-                members.open(byte == b'{');
-                if members.nesting > limits.max_json_nesting {
+                if members.open(byte == b'{') > limits.max_json_nesting {
                     return Err(Refusal::JsonTooDeep { limit: limits.max_json_nesting });
                 }
             }
@@ -62,36 +61,38 @@ const MANY: usize = 16;
 /// The names of the members of the objects around a place.
 #[derive(Default)]
 struct Members<'a> {
-    nesting: usize,
-    open: Vec<Around<'a>>,
+    open: Vec<Around>,
     /// The names of all objects that are open and have few, one object after the other.
-    names: Vec<Cow<'a, [u8]>>,
+    few: Vec<Cow<'a, [u8]>>,
+    /// The names of those that have many, each with its depth.
+    many: Vec<(usize, HashSet<Cow<'a, [u8]>>)>,
 }
 
-struct Around<'a> {
+struct Around {
     is_object: bool,
-    /// Where its names begin.
+    /// Where its names begin in `few`.
     first: usize,
-    /// All of them, where they are many.
-    many: Option<Box<HashSet<Cow<'a, [u8]>>>>,
 }
 
 impl<'a> Members<'a> {
-    fn open(&mut self, is_object: bool) {
-        self.nesting += 1;
-        self.open.push(Around { is_object, first: self.names.len(), many: None });
+    /// Opens an object or an array, and returns how deep it is.
+    fn open(&mut self, is_object: bool) -> usize {
+        self.open.push(Around { is_object, first: self.few.len() });
+        self.open.len()
     }
 
     fn close(&mut self) {
-        self.nesting = self.nesting.saturating_sub(1);
+        let depth = self.open.len();
         if let Some(around) = self.open.pop() {
-            self.names.truncate(around.first);
+            self.few.truncate(around.first);
+            self.many.pop_if(|(of, _)| *of == depth);
         }
     }
 
     /// Notes the name of a member, a string with its quotes. Returns whether it is the first of this name in its object.
     fn is_new(&mut self, name: &'a [u8]) -> bool {
-        let Some(around) = self.open.last_mut().filter(|around| around.is_object) else { return true };
+        let depth = self.open.len();
+        let Some(around) = self.open.last().filter(|around| around.is_object) else { return true };
         let name = match name.contains(&b'\\') {
             false => Cow::Borrowed(name.get(1..name.len() - 1).unwrap_or_default()),
             true => match serde_json::from_slice::<String>(name) {
@@ -99,13 +100,21 @@ impl<'a> Members<'a> {
                 Err(_) => return true,
             },
         };
-        let few = &self.names[around.first..];
+        let few = &self.few[around.first..];
         if few.len() < MANY {
             let is_new = !few.contains(&name);
-            self.names.push(name);
+            self.few.push(name);
             return is_new;
         }
-        around.many.get_or_insert_with(|| Box::new(few.iter().cloned().collect())).insert(name)
+        match self.many.last_mut() {
+            Some((of, many)) if *of == depth => many.insert(name),
+            _ => {
+                let mut many: HashSet<_> = few.iter().cloned().collect();
+                let is_new = many.insert(name);
+                self.many.push((depth, many));
+                is_new
+            }
+        }
     }
 }
 

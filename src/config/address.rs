@@ -1,0 +1,131 @@
+//! Addresses of PostgreSQL servers.
+
+use sqlx::postgres::PgConnectOptions;
+
+use crate::store::hosts::Hosts;
+
+/// Why an address cannot be used. It repeats nothing of the address but the names of parameters: where one is malformed, anything may be
+/// a part of the password.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadAddress {
+    /// It has another form.
+    #[error("it is not a PostgreSQL address; write it as postgres://user:password@host/database")]
+    Malformed,
+    /// It has an `@` too many, or a fragment.
+    #[error(
+        "the password must be percent-encoded: write %40 for @, %3A for :, %2F for /, %3F for ?, %23 for # and %25 for %"
+    )]
+    NotEncoded,
+    /// It has an unknown mode of TLS.
+    #[error("sslmode must be disable, allow, prefer, require, verify-ca or verify-full")]
+    SslMode,
+    /// It names a file that cannot be read.
+    #[error("the file that {0} names cannot be read")]
+    File(&'static str),
+}
+
+/// Reads an address with one host or several, as libpq takes them: `postgres://user@one:5432,two:5432/database`. Like libpq
+/// with `target_session_attrs=read-write`, the registry uses the one that takes writes.
+pub fn hosts(url: &str) -> Result<Hosts, BadAddress> {
+    let url = url.replace("target_session_attrs=read-write", "");
+    let (scheme, rest) = url.split_once("://").ok_or(BadAddress::Malformed)?;
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let (login, hosts) =
+        authority.rsplit_once('@').map_or((None, authority), |(login, hosts)| (Some(login), hosts));
+    let is_encoded = |login: &str| !login.contains('@');
+    let path_only = path.split('?').next().unwrap_or_default();
+    if rest.contains('#') || path_only.contains('@') || !login.is_none_or(is_encoded) {
+        return Err(BadAddress::NotEncoded);
+    }
+    let login = login.map(|login| format!("{login}@")).unwrap_or_default();
+    let mut all = hosts.split(',').map(|host| address(&format!("{scheme}://{login}{host}{path}")));
+    let first = all.next().ok_or(BadAddress::Malformed)??;
+    Ok(Hosts::new(first, all.collect::<Result<_, _>>()?))
+}
+
+/// Reads the address of a server.
+pub fn address(url: &str) -> Result<PgConnectOptions, BadAddress> {
+    let is_postgres = url.starts_with("postgres://") || url.starts_with("postgresql://");
+    for (name, value) in parameters(url) {
+        match name {
+            "sslmode" if !MODES.contains(&value) => return Err(BadAddress::SslMode),
+            "sslrootcert" | "sslcert" | "sslkey" => readable(name, value)?,
+            _ => {}
+        }
+    }
+    url.parse().ok().filter(|_| is_postgres).ok_or(BadAddress::Malformed)
+}
+
+const MODES: [&str; 6] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
+const FILES: [&str; 3] = ["sslrootcert", "sslcert", "sslkey"];
+
+fn parameters(url: &str) -> impl Iterator<Item = (&str, &str)> {
+    let query = url.split_once('?').map(|(_, query)| query).unwrap_or_default();
+    query.split('&').filter_map(|parameter| parameter.split_once('='))
+}
+
+/// Refuses a file that is not there: the driver would say that the server cannot be reached.
+fn readable(name: &str, path: &str) -> Result<(), BadAddress> {
+    // One that is percent-encoded is left to the driver.
+    match FILES.into_iter().find(|file| *file == name && !path.contains('%')) {
+        Some(file) if std::fs::File::open(path).is_err() => Err(BadAddress::File(file)),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_may_have_several_hosts() {
+        let read = |url: &str| {
+            hosts(url).map(|hosts| {
+                let shown = |options: &PgConnectOptions| {
+                    let database = options.get_database().unwrap_or_default();
+                    format!(
+                        "{}@{}:{}/{database}",
+                        options.get_username(),
+                        options.get_host(),
+                        options.get_port()
+                    )
+                };
+                hosts.all().iter().map(shown).collect::<Vec<_>>().join(" ")
+            })
+        };
+        for (url, found) in [
+            ("postgres://anna@one/register", "anna@one:5432/register"),
+            (
+                "postgres://anna:p%40ss@one:6,two:7/register?sslmode=disable",
+                "anna@one:6/register anna@two:7/register",
+            ),
+            (
+                "postgresql://anna@one,two/register?target_session_attrs=read-write&sslmode=disable",
+                "anna@one:5432/register anna@two:5432/register",
+            ),
+        ] {
+            assert_eq!(read(url).as_deref(), Ok(found), "{url}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_an_address_is_said_without_its_password() {
+        for (url, wrong) in [
+            ("mysql://one/register", BadAddress::Malformed),
+            ("one", BadAddress::Malformed),
+            ("postgres://one:x,two/register", BadAddress::Malformed),
+            ("postgres://anna:p@ss@one/register", BadAddress::NotEncoded),
+            ("postgres://anna:p@ss#w/rd%1@one:6/register", BadAddress::NotEncoded),
+            ("postgres://anna:p/ss@one/register", BadAddress::NotEncoded),
+            ("postgres://anna:p#ss@one/register", BadAddress::NotEncoded),
+            ("postgres://anna@one/register?sslmode=verfy-full", BadAddress::SslMode),
+            (
+                "postgres://anna@one/register?sslmode=require&sslrootcert=/no/file",
+                BadAddress::File("sslrootcert"),
+            ),
+        ] {
+            assert_eq!(hosts(url).unwrap_err(), wrong, "{url}");
+        }
+    }
+}
