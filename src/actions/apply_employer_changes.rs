@@ -13,19 +13,23 @@ const CHUNK: i64 = 100;
 pub async fn apply_employer_changes(database: &Database, today: NaiveDate) -> Result<usize, StoreError> {
     let mut applied = 0;
     loop {
-        let mut transaction = database.bulk.begin().await?;
-        let due = version::to_change(&mut transaction, today, CHUNK).await?;
-        if due.is_empty() {
-            transaction.rollback().await?;
+        let changed = database.bulk.in_time(apply_some(database, today)).await?;
+        if changed.is_empty() {
             return Ok(applied);
         }
-        for &id in &due {
-            employer::lock(&mut transaction, id).await?;
-            let history = event::history(&mut transaction, id, None).await?;
-            version::write(&mut transaction, id, &history, today).await?;
-        }
-        transaction.commit().await?;
-        due.iter().for_each(|&id| database.writer.employers().forget(id));
-        applied += due.len();
+        changed.iter().for_each(|&id| database.writer.employers().forget(id));
+        applied += changed.len();
     }
+}
+
+async fn apply_some(database: &Database, today: NaiveDate) -> Result<Vec<i64>, StoreError> {
+    let mut transaction = database.bulk.begin().await?;
+    let due = version::to_change(&mut transaction, today, CHUNK).await?;
+    for &id in &due {
+        employer::lock(&mut transaction, id).await?;
+        let history = event::history(&mut transaction, id, None).await?;
+        version::write(&mut transaction, id, &history, today).await?;
+    }
+    transaction.commit().await?;
+    Ok(due)
 }

@@ -28,23 +28,41 @@ pub async fn lapse(database: &Database, today: NaiveDate) -> Result<Option<u64>,
     let trail = Trail::for_command(database, &registry, "lapse");
     let reference = database.reference();
     let mut lapsed = 0;
-    loop {
+    let chunk = async |lapsed: u64| -> Result<Lapsed, StoreError> {
         let mut transaction = database.bulk.begin().await?;
         if !lapse_run::is_alone(&mut transaction).await? {
             transaction.rollback().await?;
-            return Ok(None);
+            return Ok(Lapsed::Elsewhere);
         }
         let due = enrollment::people_to_lapse(&mut transaction, today, CHUNK).await?;
         if due.is_empty() {
             lapse_run::finish(&mut transaction, today, lapsed).await?;
             transaction.commit().await?;
-            return Ok(Some(lapsed));
+            return Ok(Lapsed::All);
         }
         let people = participant::lock(&mut transaction, &due).await?;
-        lapsed += let_lapse(&mut transaction, &registry, people, today, &reference.rules).await?;
+        let some = let_lapse(&mut transaction, &registry, people, today, &reference.rules).await?;
         trail.append(&mut transaction, &due).await?;
         transaction.commit().await?;
+        Ok(Lapsed::Some(some))
+    };
+    loop {
+        match database.bulk.in_time(chunk(lapsed)).await? {
+            Lapsed::Some(more) => lapsed += more,
+            Lapsed::All => return Ok(Some(lapsed)),
+            Lapsed::Elsewhere => return Ok(None),
+        }
     }
+}
+
+/// What came of a chunk.
+enum Lapsed {
+    /// So many enrollments lapsed.
+    Some(u64),
+    /// None is left.
+    All,
+    /// Another process is doing it.
+    Elsewhere,
 }
 
 async fn let_lapse(

@@ -195,7 +195,7 @@ impl<'a, I: Serialize> Request<'a, I> {
         // This commits by itself: not what is only tried and rolled back.
         if let Some(trail) = self.trail.filter(|_| self.writes() && !may_wait) {
             let record = Record { key: key.map(|key| (key, fingerprint)), trail };
-            if let Some(done) = self.in_time(mutation.run_whole(&record)).await? {
+            if let Some(done) = self.session.in_time(mutation.run_whole(&record)).await? {
                 match done.value {
                     Some(_) => trail.mark_recorded(&done.subjects),
                     None => trail.saw(done.subjects.iter().copied()),
@@ -203,16 +203,16 @@ impl<'a, I: Serialize> Request<'a, I> {
                 return Ok(done);
             }
         }
-        let ended = self.in_time(self.run_up_to_end(key, fingerprint, mutation, may_wait)).await;
+        let ended = self.session.in_time(self.run_up_to_end(key, fingerprint, mutation, may_wait)).await;
         let (transaction, end) = ended.map_err(StoreError::before_commit)?;
         match end {
             TransactionEnd::Commit(done) => {
-                self.in_time(transaction.commit()).await?;
+                self.session.in_time(transaction.commit()).await?;
                 self.trail.inspect(|trail| trail.mark_recorded(&done.subjects));
                 Ok(done)
             }
             TransactionEnd::Rollback(done) => {
-                self.in_time(transaction.rollback()).await.map_err(StoreError::before_commit)?;
+                self.session.in_time(transaction.rollback()).await.map_err(StoreError::before_commit)?;
                 // What was only tried may have made people who do not exist.
                 let seen = match refuses(&done.problems) {
                     true => done.subjects.clone(),
@@ -222,16 +222,10 @@ impl<'a, I: Serialize> Request<'a, I> {
                 Ok(done)
             }
             TransactionEnd::Replay(used) => {
-                self.in_time(transaction.rollback()).await.map_err(StoreError::before_commit)?;
+                self.session.in_time(transaction.rollback()).await.map_err(StoreError::before_commit)?;
                 replay(&used, fingerprint)
             }
         }
-    }
-
-    /// Bounds work by a deadline of this process, because over a dead network the server sends no answer.
-    async fn in_time<T>(&self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-        let done = self.session.bounded(self.session.transaction_deadline(), work).await;
-        done.unwrap_or_else(|interrupted| Err(interrupted.into()))
     }
 
     /// Begins a transaction and runs the mutation in it. The transaction has to end as it says.

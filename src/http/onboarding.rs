@@ -289,7 +289,12 @@ async fn receive_file(
         stage(&service, today, expected, spooled).await
     };
     let staged = tokio::spawn(writes.enter(work).instrument(tracing::Span::current())).await;
-    let staged = staged.unwrap_or_else(|_stopped| Err(StoreError::Unavailable("stopping".into()).into()));
+    let staged = staged.unwrap_or_else(|error| {
+        Err(Refused::Store(match error.is_panic() {
+            true => StoreError::Fault("receiving a file panicked".into()),
+            false => StoreError::Unavailable("stopping".into()),
+        }))
+    });
     staged.map_err(|refused| Box::new(refused_file(context, &refused)))
 }
 

@@ -239,7 +239,7 @@ impl Session {
         if !connection.is_in_scope() {
             self.within_deadline(sqlx::raw_sql(begin).execute(&mut *connection)).await?;
         }
-        Ok(Transaction(connection))
+        Ok(Transaction { connection, deadline: self.statement_deadline })
     }
 
     /// How its connections are used, and the number of statements that were sent on them. Those within a transaction are
@@ -249,9 +249,13 @@ impl Session {
         PoolUse { limit, in_use, idle, statements: self.statements.load(Ordering::Relaxed) }
     }
 
-    /// The deadline of a whole transaction.
-    pub fn transaction_deadline(&self) -> Duration {
-        self.statement_deadline * 2
+    /// Bounds a transaction by a deadline of this process, because over a dead network the server sends no answer.
+    pub async fn in_time<T, E: From<StoreError>>(
+        &self,
+        transaction: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let done = self.bounded(self.statement_deadline * 2, transaction).await;
+        done.unwrap_or_else(|interrupted| Err(StoreError::from(interrupted).into()))
     }
 
     /// Returns the rows of a statement.
@@ -295,11 +299,7 @@ impl Session {
 
     /// Bounds work on its connections by a deadline, and by a failover: what runs at the former primary may wait for ever for
     /// its standby.
-    pub async fn bounded<T>(
-        &self,
-        deadline: Duration,
-        work: impl Future<Output = T>,
-    ) -> Result<T, Interrupted> {
+    async fn bounded<T>(&self, deadline: Duration, work: impl Future<Output = T>) -> Result<T, Interrupted> {
         tokio::select! {
             // The timeline of now is the one to compare with.
             biased;
@@ -374,7 +374,11 @@ impl<'c> Executor<'c> for &'c Session {
 
 /// A transaction. Dropped, it is rolled back: its connection closes.
 #[must_use = "a transaction that is not committed is rolled back"]
-pub struct Transaction(PooledConnection);
+pub struct Transaction {
+    connection: PooledConnection,
+    /// How long its end may take.
+    deadline: Duration,
+}
 
 impl Transaction {
     /// Commits.
@@ -398,9 +402,10 @@ impl Transaction {
     }
 
     async fn end(mut self, statement: &'static str) -> Result<(), StoreError> {
-        let ended = sqlx::raw_sql(statement).execute(&mut *self.0).await;
-        self.0.leave_scope();
-        self.0.finish(ended).await?;
+        let ended = timeout(self.deadline, sqlx::raw_sql(statement).execute(&mut *self.connection)).await;
+        let ended = ended.map_err(|_elapsed| StoreError::from(Interrupted::Elapsed))?;
+        self.connection.leave_scope();
+        self.connection.finish(ended).await?;
         Ok(())
     }
 }
@@ -409,12 +414,12 @@ impl Deref for Transaction {
     type Target = PgConnection;
 
     fn deref(&self) -> &PgConnection {
-        &self.0
+        &self.connection
     }
 }
 
 impl DerefMut for Transaction {
     fn deref_mut(&mut self) -> &mut PgConnection {
-        &mut self.0
+        &mut self.connection
     }
 }

@@ -265,6 +265,11 @@ fn refused(issuers: &TwoIssuers) -> Vec<(&'static str, String, Refusal)> {
             Invalid::Lifetime.into(),
         ),
         (
+            "issued in the future, for a day",
+            issuers.only_with(Some(60 * 86_400), 61 * 86_400),
+            Invalid::Lifetime.into(),
+        ),
+        (
             "without nbf and iat, too long from now on",
             issuers.only_with(None, 32 * 86_400),
             Invalid::Lifetime.into(),

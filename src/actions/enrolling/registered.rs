@@ -107,9 +107,7 @@ impl Group for Forms {
     }
 
     async fn write(&self, forms: Vec<RegisteredForm>) -> Vec<Result<Self::Outcome, StoreError>> {
-        let session = &self.0.writer;
-        let written = session.bounded(session.transaction_deadline(), self.write_together(&forms)).await;
-        match written.unwrap_or_else(|interrupted| Err(interrupted.into())) {
+        match self.0.writer.in_time(self.write_together(&forms)).await {
             Ok(written) => written.into_iter().map(Ok).collect(),
             Err(error @ (StoreError::Unavailable(_) | StoreError::Unwritten(_))) => {
                 vec![Err(error); forms.len()]

@@ -27,7 +27,7 @@ const CHUNK_ROWS: usize = 4_000;
 /// Maximum number of bytes of cells in a chunk.
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// The reason why a file is not received. None of its rows stay.
+/// The reason why a file is not received. Its rows are discarded, or replaced by those of the next file.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
     /// No batch that the actor may see has this id.
@@ -142,7 +142,9 @@ where
     match receive_under(database, reader, (&actor, batch, epoch), &held, file).await {
         Err(refused) => {
             // This deletes only the chunks of this request: a newer request has another epoch.
-            staging::discard(&database.bulk, (batch, epoch)).await?;
+            if let Err(error) = staging::discard(&database.bulk, (batch, epoch)).await {
+                tracing::warn!(batch, %error, "the rows of a refused file are still there; the next file replaces them");
+            }
             Err(refused)
         }
         received => received,

@@ -35,21 +35,24 @@ pub struct Tidied {
 /// continues.
 pub async fn tidy(database: &Database, keeps: Keeps) -> Result<Tidied, StoreError> {
     let mut tidied = Tidied::default();
-    loop {
-        let mut transaction = database.bulk.begin().await?;
-        let overdue = retention::lock_overdue(&mut transaction, keeps.waiting_days).await?;
-        let Some((batch, state, dry_run)) = overdue else {
-            transaction.rollback().await?;
-            break;
-        };
-        writing::cancel(&mut transaction, batch, None, &reason(state, dry_run, keeps.waiting_days)).await?;
-        transaction.commit().await?;
+    while database.bulk.in_time(end_overdue(database, keeps.waiting_days)).await? {
         tidied.ended += 1;
     }
     while retention::discard_one(&database.bulk, keeps.report_days).await?.is_some() {
         tidied.discarded += 1;
     }
     Ok(tidied)
+}
+
+/// Cancels a batch that has waited too long. Returns whether there was one.
+async fn end_overdue(database: &Database, waiting_days: u16) -> Result<bool, StoreError> {
+    let mut transaction = database.bulk.begin().await?;
+    let overdue = retention::lock_overdue(&mut transaction, waiting_days).await?;
+    if let Some((batch, state, dry_run)) = overdue {
+        writing::cancel(&mut transaction, batch, None, &reason(state, dry_run, waiting_days)).await?;
+    }
+    transaction.commit().await?;
+    Ok(overdue.is_some())
 }
 
 fn reason(state: OnboardingState, dry_run: bool, days: u16) -> String {

@@ -195,11 +195,9 @@ pub(super) fn verify(
         return Err(Invalid::ClaimMissing.into());
     };
     let until = DateTime::from_timestamp(end, 0).ok_or(Invalid::Lifetime)?;
-    // `nbf` and `iat` are optional (RFC 7519, section 4.1). A token without either is measured from now on.
-    let begin = match nbf.or(iat) {
-        Some(NumericDate(begin)) => begin,
-        None => Clock::System.system_now().timestamp().min(end),
-    };
+    // `nbf` and `iat` are optional (RFC 7519, section 4.1). A token without either, or with one in the future, is measured from now on.
+    let now = Clock::System.system_now().timestamp().min(end);
+    let begin = nbf.or(iat).map_or(now, |NumericDate(begin)| begin.min(now));
     let lasts = end.checked_sub(begin).ok_or(Invalid::Lifetime)?;
     if !(0..=LONGEST).contains(&lasts) {
         return Err(Invalid::Lifetime.into());

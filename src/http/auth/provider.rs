@@ -212,7 +212,11 @@ impl Provider {
             pause = match self.renew().await {
                 Ok(()) => renewal,
                 Err(error) => {
-                    tracing::warn!(%error, "the identity provider's keys were not renewed; the last ones are still used");
+                    let left = match self.usable_keys() {
+                        Some(_) => "the last ones are still used",
+                        None => "there are none to use: tokens get 503",
+                    };
+                    tracing::warn!(%error, "the identity provider's keys were not renewed; {left}");
                     unknown
                 }
             };

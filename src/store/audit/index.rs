@@ -10,7 +10,6 @@ use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use sqlx::{Connection as _, PgConnection};
-use tokio::time::timeout;
 
 use super::postings::{Block, Posting, decode, encode, entries_about, merge, sort};
 use crate::store::Database;
@@ -30,14 +29,8 @@ const LONGEST: Duration = Duration::from_secs(5);
 /// Indexes the seals that no segment covers, one in each transaction, for a few seconds at most. Does nothing while another
 /// process does so.
 pub(super) async fn extend(database: &Database) -> Result<(), StoreError> {
-    let (deadline, began) = (database.control.transaction_deadline(), Instant::now());
-    while began.elapsed() < LONGEST {
-        let step = timeout(deadline, extend_once(&database.control)).await;
-        let slow = |_elapsed| StoreError::Unavailable("indexing a seal took too long".into());
-        if !step.map_err(slow)?? {
-            break;
-        }
-    }
+    let (session, began) = (&database.control, Instant::now());
+    while began.elapsed() < LONGEST && session.in_time(extend_once(session)).await? {}
     Ok(())
 }
 

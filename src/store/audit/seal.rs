@@ -7,7 +7,6 @@
 use std::collections::{HashSet, VecDeque};
 
 use sqlx::PgConnection;
-use tokio::time::timeout;
 
 use super::chain::{Head, LOCK, hash_of, newest};
 use super::index::{self, IndexCheck};
@@ -50,9 +49,7 @@ pub async fn seal(database: &Database) -> Result<Option<Head>, StoreError> {
 
 /// Makes one seal. Says whether there may be more entries than it holds.
 async fn seal_once(database: &Database) -> Result<(Option<Head>, bool), StoreError> {
-    // The deadline of this side: over a dead network no answer comes from the server.
-    let sealed = timeout(database.control.transaction_deadline(), seal_alone(database)).await;
-    sealed.unwrap_or_else(|_elapsed| Err(StoreError::Unavailable("a seal took too long".into())))
+    database.control.in_time(seal_alone(database)).await
 }
 
 async fn seal_alone(database: &Database) -> Result<(Option<Head>, bool), StoreError> {
