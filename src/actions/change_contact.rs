@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use super::request::{Mutation, Request};
-use super::{ActionError, Done, Submission, ending, keep, terms};
+use super::{ActionError, Done, Submission, ending, found, keep, terms};
 use crate::store::audit::Trail;
 use crate::store::event::NewEvent;
 use crate::store::keys::{Keys, NumberKind};
@@ -53,7 +53,7 @@ pub async fn change_contact(
     let reference = database.reference();
     let mut problems = Vec::new();
     if !participant::is_visible(&database.reading(actor), actor, input.participant).await? {
-        problems.push(not_found());
+        problems.push(found::no_participant());
     }
     let phone = match input.phone.as_deref() {
         None => {
@@ -89,7 +89,7 @@ impl Mutation for ContactChange<'_> {
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<ContactChanged>, StoreError> {
         let participant = self.input.participant;
         if ending::lock_one(conn, self.actor, participant).await?.is_none() {
-            return Ok(Done::refused(vec![not_found()]));
+            return Ok(Done::refused(vec![found::no_participant()]));
         }
         let kept = participant::phone(conn, participant).await?;
         let kept = kept.map(|sealed| self.keys.open(NumberKind::Phone, &sealed)).transpose();
@@ -121,8 +121,4 @@ impl ContactChange<'_> {
 fn nothing_to_change() -> Problem {
     let problem = Problem::error(ProblemCode::Required, "phone", "There is nothing to change.");
     problem.hint("Send a telephone number, or an empty text to remove it.")
-}
-
-fn not_found() -> Problem {
-    ending::not_found("participantId", "No participant that you may see has this id.")
 }

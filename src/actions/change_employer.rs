@@ -7,10 +7,9 @@ use sqlx::PgConnection;
 
 use super::quota::MissCounter;
 use super::request::{Mutation, Request};
-use super::terms::{self, out_of_scope, province_scope};
-use super::{ActionError, Done, Submission, collect, keep};
+use super::{ActionError, Done, Submission, collect, found, keep};
 use crate::store::employer::event::{self, NewEmployerEvent};
-use crate::store::employer::{self, EmployerRow, TakenNumbers, version};
+use crate::store::employer::{self, TakenNumbers, version};
 use crate::store::keys::{Keys, NumberKind};
 use crate::store::reference::Reference;
 use crate::store::{Database, StoreError, rotation};
@@ -84,7 +83,7 @@ pub async fn change_employer(
     let judged = judge_change_form(form, reason.as_deref(), &reference.rules, today).into_iter();
     // A reason that cannot be read is not missing as well.
     problems.extend(judged.filter(|problem| is_readable || problem.path != ["reason"]));
-    let found = find(database, actor, today, (input.employer, "employerId")).await?;
+    let found = found::employer(database, actor, today, (input.employer, "employerId")).await?;
     let Some(row) = keep(found, &mut problems).filter(|_| !refuses(&problems)) else {
         return request.refuse(problems).await;
     };
@@ -106,24 +105,6 @@ pub async fn change_employer(
     let done = done?;
     misses.verdict()?;
     Ok(done)
-}
-
-/// Finds an employer that the actor may change. `path` is where the input names it.
-pub(super) async fn find(
-    database: &Database,
-    actor: &Actor,
-    today: NaiveDate,
-    (id, path): (i64, &str),
-) -> Result<Result<EmployerRow, Problem>, StoreError> {
-    let provinces = &actor.scope.provinces;
-    Ok(match employer::by_ids(&database.writer, &[id]).await?.remove(&id) {
-        None => Err(terms::no_employer()),
-        Some(row) if !provinces.is_empty() && !provinces.contains(&row.province_id) => {
-            let provinces = province_scope(&database.reference(), actor, today);
-            Err(out_of_scope(path, &format!("employers in {provinces}")))
-        }
-        Some(row) => Ok(row),
-    })
 }
 
 /// The facts of a form that can be read.

@@ -8,13 +8,13 @@ use sqlx::PgConnection;
 use super::changing::{self, Change};
 use super::ending::{self, EndContext, Ending};
 use super::request::{Mutation, Request};
-use super::terms::{out_of_scope, province_scope};
-use super::{ActionError, Done, Submission};
+use super::terms::out_of_scope;
+use super::{ActionError, Done, Submission, found};
 use crate::store::audit::Trail;
 use crate::store::{Database, StoreError, employer, enrollment, participant};
 use domain::actor::{Actor, Right};
 use domain::enrollment::{EndReason, EnrollmentStatus, employed_until, employer_closed, judge_closing};
-use domain::problem::{Problem, ProblemCode};
+use domain::problem::{Problem, ProblemCode, keep};
 
 /// Number of people whose enrollments one statement ends.
 const CHUNK: i64 = 5_000;
@@ -81,18 +81,9 @@ async fn judge(
             Problem::error(ProblemCode::OutOfRange, "on", "Nobody was enrolled anywhere yet on this day.");
         problems.push(problem.hint(format!("The first programme began on {first}.")));
     }
-    match employer::by_ids(&database.writer, &[input.employer]).await?.get(&input.employer) {
-        None => problems.push(ending::not_found("employerId", "No employer has this id.")),
-        Some(row) => {
-            let provinces = &actor.scope.provinces;
-            if !provinces.is_empty() && !provinces.contains(&row.province_id) {
-                problems.push(out_of_scope(
-                    "employerId",
-                    &format!("employers in {}", province_scope(&database.reference(), actor, today)),
-                ));
-            }
-            problems.extend(row.closed_on.map(|day| employer_closed(Some(day))));
-        }
+    let found = found::employer(database, actor, today, (input.employer, "employerId")).await?;
+    if let Some(row) = keep(found, &mut problems) {
+        problems.extend(row.closed_on.map(|day| employer_closed(Some(day))));
     }
     // Its people may live in any province.
     if input.end_enrollments && !actor.scope.is_everything() {

@@ -9,7 +9,7 @@ use super::changing::{self, Change};
 use super::ending;
 use super::quota::{MissCounter, Revealed};
 use super::request::{Mutation, Request};
-use super::{ActionError, Done, Submission, keep, terms};
+use super::{ActionError, Done, Submission, found, keep, terms};
 use crate::store::audit::Trail;
 use crate::store::event::NewCorrection;
 use crate::store::keys::NumberKind;
@@ -103,7 +103,7 @@ async fn judge(
 ) -> Result<Result<Judged, Vec<Problem>>, StoreError> {
     let mut problems = Vec::new();
     if !participant::is_visible(&database.reading(actor), actor, input.participant).await? {
-        problems.push(not_found());
+        problems.push(found::no_participant());
     }
     let find = |code: &String| terms::find_province(reference, actor, today, code);
     let province = input.province_code.as_ref().map(|code| keep(find(code), &mut problems));
@@ -153,7 +153,7 @@ impl Mutation for ParticipantCorrection<'_> {
         }
         let before = ending::lock_one(conn, self.actor, id).await?;
         let (Some(before), Some(kept)) = (before, participant::corrected_columns(conn, id).await?) else {
-            return Ok(self.refused(vec![not_found()]));
+            return Ok(self.refused(vec![found::no_participant()]));
         };
         let held = self.particulars(&before, &kept)?;
         let wanted = self.wanted.apply(&held);
@@ -254,8 +254,4 @@ impl ParticipantCorrection<'_> {
     fn refused(&self, problems: Vec<Problem>) -> Done<Corrected> {
         Done::refused([problems.as_slice(), &self.doubts].concat())
     }
-}
-
-fn not_found() -> Problem {
-    ending::not_found("participantId", "No participant that you may see has this id.")
 }

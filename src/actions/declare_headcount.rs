@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use super::request::{Mutation, Request};
-use super::terms::{self, employer_scope, out_of_scope, province_scope};
-use super::{ActionError, Done, Submission, keep};
+use super::terms::{employer_scope, out_of_scope};
+use super::{ActionError, Done, Submission, found, keep};
 use crate::store::employer::{self, EmployerRow};
 use crate::store::{Database, StoreError};
 use domain::actor::{Actor, Right, Role};
@@ -76,15 +76,7 @@ async fn find(
         };
         return Ok(Err(out_of_scope("employerId", &scope)));
     }
-    let provinces = &actor.scope.provinces;
-    Ok(match employer::by_ids(&database.writer, &[id]).await?.remove(&id) {
-        None => Err(terms::no_employer()),
-        Some(row) if !provinces.is_empty() && !provinces.contains(&row.province_id) => {
-            let provinces = province_scope(&database.reference(), actor, today);
-            Err(out_of_scope("employerId", &format!("employers in {provinces}")))
-        }
-        Some(row) => Ok(row),
-    })
+    found::employer(database, actor, today, (id, "employerId")).await
 }
 
 /// Refuses a declaration as of the day of closing or later. A late declaration as of an earlier day is accepted.

@@ -15,7 +15,7 @@ use super::request::{Mutation, Record, Request};
 use super::terms::{self, Asked, Named};
 use super::{ActionError, Done, Submission};
 use crate::store::audit::Trail;
-use crate::store::enrollment::{Whole, WholeOutcome};
+use crate::store::enrollment::{WholeMutation, WholeOutcome};
 use crate::store::reference::Reference;
 use crate::store::{Database, StoreError};
 use domain::actor::{Actor, Right};
@@ -155,7 +155,7 @@ impl Mutation for ParticipantEnrollment<'_> {
         let outcome = to_stored(&(), &self.warnings)?;
         let key = record.key.map(|(key, fingerprint)| (key.clone(), fingerprint.to_vec(), outcome));
         let form = enrolling::newcomer(&self.new, &self.context);
-        let whole = Whole { form, key: key.clone(), entry: record.trail.of_written() };
+        let whole = WholeMutation { form, key: key.clone(), entry: record.trail.of_written() };
         match self.database.newcomers.enroll(whole).await? {
             WholeOutcome::Written { participant, enrollment } => {
                 return Ok(Some(self.enrolled(participant, enrollment)));

@@ -5,7 +5,7 @@
 //! who is locked, and are written next. Each step is one statement for all rows.
 //!
 //! A request with one form writes it together with those of other requests: newcomers by one statement
-//! ([`Whole`](crate::store::enrollment::Whole)), registered people in one transaction ([`registered`]).
+//! ([`WholeMutation`](crate::store::enrollment::WholeMutation)), registered people in one transaction ([`registered`]).
 
 mod foresee;
 pub(super) mod registered;
@@ -32,7 +32,7 @@ use domain::rule::Rulebook;
 use domain::standing::best_status;
 
 pub(super) use foresee::foresee;
-pub(super) use verdict::{EnrollContext, EnrollOutcome};
+pub(super) use verdict::{EnrollContext, EnrollOutcome, named_twice};
 use verdict::{compare, enroll_once};
 
 /// The kinds of numbers that identify people. A statement for each; few forms have a passport, and most requests none.

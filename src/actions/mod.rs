@@ -43,6 +43,7 @@ pub mod end_enrollment;
 mod ending;
 pub mod enroll_participant;
 mod enrolling;
+mod found;
 pub mod group_payment;
 pub mod group_terms;
 mod idempotency;

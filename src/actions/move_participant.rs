@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 
 use super::changing::{self, Change};
 use super::request::{Mutation, Request};
-use super::{ActionError, Done, Submission, ending, keep, terms};
+use super::{ActionError, Done, Submission, ending, found, keep, terms};
 use crate::store::audit::Trail;
 use crate::store::event::NewEvent;
 use crate::store::reference::Reference;
@@ -15,7 +15,7 @@ use crate::store::{Database, StoreError, event, participant};
 use domain::actor::{Actor, Right};
 use domain::correction::{self, CorrectedField, Correction};
 use domain::event::EventKind;
-use domain::problem::{Problem, refuses};
+use domain::problem::refuses;
 use domain::residence::{judge_move, judge_move_form};
 use domain::text;
 
@@ -55,7 +55,7 @@ pub async fn move_participant(
     let reference = database.reference();
     let mut problems = Vec::new();
     if !participant::is_visible(&database.reading(actor), actor, input.participant).await? {
-        problems.push(not_found());
+        problems.push(found::no_participant());
     }
     let province =
         keep(terms::find_province_of_any_day(&reference, actor, today, &input.province_code), &mut problems);
@@ -89,7 +89,7 @@ impl Mutation for ParticipantMove<'_> {
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Moved>, StoreError> {
         let (participant, on) = (self.input.participant, self.input.on);
         let Some(before) = ending::lock_one(conn, self.actor, participant).await? else {
-            return Ok(Done::refused(vec![not_found()]));
+            return Ok(Done::refused(vec![found::no_participant()]));
         };
         let counts_from = before.enrollments.values().map(|held| held.timeline.counts_from).min();
         let life = (counts_from, before.deceased_on);
@@ -123,8 +123,4 @@ impl ParticipantMove<'_> {
         let change = correction::Change { field: CorrectedField::Province, before, after };
         Correction { reason: self.reason.clone(), changes: vec![change] }
     }
-}
-
-fn not_found() -> Problem {
-    ending::not_found("participantId", "No participant that you may see has this id.")
 }

@@ -5,8 +5,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use super::request::{Mutation, Request};
-use super::terms::{self, out_of_scope, province_scope};
-use super::{ActionError, Done, Submission, keep};
+use super::{ActionError, Done, Submission, found, keep};
 use crate::store::{Database, StoreError, employer};
 use domain::actor::{Actor, Right};
 use domain::problem::{Problem, ProblemCode};
@@ -40,17 +39,9 @@ pub async fn reopen_employer(
         Request::new(database, actor, ("reopenEmployer", Right::RegisterPayers), submission, input)?;
     let mut problems = Vec::new();
     let reason = keep(text::required(&input.reason, 200, "reason"), &mut problems);
-    match employer::by_ids(&database.writer, &[input.employer]).await?.get(&input.employer) {
-        None => problems.push(terms::no_employer()),
-        Some(row) => {
-            let provinces = &actor.scope.provinces;
-            if !provinces.is_empty() && !provinces.contains(&row.province_id) {
-                let provinces = province_scope(&database.reference(), actor, today);
-                problems.push(out_of_scope("employerId", &format!("employers in {provinces}")));
-            } else if row.closed_on.is_none() {
-                problems.push(is_open());
-            }
-        }
+    let found = found::employer(database, actor, today, (input.employer, "employerId")).await?;
+    if keep(found, &mut problems).is_some_and(|row| row.closed_on.is_none()) {
+        problems.push(is_open());
     }
     match reason {
         Some(reason) if problems.is_empty() => {

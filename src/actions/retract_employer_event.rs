@@ -10,7 +10,7 @@ use sqlx::PgConnection;
 use super::request::{Mutation, Request};
 use super::retract_event::{keep_reliances, not_found};
 use super::retracting::{MAXIMUM_RELIANCES, Reliance};
-use super::{ActionError, Done, Submission, change_employer, keep};
+use super::{ActionError, Done, Submission, found, keep};
 use crate::store::employer::{self, event, version};
 use crate::store::{Database, StoreError, retraction};
 use domain::actor::{Actor, Right};
@@ -53,7 +53,7 @@ pub async fn retract_employer_event(
     if event::by_ids(&database.reading(actor), actor, &[id]).await?.is_empty() {
         problems.push(not_found());
     } else {
-        keep(change_employer::find(database, actor, today, (id.0, "eventId")).await?, &mut problems);
+        keep(found::employer(database, actor, today, (id.0, "eventId")).await?, &mut problems);
     }
     let Some(reason) = reason.filter(|_| problems.is_empty()) else {
         return Ok((request.refuse(problems).await?, Vec::new()));

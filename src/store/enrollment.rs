@@ -30,7 +30,7 @@ pub use ending::{EnrollmentEnd, employed_until, end_many, people_open_at};
 pub use exporting::{
     EnrollmentSelection, ExportedEnrollment, push_all, push_count, push_count_of_programmes,
 };
-pub use newcomers::{Arrival, Newcomer, NewcomerQueue, Whole, WholeOutcome, enroll_newcomers};
+pub use newcomers::{Arrival, Newcomer, NewcomerQueue, WholeMutation, WholeOutcome, enroll_newcomers};
 pub use paid::paid_months;
 
 /// An enrollment as stored.

@@ -18,13 +18,13 @@ pub struct VitalSigns {
     pub unfolded: i64,
     /// Seconds since the newest day for which enrollments have lapsed began, in Jakarta. `None`: never.
     pub lapse_lag: Option<f64>,
-    /// Onboardings that wait for a file, for approval, or for a worker.
+    /// Onboardings that wait for a file.
     pub receiving: i64,
-    /// See above.
+    /// Onboardings that wait for an approval.
     pub awaiting_approval: i64,
-    /// See above.
+    /// Onboardings that a worker processes, or that wait for one.
     pub in_work: i64,
-    /// Rows of the latter that are not decided yet.
+    /// Rows of onboardings in work that are not decided yet.
     pub rows_in_work: i64,
     /// Seconds since a worker last renewed the lease of the onboarding that is in work and waits longest.
     pub onboarding_lag: f64,

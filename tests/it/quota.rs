@@ -4,6 +4,7 @@ use axum::http::{StatusCode, header};
 use domain::actor::Role;
 
 use crate::support::app::codes;
+use crate::support::onboarding::{Onboardings, line, roster, sums};
 use crate::support::{App, Person, Reply, TokenScope, Value, json, row};
 
 const BY: &str = "query ($by: ParticipantKey!) { participant(by: $by) { fullName } }";
@@ -194,4 +195,44 @@ async fn the_quota_also_limits_clients_that_see_the_whole_country() {
     // With correct data, the officer could have read that the person is enrolled: no miss.
     assert_eq!(codes(&app.enroll_as(&officer, &person).await["errors"]), ["ALREADY_ENROLLED"]);
     assert_eq!(misses(&app).await, 1);
+}
+
+#[tokio::test]
+async fn a_chunk_that_is_tried_again_counts_its_misses_once() {
+    let onboardings = Onboardings::new(4).await;
+    let app = &onboardings.app;
+    for n in 1..=3 {
+        let stranger = Person::new("BR-PLG")
+            .with("nationalId", row(n)["nationalId"].clone())
+            .with("birthDate", json!("1960-08-02"))
+            .with("sex", json!("MALE"))
+            .with("fullName", json!("Zainal Arifin"));
+        app.enrolled(&stranger).await;
+    }
+    app.begin_within_an_hour().await;
+    let partner = app.partner(&onboardings.employer).await;
+    // Each checkpoint, which follows the count, fails once like a serialization conflict.
+    app.owner(
+        "create sequence checkpoint;
+         grant usage on sequence checkpoint to public;
+         create function fails_once() returns trigger language plpgsql as $$ begin
+             if nextval('checkpoint') % 2 = 1 then raise exception 'conflict' using errcode = '40001'; end if;
+             return new;
+         end $$;
+         create trigger fails_once before update of next_row on onboarding_batch for each row
+             when (new.next_row > old.next_row) execute function fails_once();",
+    )
+    .await;
+    let onboardings = Onboardings { sender: partner, ..onboardings };
+    let batch = onboardings.start_and_upload(json!({}), &roster((1..=6).map(line))).await;
+    onboardings.work().await;
+    let found = onboardings.fetch(&batch).await;
+    let expected = (&json!("AWAITING_APPROVAL"), [6, 3, 0, 0, 3]);
+    assert_eq!((&found["state"], sums(&found["counts"])), expected, "{found}");
+    assert_eq!(
+        onboardings.app.count("select last_value from checkpoint").await,
+        4,
+        "both chunks were tried twice"
+    );
+    assert_eq!(misses(&onboardings.app).await, 3);
 }

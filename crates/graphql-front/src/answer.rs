@@ -199,7 +199,7 @@ impl Answer {
     }
 
     /// Returns whether every field failed, and may succeed in a moment: the answer is then a refusal in fact.
-    fn is_refused_in_fact(&self) -> bool {
+    fn may_all_be_retried(&self) -> bool {
         let failed = |name: &str| {
             self.errors.iter().any(|CodedError { error, code }| {
                 let field = error.path.first();
@@ -220,7 +220,7 @@ impl Answer {
         let media = form.media;
         let mut response = Response::new(Body::empty());
         response.headers_mut().clone_from(&self.headers);
-        if self.is_refused_in_fact() {
+        if self.may_all_be_retried() {
             // So that the status may say it: with data it has to be 200.
             self.data = Some(Value::Null);
         }

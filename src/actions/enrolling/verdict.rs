@@ -71,7 +71,7 @@ pub(super) fn enroll_once<'a>(
     }
 }
 
-fn named_twice(field: &str) -> Problem {
+pub(in crate::actions) fn named_twice(field: &str) -> Problem {
     let message = "The registry knows the person of this number by the number of another row too.";
     Problem::error(ProblemCode::DuplicateInRequest, field, message)
         .hint("Keep one row for each person: the one with the number that is in force.")

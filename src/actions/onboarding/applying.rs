@@ -9,7 +9,7 @@ use super::monthly;
 use super::step::{Step, StepResult};
 use super::{RowOutcomes, candidates, outcomes_of, quota_spent};
 use crate::actions::enrolling::{self, EnrollContext};
-use crate::actions::quota::{MissCounter, Revealed};
+use crate::actions::quota::Revealed;
 use crate::store::StoreError;
 use crate::store::audit::Trail;
 use crate::store::onboarding::{lease, staging, writing};
@@ -36,18 +36,28 @@ pub(super) async fn write(
 /// Commits a written chunk, unless the lease is lost or the batch was cancelled.
 pub(super) async fn commit(step: &Step, chunk: &Chunk, written: Written) -> Result<StepResult, StoreError> {
     let Written { mut transaction, effect } = written;
-    let (held, end) = (&step.held, chunk.end());
-    if !lease::fence(&mut transaction, step.lease, held.next_row).await? {
+    if !lease::fence(&mut transaction, step.lease, step.held.next_row).await? {
         transaction.rollback().await?;
         return Ok(StepResult::Lost);
     }
-    if reveals_too_much(step, &mut transaction, &effect).await? {
+    if step.exceeds_quota(&mut transaction, chunk, &effect.revealed).await? {
         transaction.rollback().await?;
         return Ok(StepResult::Stop(vec![quota_spent()]));
     }
+    finish(step, transaction, chunk.end(), (&effect.counts, effect.contributions)).await
+}
+
+/// Moves the checkpoint and commits. The transaction has fenced off other workers.
+async fn finish(
+    step: &Step,
+    mut transaction: Transaction,
+    next_row: i32,
+    (counts, contributions): (&Counts, i64),
+) -> Result<StepResult, StoreError> {
     let lease = (step.lease, step.settings.lease);
-    lease::checkpoint_apply(&mut transaction, lease, end, &effect.counts, effect.contributions).await?;
-    let is_last = end > held.received && !monthly::has_absent_to_end(step, &mut transaction).await?;
+    lease::checkpoint_apply(&mut transaction, lease, next_row, counts, contributions).await?;
+    let is_last =
+        next_row > step.held.received && !monthly::has_absent_to_end(step, &mut transaction).await?;
     if is_last {
         lease::complete(&mut transaction, step.lease.id).await?;
     }
@@ -66,7 +76,7 @@ pub(super) async fn apply_all(step: &Step) -> Result<StepResult, StoreError> {
         let chunk = step.reader().chunk(first_row).await?;
         first_row = chunk.end();
         let effect = write_rows(step, &mut transaction, &chunk).await?;
-        if reveals_too_much(step, &mut transaction, &effect).await? {
+        if step.exceeds_quota(&mut transaction, &chunk, &effect.revealed).await? {
             transaction.rollback().await?;
             return Ok(StepResult::Stop(vec![quota_spent()]));
         }
@@ -83,22 +93,16 @@ pub(super) async fn apply_all(step: &Step) -> Result<StepResult, StoreError> {
         transaction.rollback().await?;
         return Ok(StepResult::Lost);
     }
-    let lease = (step.lease, step.settings.lease);
-    lease::checkpoint_apply(&mut transaction, lease, first_row, &counts, contributions).await?;
-    let is_last = !monthly::has_absent_to_end(step, &mut transaction).await?;
-    if is_last {
-        lease::complete(&mut transaction, step.lease.id).await?;
-    }
-    transaction.commit().await?;
-    Ok(if is_last { StepResult::Done } else { StepResult::More })
+    finish(step, transaction, first_row, (&counts, contributions)).await
 }
 
 fn add(sum: &mut Counts, more: &Counts) {
-    sum.pending += more.pending;
-    sum.enrolled += more.enrolled;
-    sum.already_enrolled += more.already_enrolled;
-    sum.rejected += more.rejected;
-    sum.flagged += more.flagged;
+    let &Counts { received: _, pending, enrolled, already_enrolled, rejected, flagged } = more;
+    sum.pending += pending;
+    sum.enrolled += enrolled;
+    sum.already_enrolled += already_enrolled;
+    sum.rejected += rejected;
+    sum.flagged += flagged;
 }
 
 /// The effect of writing a chunk.
@@ -109,12 +113,6 @@ pub(super) struct Effect {
     pub(super) contributions: i64,
     /// The people that its outcomes reveal.
     pub(super) revealed: Revealed,
-}
-
-/// Returns whether the outcomes would reveal too much about people whom the sender may not see.
-async fn reveals_too_much(step: &Step, conn: &mut PgConnection, effect: &Effect) -> Result<bool, StoreError> {
-    let forms = usize::try_from(step.held.received).unwrap_or_default();
-    MissCounter::new(&step.database, &step.authority.actor, forms).exceeds_quota(conn, &effect.revealed).await
 }
 
 async fn write_rows(step: &Step, conn: &mut PgConnection, chunk: &Chunk) -> Result<Effect, StoreError> {

@@ -1,4 +1,4 @@
-//! Monthly lists: their rows are compared with what is registered, planned and applied on the road of the rosters.
+//! Monthly lists: their rows are compared with what is registered, planned and applied by the same workers as rosters.
 
 mod absent;
 mod apply;
@@ -12,6 +12,7 @@ use sqlx::PgConnection;
 use super::chunk::Chunk;
 use super::listed::ListBatch;
 use super::step::Step;
+use crate::actions::enrolling::named_twice;
 use crate::store::StoreError;
 use crate::store::keys::Keys;
 use crate::store::onboarding::monthly::{self, ListConflict, NewListRow};
@@ -76,17 +77,11 @@ fn compare_all<'a>(
         if is_again && comparison.action != Action::Nothing {
             comparison.change = ListChange::Problem;
             comparison.action = Action::Nothing;
-            comparison.problems.push(named_twice());
+            comparison.problems.push(named_twice("nationalId"));
         }
         Compared { at: *at, row, registered, comparison, is_again: is_again || row.is_repeated }
     };
     chunk.listed.rows.iter().map(compare).collect()
-}
-
-fn named_twice() -> Problem {
-    let message = "The registry knows the person of this number by the number of another row too.";
-    Problem::error(ProblemCode::DuplicateInRequest, "nationalId", message)
-        .hint("Keep one row for each person: the one with the number that is in force.")
 }
 
 impl Compared<'_> {

@@ -5,7 +5,7 @@ use super::monthly;
 use super::step::{Step, StepResult};
 use super::{RowOutcomes, candidates, outcomes_of, quota_spent};
 use crate::actions::enrolling::{self, EnrollContext};
-use crate::actions::quota::{MissCounter, Revealed};
+use crate::actions::quota::Revealed;
 use crate::store::audit::Trail;
 use crate::store::onboarding::{lease, writing};
 use crate::store::{StoreError, rotation};
@@ -33,9 +33,7 @@ pub(super) async fn plan(step: &Step, chunk: &Chunk) -> Result<StepResult, Store
     let foreseen = enrolling::foresee(&mut transaction, (&authority.actor, &context), &new).await?;
     let index = |at: usize| database.keys.identity_index(&new[at].identity);
     let revealed = Revealed::by(foreseen.outcomes.iter().map(Option::as_ref), index);
-    let misses =
-        MissCounter::new(database, &authority.actor, usize::try_from(held.received).unwrap_or_default());
-    if misses.exceeds_quota(&mut *transaction, &revealed).await? {
+    if step.exceeds_quota(&mut transaction, chunk, &revealed).await? {
         transaction.rollback().await?;
         return Ok(StepResult::Stop(vec![quota_spent()]));
     }

@@ -2,16 +2,19 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
 use chrono::NaiveDate;
+use sqlx::PgConnection;
 
-use super::chunk::ChunkReader;
+use super::chunk::{Chunk, ChunkReader};
 use super::listed::ListBatch;
 use super::{Authority, SharedTerms};
-use crate::store::Database;
+use crate::actions::quota::{MissCounter, Revealed};
 use crate::store::onboarding::lease::{Lease, LeasedBatch};
 use crate::store::reference::Reference;
+use crate::store::{Database, StoreError};
 use domain::onboarding::{OnboardingKind, Repeat};
 use domain::problem::Problem;
 
@@ -40,9 +43,29 @@ pub(super) struct Step {
     pub authority: Authority,
     pub repeats: Arc<HashMap<u32, Repeat>>,
     pub today: NaiveDate,
+    /// Rows below this one had their misses counted under this lease. A chunk that is tried again does not count again.
+    pub counted: Arc<AtomicI32>,
 }
 
 impl Step {
+    /// Counts the people outside of the sender's scope whom a chunk reveals. Returns whether the quota is exceeded: then nothing
+    /// of the chunk may be written.
+    pub(super) async fn exceeds_quota(
+        &self,
+        conn: &mut PgConnection,
+        chunk: &Chunk,
+        revealed: &Revealed,
+    ) -> Result<bool, StoreError> {
+        if chunk.first_row < self.counted.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
+        let forms = usize::try_from(self.held.received).unwrap_or_default();
+        let misses = MissCounter::new(&self.database, &self.authority.actor, forms);
+        let is_exceeded = misses.exceeds_quota(conn, revealed).await?;
+        self.counted.fetch_max(chunk.end(), Ordering::Relaxed);
+        Ok(is_exceeded)
+    }
+
     /// Returns whether the batch is a monthly list.
     pub(super) fn is_list(&self) -> bool {
         self.held.kind == OnboardingKind::MonthlyList

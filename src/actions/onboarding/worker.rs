@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::AtomicI32;
 use std::time::{Duration, Instant};
 
 use chrono::NaiveDate;
@@ -106,7 +107,7 @@ async fn work_under(
 ) -> Result<(), StoreError> {
     let began = Instant::now();
     let mut repeats: Option<Arc<HashMap<u32, Repeat>>> = None;
-    let mut ahead = WriteAhead::default();
+    let (mut ahead, counted) = (WriteAhead::default(), Arc::new(AtomicI32::new(0)));
     while let Some(held) = lease::look(&database.control, lease).await? {
         let repeats = match &repeats {
             Some(repeats) => Arc::clone(repeats),
@@ -120,7 +121,9 @@ async fn work_under(
         let slice_is_over = began.elapsed() >= settings.time_slice;
         let is_last = slice_is_over && lease::others_wait(&database.control, lease).await?;
         let database = Arc::clone(database);
-        let step = Arc::new(Step { database, reference, settings, lease, held, authority, repeats, today });
+        let counted = Arc::clone(&counted);
+        let step =
+            Arc::new(Step { database, reference, settings, lease, held, authority, repeats, today, counted });
         match run(&step, &mut ahead, is_last).await? {
             StepResult::More if is_last => return lease::release(&step.database.control, lease).await,
             StepResult::More => {}

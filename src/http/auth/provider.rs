@@ -167,11 +167,6 @@ impl Provider {
         self.token_endpoint.load().as_deref().cloned()
     }
 
-    /// Returns whether there are keys to verify tokens with.
-    pub fn has_keys(&self) -> bool {
-        self.usable_keys().is_some()
-    }
-
     /// Verifies a token of this provider.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 //! events and counter deltas.
 //!
 //! A form whose number is registered is left out, and the caller compares it with the person. The same statement can also do
-//! everything else that mutations write, if they enroll newcomers alone: see [`Whole`]. Such mutations that come at about the
+//! everything else that mutations write, if they enroll newcomers alone: see [`WholeMutation`]. Such mutations that come at about the
 //! same time share a transaction, each with its own key and outcome: see [`NewcomerQueue`].
 
 use std::fmt;
@@ -73,7 +73,7 @@ impl Arrival {
 /// A mutation that the statement does as a whole: one form with its idempotency key, its outcome and its audit entry. Either
 /// all of it is written or nothing.
 #[derive(Clone, Debug)]
-pub struct Whole {
+pub struct WholeMutation {
     /// The form.
     pub form: Newcomer,
     /// The key, the digest of the input, and the outcome without its value, which are the ids.
@@ -102,9 +102,9 @@ pub enum WholeOutcome {
 const MOST_TOGETHER: usize = 64;
 
 /// Writes whole mutations, many at a time under load.
-pub struct NewcomerQueue(GroupCommit<Wholes>);
+pub struct NewcomerQueue(GroupCommit<NewcomerGroup>);
 
-struct Wholes {
+struct NewcomerGroup {
     session: Session,
     key_check: Vec<u8>,
 }
@@ -118,21 +118,21 @@ impl fmt::Debug for NewcomerQueue {
 impl NewcomerQueue {
     /// Makes a queue that writes through this session of the registry.
     pub(in crate::store) fn new(session: Session, keys: &Keys) -> Self {
-        Self(GroupCommit::new(Wholes { session, key_check: keys.check().to_vec() }))
+        Self(GroupCommit::new(NewcomerGroup { session, key_check: keys.check().to_vec() }))
     }
 
     /// Writes a mutation, unless the form has to be tried in another way.
-    pub async fn enroll(&self, whole: Whole) -> Result<WholeOutcome, StoreError> {
+    pub async fn enroll(&self, whole: WholeMutation) -> Result<WholeOutcome, StoreError> {
         self.0.write(whole).await
     }
 }
 
-impl Group for Wholes {
-    type Item = Whole;
+impl Group for NewcomerGroup {
+    type Item = WholeMutation;
     type Outcome = WholeOutcome;
 
     /// Forms with the same number or key do not share a statement: the second one has to find the first one written.
-    fn choose<'a>(wholes: impl Iterator<Item = &'a Whole>) -> Vec<bool> {
+    fn choose<'a>(wholes: impl Iterator<Item = &'a WholeMutation>) -> Vec<bool> {
         #[derive(PartialEq, Eq, Hash)]
         enum Mark<'a> {
             Number(&'a [u8]),
@@ -145,7 +145,7 @@ impl Group for Wholes {
         })
     }
 
-    async fn write(&self, wholes: Vec<Whole>) -> Vec<Result<Self::Outcome, StoreError>> {
+    async fn write(&self, wholes: Vec<WholeMutation>) -> Vec<Result<Self::Outcome, StoreError>> {
         if self.session.is_distributed() {
             // Looking for the numbers and writing the people are statements of different workers.
             return vec![Ok(WholeOutcome::LeftOut); wholes.len()];
@@ -274,9 +274,9 @@ fn bind_mutations<'a>(
     statement: Statement<'a>,
     key_check: &'a [u8],
     clients: &[&'a str],
-    wholes: Option<&'a [Whole]>,
+    wholes: Option<&'a [WholeMutation]>,
 ) -> Statement<'a> {
-    let key = |whole: &'a Whole| whole.key.as_ref();
+    let key = |whole: &'a WholeMutation| whole.key.as_ref();
     let wholes_or_none = wholes.unwrap_or_default();
     statement
         .bind(key_check)

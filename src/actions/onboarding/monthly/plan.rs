@@ -6,7 +6,7 @@ use super::super::chunk::Chunk;
 use super::super::step::{Step, StepResult};
 use super::super::{planning, quota_spent};
 use super::{Compared, compare_all, conflict_problem, find_registered, index_of};
-use crate::actions::quota::{MissCounter, Revealed};
+use crate::actions::quota::Revealed;
 use crate::store::audit::Trail;
 use crate::store::keys::Keys;
 use crate::store::onboarding::lease;
@@ -34,9 +34,7 @@ pub(in crate::actions::onboarding) async fn plan(
     rotation::require_in_force(&mut *transaction, &database.keys).await?;
     let registered = find_registered(&mut transaction, &database.keys, chunk).await?;
     let compared = step.with_list(|list| compare_all(chunk, (&registered, &database.keys), list))?;
-    let misses =
-        MissCounter::new(database, &authority.actor, usize::try_from(held.received).unwrap_or_default());
-    if misses.exceeds_quota(&mut *transaction, &revealed(&compared, &database.keys)).await? {
+    if step.exceeds_quota(&mut transaction, chunk, &revealed(&compared, &database.keys)).await? {
         transaction.rollback().await?;
         return Ok(StepResult::Stop(vec![quota_spent()]));
     }
