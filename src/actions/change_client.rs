@@ -61,9 +61,8 @@ pub async fn change_client(
         }
     };
     let done = request.run(ClientChange { actor, input, reach }).await?;
-    // Other processes are notified. This process must refuse the client at once.
-    if done.value.is_some() {
-        database.clients.refresh(&database.control).await.map_err(ActionError::Store)?;
+    if let Some(Changed { client }) = done.value {
+        client_scope::apply_rights(database, actor, client).await?;
     }
     Ok(done)
 }

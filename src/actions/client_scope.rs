@@ -2,8 +2,10 @@
 
 use serde::Serialize;
 
+use super::ActionError;
 use crate::store::{Database, StoreError, association, employer};
-use domain::client::Reach;
+use domain::actor::Actor;
+use domain::client::{Client, Reach};
 use domain::problem::{Problem, ProblemCode};
 
 /// The scope of a client, by codes and ids. If nothing is set, the whole country.
@@ -58,4 +60,15 @@ pub(super) async fn look_up(database: &Database, scope: &Scope) -> Result<(Reach
         }
     }
     Ok((reach, problems))
+}
+
+/// Makes this process know the new rights of a client at once, and logs who gave them. Other processes are notified.
+pub(super) async fn apply_rights(database: &Database, actor: &Actor, client: i64) -> Result<(), ActionError> {
+    database.clients.refresh(&database.control).await.map_err(ActionError::Store)?;
+    if let Some(client) = database.clients.known().by_id(client) {
+        let Client { name, role, reads_personal_data, .. } = &**client;
+        let (enabled, by) = (client.is_enabled(), &actor.client);
+        tracing::info!(client = name, %role, reads_personal_data, enabled, by, "a client has these rights now");
+    }
+    Ok(())
 }

@@ -27,6 +27,7 @@ use crate::store::onboarding::writing::{self, NewRow};
 use crate::store::reference::Reference;
 use crate::store::{Database, StoreError};
 use domain::actor::{Actor, Right};
+use domain::calendar::jakarta;
 use domain::client::Client;
 use domain::enrollment::{NewEnrollment, employer_closed, ended_since};
 use domain::onboarding::{Counts, JudgedRow, RowOutcome};
@@ -219,7 +220,7 @@ pub(super) async fn too_many_open(
 /// other terms, or because rows of it were refused for a reason that holds no more.
 pub(super) fn duplicate_file(earlier: &BatchRow, field: &str) -> Problem {
     let BatchRow { submitted_at, state, submitted_by, .. } = earlier;
-    let day = submitted_at.date_naive();
+    let day = submitted_at.with_timezone(&jakarta()).date_naive();
     let message = format!(
         "The same file of this payer was received before: submitted on {day} by {submitted_by}, and now {state}."
     );

@@ -52,9 +52,8 @@ pub async fn register_client(
         Err(problems) => return request.refuse(problems).await,
     };
     let done = request.run(ClientRegistration { actor, new }).await?;
-    // Other processes are notified. This one answers with it.
-    if done.value.is_some() {
-        database.clients.refresh(&database.control).await.map_err(ActionError::Store)?;
+    if let Some(Registered { client }) = done.value {
+        client_scope::apply_rights(database, actor, client).await?;
     }
     Ok(done)
 }

@@ -11,10 +11,11 @@ use strum::VariantArray as _;
 use crate::actions::change_client::{self, change_client};
 use crate::actions::register_client::{self, Scope, register_client};
 use crate::actions::{ActionError, Done, Submission};
-use crate::graphql::node_id;
+use crate::graphql::node_id::{self, NodeId};
 use crate::store::Database;
+use crate::store::reference::Reference;
 use domain::actor::{Actor, Role};
-use domain::client::Client;
+use domain::client::{Client, Reach};
 
 /// The clients of the API.
 #[derive(Args, Debug)]
@@ -114,7 +115,6 @@ impl Clients {
                     reads_personal_data: rights.reads_personal_data,
                 };
                 done(register_client(database, &Actor::command_line(), Submission::default(), &input).await)?;
-                tracing::info!(client = input.name, role = %input.role, "registered the client");
             }
             Command::List => list(database)?,
             Command::Disable { name } => set_disabled(database, &name, true).await?,
@@ -128,12 +128,16 @@ fn list(database: &Database) -> anyhow::Result<()> {
     let known = database.clients.known();
     let mut clients: Vec<&Client> = known.all().map(AsRef::as_ref).collect();
     clients.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    let reference = database.reference();
     let cells = |client: &Client| {
-        let Client { name, role, issuer, subject, disabled_at, .. } = client;
+        let Client { name, role, issuer, subject, disabled_at, reads_personal_data, reach, .. } = client;
         let state = if disabled_at.is_some() { "disabled" } else { "enabled" };
-        [name.clone(), role.to_string(), state.to_owned(), issuer.clone(), subject.clone()]
+        let data = if *reads_personal_data { "personal data" } else { "masked" };
+        let (state, data) = (state.to_owned(), data.to_owned());
+        let scope = scope_of(reach, &reference);
+        [name.clone(), role.to_string(), state, issuer.clone(), subject.clone(), data, scope]
     };
-    let rows: Vec<[String; 5]> = clients.into_iter().map(cells).collect();
+    let rows: Vec<Row> = clients.into_iter().map(cells).collect();
     let mut out = std::io::stdout().lock();
     // Scripts read the lines without a header, as they did before there was one.
     let lines =
@@ -142,13 +146,30 @@ fn list(database: &Database) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The cells of a client.
+type Row = [String; 7];
+
+/// Says whose people a client sees, in the codes and ids of the API.
+fn scope_of(reach: &Reach, reference: &Reference) -> String {
+    let Reach { provinces, employer, association, channel } = reach;
+    let provinces =
+        provinces.iter().filter_map(|&id| reference.province(id)).map(|p| format!("province {}", p.code));
+    let employer = employer.map(|id| format!("employer {}", NodeId::Employer(id).encode().as_str()));
+    let association =
+        association.map(|id| format!("association {}", NodeId::Association(id).encode().as_str()));
+    let channel =
+        channel.and_then(|id| reference.channel(id)).map(|channel| format!("channel {}", channel.code));
+    let all: Vec<String> = provinces.chain(employer).chain(association).chain(channel).collect();
+    if all.is_empty() { "everybody".to_owned() } else { all.join(", ") }
+}
+
 /// Lays rows out in columns, below a header.
-fn table(rows: &[[String; 5]]) -> Vec<String> {
-    let header = ["NAME", "ROLE", "STATE", "ISSUER", "SUBJECT"].map(str::to_owned);
+fn table(rows: &[Row]) -> Vec<String> {
+    let header = ["NAME", "ROLE", "STATE", "ISSUER", "SUBJECT", "DATA", "SCOPE"].map(str::to_owned);
     let all = || std::iter::once(&header).chain(rows);
     let width = |at: usize| all().map(|row| row[at].chars().count()).max().unwrap_or_default();
-    let widths: [usize; 5] = std::array::from_fn(width);
-    let line = |row: &[String; 5]| {
+    let widths: [usize; 7] = std::array::from_fn(width);
+    let line = |row: &Row| {
         let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
@@ -165,7 +186,6 @@ async fn set_disabled(database: &Database, name: &str, disabled: bool) -> anyhow
     }
     let input = change_client::Input { disabled: Some(disabled), ..change_client::Input::of(client.id) };
     done(change_client(database, &Actor::command_line(), Submission::default(), &input).await)?;
-    tracing::info!("the client is {} now", if disabled { "disabled" } else { "enabled" });
     Ok(())
 }
 
@@ -197,13 +217,21 @@ mod tests {
 
     #[test]
     fn a_table_has_a_header_and_columns_as_wide_as_their_cells() {
-        let row =
-            ["Kantor Pusat", "ADMINISTRATOR", "enabled", "https://login.example", "a|1"].map(str::to_owned);
+        let row = [
+            "Kantor Pusat",
+            "ADMINISTRATOR",
+            "enabled",
+            "https://login.example",
+            "a|1",
+            "masked",
+            "province 16",
+        ];
+        let row = row.map(str::to_owned);
         assert_eq!(
             table(&[row]),
             [
-                "NAME          ROLE           STATE    ISSUER                 SUBJECT",
-                "Kantor Pusat  ADMINISTRATOR  enabled  https://login.example  a|1",
+                "NAME          ROLE           STATE    ISSUER                 SUBJECT  DATA    SCOPE",
+                "Kantor Pusat  ADMINISTRATOR  enabled  https://login.example  a|1      masked  province 16",
             ]
         );
     }

@@ -19,7 +19,7 @@ mod recount;
 mod serve;
 mod token;
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 
 use anyhow::bail;
@@ -42,15 +42,19 @@ use domain::actor::Actor;
 pub fn main() -> ExitCode {
     let ran = environment::parse().map_err(anyhow::Error::from).and_then(|cli| {
         // Other commands answer no requests.
-        let traces = match cli.command {
-            Command::Serve(_) => Traces::from_environment()?,
-            _ => None,
+        let (traces, levels) = match cli.command {
+            Command::Serve(_) => (Traces::from_environment()?, telemetry::OF_SERVER),
+            _ => (None, telemetry::OF_COMMAND),
         };
-        telemetry::start(cli.config.logs_json(), traces.as_ref().map(|(traces, _)| traces));
+        telemetry::start(cli.config.logs_json(), levels, traces.as_ref().map(|(traces, _)| traces));
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         runtime.block_on(run(cli, traces))
     });
     ran.unwrap_or_else(|error| {
+        // Whoever read the output, such as `head`, has read enough.
+        if error.downcast_ref().is_some_and(|error: &std::io::Error| error.kind() == ErrorKind::BrokenPipe) {
+            return ExitCode::SUCCESS;
+        }
         eprintln!("registry: {error:#}");
         ExitCode::from(3)
     })

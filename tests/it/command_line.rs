@@ -285,8 +285,8 @@ async fn clients_are_added_listed_and_disabled_from_the_command_line() {
     let (_, listed, _) = run(&["client", "list"]);
     assert_eq!(
         listed,
-        "Desk\tLICENSING_DESK\tenabled\tparticipant-registry\tdesk\n\
-         First\tADMINISTRATOR\tenabled\thttps://login.example\tauth0|1\n"
+        "Desk\tLICENSING_DESK\tenabled\tparticipant-registry\tdesk\tmasked\teverybody\n\
+         First\tADMINISTRATOR\tenabled\thttps://login.example\tauth0|1\tmasked\teverybody\n"
     );
     let token = app.token_of("desk");
     assert_eq!(app.status_of(&token).await, StatusCode::OK);

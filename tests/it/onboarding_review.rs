@@ -123,9 +123,16 @@ async fn the_same_file_under_another_key_is_told_before_it_is_planned() {
     let again = start(json!({"sha256": sha256(&file), "idempotencyKey": "same-file-0000001"})).await;
     assert_eq!(again, second);
     // Not announced, it is told by the answer to the upload, and whoever looks at the batch sees it.
+    // It is the second of October in Jakarta.
+    sqlx::query("update onboarding_batch set submitted_at = '2014-10-01T18:00:00Z'")
+        .execute(&app.sql)
+        .await
+        .unwrap();
     let third = start(json!({})).await["batch"]["id"].as_str().unwrap().to_owned();
     let reply = onboardings.upload(&third, file.clone()).await;
-    assert_eq!(reply.body["warnings"][0]["code"], "DUPLICATE_FILE", "{}", reply.body);
+    let warning = &reply.body["warnings"][0];
+    assert_eq!(warning["code"], "DUPLICATE_FILE", "{}", reply.body);
+    assert!(warning["message"].as_str().unwrap().contains("submitted on 2014-10-02"), "{warning}");
     let seen = app.ask(SAME, json!({"id": third})).await["onboardingBatch"].take();
     assert_eq!(seen["problems"], json!([{"code": "DUPLICATE_FILE", "severity": "WARNING"}]));
     assert_eq!(seen["sameFileAs"]["id"], second["batch"]["id"], "the newest one before it");
