@@ -227,8 +227,7 @@ impl Config {
         let max_lag = problems.within("REGISTRY_REPLICA_MAX_LAG", self.replica_max_lag, lag).0;
         let urls = self.database_replica_url.iter().map(|url| url.trim()).filter(|url| !url.is_empty());
         let servers = urls.map(address::address).collect::<Result<Vec<_>, _>>();
-        let servers =
-            servers.context("DATABASE_REPLICA_URL has addresses with commas between them, and of one");
+        let servers = servers.context("DATABASE_REPLICA_URL, addresses with commas between them");
         let servers = problems.ok(servers)?;
         if !servers.is_empty() && self.database_url.as_deref().is_none_or(str::is_empty) {
             problems.add("DATABASE_REPLICA_URL: set DATABASE_URL too; a private PostgreSQL has no standbys");

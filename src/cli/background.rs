@@ -154,8 +154,9 @@ async fn process_onboardings(database: Arc<Database>, clock: Clock, settings: Wo
         match worker::work(&database, clock.today(), settings, None).await {
             Ok(true) => {}
             Ok(false) => tokio::time::sleep(IDLE).await,
-            Err(_) => {
+            Err(error) => {
                 failed("onboarding");
+                tracing::warn!(%error, "a worker of onboardings failed; it goes on");
                 tokio::time::sleep(IDLE).await;
             }
         }

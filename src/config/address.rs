@@ -11,9 +11,9 @@ pub enum BadAddress {
     /// It has another form.
     #[error("it is not a PostgreSQL address; write it as postgres://user:password@host/database")]
     Malformed,
-    /// It has an `@` too many, or a fragment.
+    /// It has an `@` behind the hosts, or a `#`: parts of a password.
     #[error(
-        "the password must be percent-encoded: write %40 for @, %3A for :, %2F for /, %3F for ?, %23 for # and %25 for %"
+        "the password must be percent-encoded: write %40 for @, %2F for /, %3F for ?, %23 for # and %25 for %"
     )]
     NotEncoded,
     /// It has an unknown mode of TLS.
@@ -29,15 +29,9 @@ pub enum BadAddress {
 pub fn hosts(url: &str) -> Result<Hosts, BadAddress> {
     let url = url.replace("target_session_attrs=read-write", "");
     let (scheme, rest) = url.split_once("://").ok_or(BadAddress::Malformed)?;
-    let end = rest.find(['/', '?']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(end);
+    let (authority, path) = split(rest);
     let (login, hosts) =
         authority.rsplit_once('@').map_or((None, authority), |(login, hosts)| (Some(login), hosts));
-    let is_encoded = |login: &str| !login.contains('@');
-    let path_only = path.split('?').next().unwrap_or_default();
-    if rest.contains('#') || path_only.contains('@') || !login.is_none_or(is_encoded) {
-        return Err(BadAddress::NotEncoded);
-    }
     let login = login.map(|login| format!("{login}@")).unwrap_or_default();
     let mut all = hosts.split(',').map(|host| address(&format!("{scheme}://{login}{host}{path}")));
     let first = all.next().ok_or(BadAddress::Malformed)??;
@@ -47,14 +41,24 @@ pub fn hosts(url: &str) -> Result<Hosts, BadAddress> {
 /// Reads the address of a server.
 pub fn address(url: &str) -> Result<PgConnectOptions, BadAddress> {
     let is_postgres = url.starts_with("postgres://") || url.starts_with("postgresql://");
+    let rest = url.split_once("://").map(|(_, rest)| rest).unwrap_or_default();
+    // What follows the authority has no `@` of its own.
+    if rest.contains('#') || split(rest).1.contains('@') {
+        return Err(BadAddress::NotEncoded);
+    }
     for (name, value) in parameters(url) {
         match name {
-            "sslmode" if !MODES.contains(&value) => return Err(BadAddress::SslMode),
+            "sslmode" if !MODES.contains(&&*value.to_lowercase()) => return Err(BadAddress::SslMode),
             "sslrootcert" | "sslcert" | "sslkey" => readable(name, value)?,
             _ => {}
         }
     }
     url.parse().ok().filter(|_| is_postgres).ok_or(BadAddress::Malformed)
+}
+
+/// Splits what follows the scheme into the authority and the rest.
+fn split(rest: &str) -> (&str, &str) {
+    rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()))
 }
 
 const MODES: [&str; 6] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
@@ -100,6 +104,7 @@ mod tests {
                 "postgres://anna:p%40ss@one:6,two:7/register?sslmode=disable",
                 "anna@one:6/register anna@two:7/register",
             ),
+            ("postgres://anna:p@ss@one/register?sslmode=Prefer", "anna@one:5432/register"),
             (
                 "postgresql://anna@one,two/register?target_session_attrs=read-write&sslmode=disable",
                 "anna@one:5432/register anna@two:5432/register",
@@ -115,7 +120,7 @@ mod tests {
             ("mysql://one/register", BadAddress::Malformed),
             ("one", BadAddress::Malformed),
             ("postgres://one:x,two/register", BadAddress::Malformed),
-            ("postgres://anna:p@ss@one/register", BadAddress::NotEncoded),
+            ("postgres://anna:12?x@one/register", BadAddress::NotEncoded),
             ("postgres://anna:p@ss#w/rd%1@one:6/register", BadAddress::NotEncoded),
             ("postgres://anna:p/ss@one/register", BadAddress::NotEncoded),
             ("postgres://anna:p#ss@one/register", BadAddress::NotEncoded),
@@ -126,6 +131,8 @@ mod tests {
             ),
         ] {
             assert_eq!(hosts(url).unwrap_err(), wrong, "{url}");
+            let one = address(url).err();
+            assert!(one.is_none_or(|one| one == wrong), "{url}");
         }
     }
 }

@@ -28,7 +28,7 @@ use self::verified::{KeysOf, VerifiedTokens, hash_of};
 use graphql_front::answer::refusal as answer;
 use graphql_front::code::Code;
 use graphql_front::request_id::{ClientId, RequestId};
-use graphql_front::streams::{Lease, Right};
+use graphql_front::streams::{ClientRights, Lease};
 
 use crate::clock::Clock;
 use crate::store::{Database, StoreError};
@@ -159,15 +159,16 @@ fn undecided(error: StoreError) -> Refusal {
     Refusal::Undecided
 }
 
-/// Authenticates a request, and adds its [`Actor`] to what is known of it.
+/// Authenticates a request, and adds its [`Actor`] to what is known of it. Returns until when its token is valid.
 pub(super) async fn authenticate(
     authority: &Authority,
     database: &Arc<Database>,
     request: &mut Request,
-) -> Result<(), Refusal> {
+) -> Result<DateTime<Utc>, Refusal> {
     let bearer = authority.verify_headers(database, request.headers()).await?;
+    let until = bearer.until;
     request.extensions_mut().extend(extensions(bearer, database));
-    Ok(())
+    Ok(until)
 }
 
 /// Returns what the layers after authentication know of a client: its [`Actor`], its [`ClientId`], and
@@ -176,19 +177,23 @@ pub(super) fn extensions(bearer: Bearer, database: &Arc<Database>) -> Extensions
     let mut extensions = Extensions::new();
     extensions.insert(ClientId(bearer.actor.client_id));
     extensions.insert(Arc::clone(&bearer.actor));
-    extensions.insert(Lease::new(Admission { bearer, database: Arc::clone(database) }));
+    extensions.insert(Lease::new(AdmittedClient { bearer, database: Arc::clone(database) }));
     extensions
 }
 
-/// The admission of a client. It ends when its token expires, or when the client is no longer what it was.
-struct Admission {
+/// A client that was admitted, until its token expires or the client is no longer what it was.
+struct AdmittedClient {
     bearer: Bearer,
     database: Arc<Database>,
 }
 
-impl Right for Admission {
-    fn holds(&self) -> bool {
-        !claims::has_expired(self.bearer.until) && self.database.clients.has(&self.bearer.client)
+impl ClientRights for AdmittedClient {
+    fn have_expired(&self) -> bool {
+        claims::has_expired(self.bearer.until)
+    }
+
+    fn have_changed(&self) -> bool {
+        !self.database.clients.has(&self.bearer.client)
     }
 
     fn lost(self: Arc<Self>) -> BoxFuture<'static, ()> {
@@ -226,11 +231,16 @@ pub(super) fn refuse(headers: &HeaderMap, id: RequestId, refusal: Refusal) -> Re
     }
 }
 
-/// Adds the challenge to a 401 of a client that has lost its rights since it was authenticated.
-pub(super) fn with_challenge(mut response: Response) -> Response {
+/// Adds the challenge to the answer of a client that has lost its rights since it was authenticated, with a token that is valid until
+/// this moment.
+pub(super) fn with_challenge(mut response: Response, id: RequestId, until: DateTime<Utc>) -> Response {
     if response.status() == StatusCode::UNAUTHORIZED {
-        let challenge = Refusal::from(Invalid::RightsLost).challenge();
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        let refusal = match claims::has_expired(until) {
+            true => Refusal::Expired,
+            false => Invalid::RightsLost.into(),
+        };
+        tracing::info!(request_id = %id, reason = %refusal, "not authenticated any more");
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, refusal.challenge());
     }
     response
 }

@@ -40,7 +40,7 @@ use self::beginning::PermittedExport;
 use self::permit::{ExportPermit, ExportPermits};
 use self::rows::{Rows, WriteError};
 use self::sheet::{SavedWorkbook, Sheet};
-use super::file_body::{PieceSender, Receiver};
+use super::file_body::{FileRecipient, PieceSender};
 use super::onboarding::FileRequest;
 use super::position::{AtStandby, Positions};
 use super::settings::Export as Limits;
@@ -318,7 +318,7 @@ impl Export {
     }
 
     /// Starts to send a CSV. A failure from now on cuts the file.
-    fn send_csv(self, limits: Limits, receiver: Receiver) -> Result<Response, Failed> {
+    fn send_csv(self, limits: Limits, recipient: FileRecipient) -> Result<Response, Failed> {
         let sheet = Sheet::csv(self.dataset)?;
         let (send, pieces) = mpsc::channel(2);
         tokio::spawn(async move {
@@ -334,7 +334,7 @@ impl Export {
                 let _ = send.send(Err(io::Error::other("the export failed"))).await;
             }
         });
-        Ok(receiver.body_of_pieces(pieces).into_response())
+        Ok(recipient.body_of_pieces(pieces).into_response())
     }
 
     /// Sends rows as fast as the client takes them, within the deadlines.
@@ -397,9 +397,9 @@ async fn in_background<T: Send + 'static>(
 }
 
 /// Sends a workbook from the disk, with its length and digest.
-fn workbook(saved: SavedWorkbook, receiver: Receiver) -> Response {
+fn workbook(saved: SavedWorkbook, recipient: FileRecipient) -> Response {
     let SavedWorkbook { file, bytes, sha256 } = saved;
-    let mut response = receiver.body_of_file(file).into_response();
+    let mut response = recipient.body_of_file(file).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_LENGTH, bytes.into());
     let digest = format!("sha-256=:{}:", STANDARD.encode(sha256));

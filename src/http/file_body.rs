@@ -1,4 +1,4 @@
-//! The bodies of files: in pieces, and no further once their client has lost its rights.
+//! The bodies of files: in pieces, and no further once the rights of their client were taken away or changed.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -18,12 +18,12 @@ const PIECE: usize = 64 << 10;
 pub(super) type PieceSender = mpsc::Sender<io::Result<Bytes>>;
 
 /// Who gets a file.
-pub(super) struct Receiver {
+pub(super) struct FileRecipient {
     lease: Option<Lease>,
     request: RequestId,
 }
 
-impl Receiver {
+impl FileRecipient {
     pub(super) const fn new(lease: Option<Lease>, request: RequestId) -> Self {
         Self { lease, request }
     }
@@ -43,10 +43,11 @@ impl Receiver {
         }))
     }
 
-    /// Asks before each piece whether the client still has its rights. A file that breaks off is no complete response.
+    /// Asks before each piece whether the client still has its rights. A token may expire meanwhile, because a file takes longer than
+    /// some tokens last. A file that breaks off is no complete response.
     fn body(self, pieces: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Body {
         Body::from_stream(pieces.map(move |piece| {
-            if Lease::holds(self.lease.as_ref()) {
+            if Lease::may_finish(self.lease.as_ref()) {
                 return piece;
             }
             tracing::info!(request_id = %self.request, "a file breaks off: its client has lost its rights");

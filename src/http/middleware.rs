@@ -63,9 +63,10 @@ pub(super) async fn for_clients(
     let Ok(_permit) = endpoint.approach(request.method()) else {
         return refusal(request.headers(), id, Code::Overloaded, Code::Overloaded.sentence().english);
     };
-    if let Err(reason) = auth::authenticate(authority, database, &mut request).await {
-        return auth::refuse(request.headers(), id, reason);
-    }
+    let until = match auth::authenticate(authority, database, &mut request).await {
+        Ok(until) => until,
+        Err(reason) => return auth::refuse(request.headers(), id, reason),
+    };
     if let Err(problem) = purpose::read(&mut request) {
         return refusal(request.headers(), id, Code::BadRequest, problem.0);
     }
@@ -73,5 +74,5 @@ pub(super) async fn for_clients(
         true => next.run(request).await,
         false => position::track(database, request, next).await,
     };
-    auth::with_challenge(response)
+    auth::with_challenge(response, id, until)
 }

@@ -32,7 +32,7 @@ use graphql_front::request_id::{ClientId, RequestId};
 use graphql_front::streams::Lease;
 use graphql_front::writes::Writes;
 
-use super::file_body::Receiver;
+use super::file_body::FileRecipient;
 use super::language;
 use super::settings::Upload;
 use crate::actions::onboarding::receive::{self, AcceptedFile, Expected, File, Refused};
@@ -103,8 +103,8 @@ impl FileRequest {
     }
 
     /// Returns who gets the file of the answer.
-    pub(super) fn receiver(&self) -> Receiver {
-        Receiver::new(self.lease.clone(), self.id)
+    pub(super) fn recipient(&self) -> FileRecipient {
+        FileRecipient::new(self.lease.clone(), self.id)
     }
 
     /// Refuses the request in the form of the API. The status is never 200, because there is no data.

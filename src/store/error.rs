@@ -12,9 +12,9 @@ pub enum StoreError {
     /// The database is unreachable, starting, stopping, full or too slow. The same request can succeed later.
     #[error("database unavailable ({0})")]
     Unavailable(String),
-    /// As [`Unavailable`](Self::Unavailable), and nothing was written: there was no connection, or the transaction failed before
-    /// its commit was sent.
-    #[error("database unavailable ({0}); nothing was written")]
+    /// As [`Unavailable`](Self::Unavailable), and nothing was written by this statement or transaction: there was no connection, or
+    /// the commit was not sent. Others may have committed before.
+    #[error("database unavailable ({0})")]
     Unwritten(String),
     /// Two transactions were in conflict. Nothing was written, and the same request can succeed at once.
     #[error("serialization conflict ({0})")]

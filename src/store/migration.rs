@@ -46,7 +46,9 @@ pub(super) async fn migrate(
         }
         (None, Migrations::Require) => return Err(OpenError::NoTables),
         (Some(true), Migrations::Require) => {
-            return if is_current(connection).await? { Ok(true) } else { Err(OpenError::NotMigrated) };
+            // A newer version may keep numbers where this one does not know of them.
+            let is_same = is_current(connection).await? && !is_newer(connection).await?;
+            return if is_same { Ok(true) } else { Err(OpenError::NotMigrated) };
         }
         (Some(false), _) => {}
     }
@@ -64,4 +66,10 @@ pub(super) async fn is_current(connection: &mut PgConnection) -> Result<bool, Op
         applied.iter().any(|one| one.version == migration.version && one.checksum == migration.checksum)
     };
     Ok(MIGRATIONS.iter().all(is_applied))
+}
+
+/// Returns whether migrations are applied that this program does not know.
+async fn is_newer(connection: &mut PgConnection) -> Result<bool, OpenError> {
+    let applied = connection.list_applied_migrations("_sqlx_migrations").await?;
+    Ok(applied.iter().any(|one| !MIGRATIONS.version_exists(one.version)))
 }

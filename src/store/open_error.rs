@@ -145,7 +145,7 @@ pub enum OpenError {
     /// There are no tables.
     #[error("there are no tables yet: run `registry migrate` under the login that owns the database")]
     NoTables,
-    /// The tables are of another version, and are not to be changed, or the login may not.
+    /// The tables are of another version. The login does not own them, or this command does not migrate.
     #[error("the tables are of another version: back up, and run `registry migrate` as their owner")]
     NotMigrated,
     /// A migration failed, or the tables are of a newer version of the program.

@@ -122,9 +122,14 @@ async fn only_migrate_brings_tables_up_to_date() {
     assert!(registry(&folder, &["migrate"], &settings).status.success());
     assert!(registry(&folder, &["client", "list"], &settings).status.success());
     // As an older version left them.
-    let older = "delete from _sqlx_migrations where version = (select max(version) from _sqlx_migrations)";
-    sqlx::query(older).execute(&mut sql).await.unwrap();
+    let older = "create temporary table newest as select * from _sqlx_migrations order by version desc limit 1;
+                 delete from _sqlx_migrations where version = (select version from newest)";
+    sqlx::raw_sql(older).execute(&mut sql).await.unwrap();
     all_say("the tables are of another version: back up, and run `registry migrate`");
+    let newer = "insert into _sqlx_migrations select * from newest;
+                 insert into _sqlx_migrations select 9999, 'newer', now(), true, '\\x00', 1";
+    sqlx::raw_sql(newer).execute(&mut sql).await.unwrap();
+    all_say("the tables are of another version");
 }
 
 #[test]

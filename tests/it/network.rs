@@ -180,7 +180,8 @@ async fn an_error_after_the_commit_does_not_say_that_nothing_changed() {
     let parent = app.channel("BR-PLG").await;
     let channel = json!({"v": {"code": "BR-NEW", "name": "Baru", "kind": "BANK_OUTLET", "parentCode": parent,
         "provinceCodes": ["16"], "idempotencyKey": "a-channel-with-a-key"}});
-    // The channels are read again on these connections.
+    // The channels are read again on these connections; the clients were, so that the token needs none.
+    app.database.clients.refresh(&app.database.control).await.unwrap();
     let busy = join_all((0..2).map(|_| app.database.control.begin())).await;
     let message = message_of(&app, &token, &(OPEN, channel.clone())).await;
     assert!(message.starts_with("It is unknown whether the mutation was done"), "{message}");

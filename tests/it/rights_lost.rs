@@ -112,8 +112,14 @@ async fn an_open_socket_runs_nothing_for_a_client_that_was_disabled() {
     let mut socket = server.connect(&token).await;
     assert_eq!(socket.ask(READ, json!({})).await["data"]["participants"]["nodes"], json!([]));
     change(&app, json!({"id": id, "disabled": true})).await;
-    let refused = socket.ask(ENROLL, json!({"input": Person::new(&channel).0})).await;
-    assert_eq!(refused[0]["extensions"]["code"], "UNAUTHENTICATED", "{refused}");
+    // The operation is refused, unless the connection has closed before.
+    socket.subscribe("late", ENROLL, json!({"input": Person::new(&channel).0})).await;
+    match socket.next_or_closed().await {
+        Ok(message) => {
+            assert_eq!(message["payload"][0]["extensions"]["code"], "UNAUTHENTICATED", "{message}");
+        }
+        Err((code, _)) => assert_eq!(code, 4403),
+    }
     assert_eq!(app.count("select count(*) from participant").await, 0);
 }
 

@@ -21,16 +21,6 @@ use super::request_id::ClientId;
 pub(crate) struct Charge(Option<Value>);
 
 impl Charge {
-    /// Refuses a client that has too few points now.
-    pub(crate) fn require(
-        rate_limiter: Option<&RateLimiter>,
-        client: Option<ClientId>,
-        cost: u32,
-    ) -> Result<(), Refused> {
-        let (Some(rate_limiter), Some(client)) = (rate_limiter, client) else { return Ok(()) };
-        rate_limiter.require(&client, cost, Instant::now()).map_err(|limited| refused(cost, limited))
-    }
-
     /// Takes the points from the client.
     pub(crate) fn pay(
         rate_limiter: Option<&RateLimiter>,
@@ -40,6 +30,13 @@ impl Charge {
         let (Some(rate_limiter), Some(client)) = (rate_limiter, client) else { return Ok(Self(None)) };
         let paid = rate_limiter.pay(client, cost, Instant::now());
         paid.map(|balance| Self(Some(shown(cost, balance)))).map_err(|limited| refused(cost, limited))
+    }
+
+    /// Gives the points of a request back that did not run.
+    pub(crate) fn pay_back(rate_limiter: Option<&RateLimiter>, client: Option<ClientId>, cost: u32) {
+        if let (Some(rate_limiter), Some(client)) = (rate_limiter, client) {
+            rate_limiter.pay_back(&client, cost, Instant::now());
+        }
     }
 
     /// Shows the charge in an answer.

@@ -106,14 +106,6 @@ impl<C: Clone + Eq + Hash> RateLimiter<C> {
         self.spent.load(Ordering::Relaxed)
     }
 
-    /// Refuses a request for which its client has too few points.
-    ///
-    /// # Errors
-    /// The client has too few now.
-    pub fn require(&self, client: &C, cost: u32, now: Instant) -> Result<(), RateLimited> {
-        self.afford(&self.lock(), client, f64::from(cost), now).map(|_| ())
-    }
-
     /// Takes the points of a request from its client.
     ///
     /// # Errors
@@ -124,19 +116,7 @@ impl<C: Clone + Eq + Hash> RateLimiter<C> {
         if buckets.of_clients.len() > KEPT {
             buckets.of_clients.retain(|_, bucket| bucket.refilled(now, per_second, full) < full);
         }
-        let left = self.afford(&buckets, &client, cost, now)?;
-        if let Some(spent) = &mut buckets.spent {
-            *spent.entry(client.clone()).or_default() += cost as u64;
-        }
-        buckets.of_clients.insert(client, Bucket { points: left, at: now });
-        self.spent.fetch_add(cost as u64, Ordering::Relaxed);
-        Ok(self.balance(left))
-    }
-
-    /// Returns the points that are left to a client after a request.
-    fn afford(&self, buckets: &Buckets<C>, client: &C, cost: f64, now: Instant) -> Result<f64, RateLimited> {
-        let (full, per_second) = (f64::from(self.settings.burst), self.per_second());
-        let bucket = buckets.of_clients.get(client);
+        let bucket = buckets.of_clients.get(&client);
         let points = bucket.map_or(full, |bucket| bucket.refilled(now, per_second, full));
         if cost > full {
             return Err(RateLimited::Never(self.balance(points)));
@@ -145,7 +125,28 @@ impl<C: Clone + Eq + Hash> RateLimiter<C> {
             let seconds = ((cost - points) / per_second).ceil().max(1.0) as u64;
             return Err(RateLimited::Wait(seconds, self.balance(points)));
         }
-        Ok(points - cost)
+        if let Some(spent) = &mut buckets.spent {
+            *spent.entry(client.clone()).or_default() += cost as u64;
+        }
+        buckets.of_clients.insert(client, Bucket { points: points - cost, at: now });
+        self.spent.fetch_add(cost as u64, Ordering::Relaxed);
+        Ok(self.balance(points - cost))
+    }
+
+    /// Gives the points of a request back that did not run.
+    pub fn pay_back(&self, client: &C, cost: u32, now: Instant) {
+        let (full, per_second) = (f64::from(self.settings.burst), self.per_second());
+        let mut buckets = self.lock();
+        if let Some(bucket) = buckets.of_clients.get_mut(client) {
+            let points = bucket.refilled(now, per_second, full) + f64::from(cost);
+            *bucket = Bucket { points: points.min(full), at: now };
+        }
+        // What other processes have heard of meanwhile stays spent there.
+        if let Some(spent) = buckets.spent.as_mut().and_then(|spent| spent.get_mut(client)) {
+            *spent = spent.saturating_sub(cost.into());
+        }
+        drop(buckets);
+        self.spent.fetch_sub(cost.into(), Ordering::Relaxed);
     }
 
     fn balance(&self, points: f64) -> Balance {
@@ -211,6 +212,22 @@ mod tests {
         let now = now + Duration::from_secs(3_600);
         assert_eq!(rate_limiter.pay(ClientId(1), 1, now).map(|balance| balance.left), Ok(99));
         assert_eq!(rate_limiter.spent(), 141);
+    }
+
+    #[test]
+    fn what_did_not_run_is_paid_back() {
+        let (rate_limiter, now) = (rate_limiter(), Instant::now());
+        rate_limiter.take_spent();
+        assert!(rate_limiter.pay(ClientId(1), 70, now).is_ok());
+        assert!(rate_limiter.pay(ClientId(1), 40, now).is_err());
+        rate_limiter.pay_back(&ClientId(1), 70, now);
+        assert_eq!(rate_limiter.pay(ClientId(1), 40, now).map(|balance| balance.left), Ok(60));
+        // Never more than the burst, and nothing to whom has paid nothing.
+        rate_limiter.pay_back(&ClientId(1), 40, now + Duration::from_secs(60));
+        rate_limiter.pay_back(&ClientId(2), 0, now);
+        assert_eq!(rate_limiter.pay(ClientId(1), 100, now + Duration::from_secs(60)).map(|b| b.left), Ok(0));
+        assert_eq!(rate_limiter.spent(), 100);
+        assert_eq!(rate_limiter.take_spent(), HashMap::from([(ClientId(1), 100)]));
     }
 
     #[test]

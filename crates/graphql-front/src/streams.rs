@@ -128,33 +128,41 @@ impl Drop for ClientPermit {
     }
 }
 
-/// The right of a client to be answered. It loses it for example when its token ends.
-pub trait Right: Send + Sync + 'static {
-    /// Whether it holds now.
-    fn holds(&self) -> bool;
+/// Whether a client may still be answered.
+pub trait ClientRights: Send + Sync + 'static {
+    /// Whether they have expired, for example with a token.
+    fn have_expired(&self) -> bool;
 
-    /// Waits until it is lost. Called once for each stream.
+    /// Whether they were taken away or changed.
+    fn have_changed(&self) -> bool;
+
+    /// Waits until they have expired or changed. Called once for each stream.
     fn lost(self: Arc<Self>) -> BoxFuture<'static, ()>;
 }
 
-/// The right of a client to be answered.
+/// The rights of the client that sends a request.
 ///
-/// The layer that authenticates puts it into the extensions of a request. Without it, the right is never lost.
+/// The layer that authenticates puts it into the extensions of the request. Without it, the client may always be answered.
 #[derive(Clone)]
-pub struct Lease(Arc<dyn Right>);
+pub struct Lease(Arc<dyn ClientRights>);
 
 impl Lease {
     /// Creates a lease.
-    pub fn new(right: impl Right) -> Self {
-        Self(Arc::new(right))
+    pub fn new(rights: impl ClientRights) -> Self {
+        Self(Arc::new(rights))
     }
 
-    /// Whether the right still holds.
+    /// Whether the client may begin something.
     pub fn holds(lease: Option<&Self>) -> bool {
-        lease.is_none_or(|lease| lease.0.holds())
+        lease.is_none_or(|Self(rights)| !rights.have_expired() && !rights.have_changed())
     }
 
-    /// Waits until the right is lost.
+    /// Whether the client may finish what it has begun: a token may expire meanwhile.
+    pub fn may_finish(lease: Option<&Self>) -> bool {
+        lease.is_none_or(|Self(rights)| !rights.have_changed())
+    }
+
+    /// Waits until the rights are lost.
     pub(crate) fn ended(lease: Option<&Self>) -> BoxFuture<'static, ()> {
         lease.map_or_else(|| pending().boxed(), |lease| Arc::clone(&lease.0).lost())
     }

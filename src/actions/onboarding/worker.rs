@@ -28,8 +28,9 @@ use domain::problem::{Problem, ProblemCode};
 /// Maximum number of attempts of a chunk with serialization conflicts.
 const ATTEMPTS: u32 = 4;
 
-/// Number of failures in a row after which a batch is stopped, unless the database was the reason.
-const MOST_FAULTS: i16 = 8;
+/// Number of failures in a row after which a batch is stopped, unless the database was the reason. With the pauses between them they
+/// take an hour: the reason may also be a server of another version, or a right that is missing, which an operator mends.
+const MOST_FAULTS: i16 = 13;
 
 /// Processes one batch for a time slice, or the batch `only`. Returns `false` if no batch waits for a worker.
 ///
@@ -51,7 +52,7 @@ pub async fn work(
         lost = renewal.join() => lost,
     };
     let Err(error) = worked else { return Ok(true) };
-    if error.is_transient() {
+    if error.is_transient() || error == StoreError::NoPartition {
         tracing::warn!(batch = lease.id, %error, "an onboarding was interrupted; it will be retried");
         // The release spares the next worker the wait until the lease expires. If the database is unavailable, the
         // lease expires.
@@ -69,7 +70,7 @@ async fn set_aside(database: &Database, lease: Lease) -> Result<(), StoreError> 
         return Ok(());
     }
     match lease::look(&database.control, lease).await? {
-        Some(held) => stop(database, lease, &held, &[defect()]).await,
+        Some(held) => database.bulk.in_time(stop(database, lease, &held, &[defect()])).await,
         None => Ok(()),
     }
 }

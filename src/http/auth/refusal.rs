@@ -79,7 +79,7 @@ pub enum Invalid {
     #[error("the client of the token is disabled")]
     DisabledClient,
     /// The client has other rights than when its token was verified.
-    #[error("the token has expired, or its client has changed, since the request began")]
+    #[error("the client of the token has changed since the request began")]
     RightsLost,
 }
 

@@ -96,11 +96,11 @@ impl PermittedExport<'_> {
     async fn deliver(&self, export: Export) -> Result<Response, Stopped> {
         let count = export.count;
         let mut response = match self.format {
-            Format::Csv => export.send_csv(self.service.limits, self.context.receiver())?,
+            Format::Csv => export.send_csv(self.service.limits, self.context.recipient())?,
             Format::Xlsx => {
                 let saved = export.save_workbook(self.service.spool.clone());
                 let saved = timeout_at(self.deadline, saved).await.unwrap_or(Err(Failed::Deadline));
-                workbook(saved?, self.context.receiver())
+                workbook(saved?, self.context.recipient())
             }
         };
         // Of contributions the number is only an upper bound.

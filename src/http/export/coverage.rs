@@ -72,7 +72,7 @@ pub(super) async fn export(
         });
         Ok(match sheet.await? {
             Sheet::Csv(csv) => Body::from(csv.end()?).into_response(),
-            sheet => workbook(finish_workbook(sheet, spool).await?, context.receiver()),
+            sheet => workbook(finish_workbook(sheet, spool).await?, context.recipient()),
         })
     };
     let mut response = written.await.map_err(|error| failed_export(context, &error))?;

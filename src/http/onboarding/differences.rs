@@ -105,7 +105,7 @@ async fn download(
     };
     let form = (is_workbook, service.settings.spool.clone());
     match differences.file(form, (purpose, context.id.uuid())).await {
-        Ok(file) => answer(id, context.receiver().body_of_file(file), is_workbook),
+        Ok(file) => answer(id, context.recipient().body_of_file(file), is_workbook),
         Err(error) => context.failed(&error),
     }
 }

@@ -80,7 +80,7 @@ pub(super) async fn download(
         (header::CONTENT_LANGUAGE, HeaderValue::from_static(language.into())),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     ];
-    (headers, context.receiver().body_of_pieces(pieces)).into_response()
+    (headers, context.recipient().body_of_pieces(pieces)).into_response()
 }
 
 /// Writes the audit entry before the first byte is sent: who reads which batch, how many rows, and for what purpose.

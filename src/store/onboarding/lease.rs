@@ -29,6 +29,14 @@ pub async fn take(
     valid_for: Duration,
     only: Option<i64>,
 ) -> Result<Option<Lease>, StoreError> {
+    session.in_time(take_in_turn(session, valid_for, only)).await
+}
+
+async fn take_in_turn(
+    session: &Session,
+    valid_for: Duration,
+    only: Option<i64>,
+) -> Result<Option<Lease>, StoreError> {
     let mut transaction = session.begin().await?;
     // Only one worker at a time chooses a batch, so that two workers never process two batches of one client.
     let turn = "select pg_advisory_xact_lock(hashtext('participant_registry.onboarding'))";
@@ -60,12 +68,12 @@ pub async fn release(session: &Session, lease: Lease) -> Result<(), StoreError> 
 }
 
 /// Releases a lease after a failure that is not the database's. The batch waits before it is taken again, two seconds after the
-/// first of such failures in a row, twice as long after each, and a minute at most. Returns their number, or `None` if the lease is
+/// first of such failures in a row, twice as long after each, and ten minutes at most. Returns their number, or `None` if the lease is
 /// lost.
 pub async fn set_aside(session: &Session, lease: Lease) -> Result<Option<i16>, StoreError> {
     let sql = "update onboarding_batch
                set faults = faults + 1, served_at = clock_timestamp(),
-                   leased_until = clock_timestamp() + least(2 ^ (faults + 1), 60) * interval '1 second'
+                   leased_until = clock_timestamp() + least(2 ^ (faults + 1), 600) * interval '1 second'
                where id = $1 and epoch = $2 returning faults";
     Ok(sqlx::query_scalar(sql).bind(lease.id).bind(lease.epoch).fetch_optional(session).await?)
 }

@@ -105,9 +105,17 @@ impl Socket {
 
     /// Returns the next message.
     pub async fn next(&mut self) -> Value {
+        self.next_or_closed().await.unwrap_or_else(|closed| panic!("no message: {closed:?}"))
+    }
+
+    /// Returns the next message, or the code and reason with which the server closes the connection.
+    pub async fn next_or_closed(&mut self) -> Result<Value, (u16, String)> {
         loop {
             match in_time(self.0.next()).await {
-                Some(Ok(Message::Text(text))) => return serde_json::from_str(&text).expect("JSON"),
+                Some(Ok(Message::Text(text))) => return Ok(serde_json::from_str(&text).expect("JSON")),
+                Some(Ok(Message::Close(Some(frame)))) => {
+                    return Err((frame.code.into(), frame.reason.to_string()));
+                }
                 Some(Ok(Message::Ping(_))) => {}
                 other => panic!("no message: {other:?}"),
             }
@@ -134,14 +142,9 @@ impl Socket {
 
     /// Returns the code and the reason of the end, before which there must be no other message.
     pub async fn closed(&mut self) -> (u16, String) {
-        loop {
-            match in_time(self.0.next()).await {
-                Some(Ok(Message::Close(Some(frame)))) => {
-                    return (frame.code.into(), frame.reason.to_string());
-                }
-                Some(Ok(Message::Ping(_))) => {}
-                other => panic!("not closed: {other:?}"),
-            }
+        match self.next_or_closed().await {
+            Err(closed) => closed,
+            Ok(message) => panic!("not closed: {message}"),
         }
     }
 }

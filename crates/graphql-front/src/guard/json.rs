@@ -34,10 +34,10 @@ pub fn check_json(json: &[u8], limits: &Limits) -> Result<(), Refusal> {
             }
             _ => {}
         }
+        if values > limits.max_json_values {
+            return Err(Refusal::TooManyValues { limit: limits.max_json_values });
+        }
         at += length;
-    }
-    if values > limits.max_json_values {
-        return Err(Refusal::TooManyValues { limit: limits.max_json_values });
     }
     Ok(())
 }

@@ -16,7 +16,7 @@ use graphql_front::application::Call;
 use graphql_front::catalogue::{PageSizes, Rules};
 use graphql_front::code::{Code, ErrorCode};
 use graphql_front::request_id::ClientId;
-use graphql_front::streams::{Lease, Right, Streams};
+use graphql_front::streams::{ClientRights, Lease, Streams};
 use graphql_front::websocket::{Authenticator, WebSockets};
 use graphql_front::{Application, Catalogue, Endpoint, Settings};
 use serde_json::{Value, json};
@@ -165,9 +165,13 @@ impl Rights {
     }
 }
 
-impl Right for Rights {
-    fn holds(&self) -> bool {
-        true
+impl ClientRights for Rights {
+    fn have_expired(&self) -> bool {
+        false
+    }
+
+    fn have_changed(&self) -> bool {
+        false
     }
 
     fn lost(self: Arc<Self>) -> BoxFuture<'static, ()> {
