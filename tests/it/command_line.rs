@@ -122,7 +122,8 @@ async fn only_migrate_brings_tables_up_to_date() {
     assert!(registry(&folder, &["migrate"], &settings).status.success());
     assert!(registry(&folder, &["client", "list"], &settings).status.success());
     // As an older version left them.
-    let older = "create temporary table newest as select * from _sqlx_migrations order by version desc limit 1;
+    let older =
+        "create temporary table newest as select * from _sqlx_migrations order by version desc limit 1;
                  delete from _sqlx_migrations where version = (select version from newest)";
     sqlx::raw_sql(older).execute(&mut sql).await.unwrap();
     all_say("the tables are of another version: back up, and run `registry migrate`");

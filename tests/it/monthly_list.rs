@@ -252,10 +252,19 @@ async fn absence_ends_nobody_unless_the_approver_says_so() {
     assert_eq!(payer.look(&batch).await["state"], "AWAITING_APPROVAL");
 
     let one = end(json!({"participantIds": [staff[1].1]}));
-    assert_eq!(payer.approve(&batch, one).await["errors"], json!([]));
+    assert_eq!(payer.approve(&batch, one.clone()).await["errors"], json!([]));
     payer.onboardings.work().await;
     let done = payer.look(&batch).await;
     assert_eq!(done["state"], "COMPLETED");
+    // The same approval again changes nothing, and another decision comes too late.
+    assert_eq!(payer.approve(&batch, one).await["errors"], json!([]));
+    for other in [
+        json!(null),
+        end(json!({"all": true, "reason": "RETIRED"})),
+        end(json!({"all": true, "on": "2014-09-30"})),
+    ] {
+        assert_eq!(refused(other).await, [r#"CONFLICT ["endAbsent"]"#]);
+    }
     let ended: Vec<_> =
         done["absent"]["nodes"].as_array().unwrap().iter().map(|a| (&a["ends"], &a["ended"])).collect();
     assert_eq!(ended, [(&json!(true), &json!(true)), (&json!(false), &json!(null))]);

@@ -7,7 +7,7 @@ use sqlx::{FromRow, PgConnection};
 use crate::store::array::column;
 use crate::store::error::StoreError;
 use domain::actor::Actor;
-use domain::enrollment::{CivilServantCategory, Programme, Segment};
+use domain::enrollment::{CivilServantCategory, EndReason, Programme, Segment};
 use domain::onboarding::{Counts, OnboardingState, RowOutcome};
 use domain::problem::Problem;
 
@@ -203,11 +203,15 @@ pub struct LockedBatch {
     pub cancelled_by: Option<String>,
     /// Digest of the plan.
     pub plan_digest: Option<Vec<u8>>,
+    /// From which day enrollments of absent people are ended, and why, as the approver decided.
+    pub absent_on: Option<NaiveDate>,
+    /// The reason of these ends.
+    pub absent_reason: Option<EndReason>,
 }
 
 /// Locks a batch until the transaction ends. Takes no actor: the caller has checked that the actor may see the batch.
 pub async fn lock(conn: &mut PgConnection, id: i64) -> Result<Option<LockedBatch>, StoreError> {
-    let sql = "select state, submitted_by, approved_by, cancelled_by, plan_digest
+    let sql = "select state, submitted_by, approved_by, cancelled_by, plan_digest, absent_on, absent_reason
                from onboarding_batch where id = $1 for no key update";
     Ok(sqlx::query_as(sql).bind(id).fetch_optional(conn).await?)
 }

@@ -33,8 +33,8 @@ impl ProblemCode {
         match self {
             Self::Required => ("Isian ini wajib ada dan tidak boleh kosong.", "Lengkapi isian ini."),
             Self::InvalidFormat => (
-                "Isian ini tidak dapat dibaca, atau memuat karakter yang tidak terlihat.",
-                "Perbaiki penulisannya dan hapus karakter yang tidak terlihat.",
+                "Isian ini tidak dalam bentuk yang diminta.",
+                "Tulis dalam bentuk yang disebut dalam rincian, tanpa karakter yang tidak terlihat.",
             ),
             Self::OutOfRange => (
                 "Nilai ini terlalu kecil, terlalu besar, terlalu awal, terlalu akhir, atau terlalu panjang.",
@@ -112,10 +112,9 @@ impl ProblemCode {
                 "Peraturan tidak mengizinkan kepesertaan ini bagi orang tersebut.",
                 "Baca peraturan yang disebut dalam rincian.",
             ),
-            Self::ChannelClosed => (
-                "Kanal ini sekarang tidak menerima pendaftaran.",
-                "Daftarkan melalui kanal lain yang masih buka.",
-            ),
+            Self::ChannelClosed => {
+                ("Kanal ini tidak buka pada hari tersebut.", "Pilih kanal yang buka pada hari itu.")
+            }
             Self::MissingColumns => (
                 "Berkas tidak memuat semua kolom yang diperlukan.",
                 "Tambahkan kolom yang disebut dalam rincian ke baris judul.",
