@@ -17,7 +17,7 @@ const COVERAGE = `query ($filter: CoverageFilter) {
 
 const ready = (page) => page.locator('[data-figure="active"]').waitFor()
 
-for (const [width, theme, locale] of [[1400, 'light', 'en-GB'], [1400, 'dark', 'id-ID'], [390, 'light', 'id-ID'], [390, 'dark', 'en-GB']]) {
+for (const [width, theme, locale] of [[1400, 'light', 'en-GB'], [1400, 'dark', 'id-ID'], [390, 'light', 'id-ID'], [360, 'dark', 'en-GB']]) {
   test(`coverage is sound and accessible, ${width} px, ${theme}, ${locale}`, () =>
     withBrowser(async (browser) => {
       const page = await open(browser, '/coverage', { width, theme, locale })

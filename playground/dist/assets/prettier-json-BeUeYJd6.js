@@ -1,2 +1,2 @@
-import{n as e,r as t}from"./app-DWuQ9B8q.js";function n(n){return e(n,t(n,void 0,{insertSpaces:!0,tabSize:2,eol:`
+import{n as e,r as t}from"./app-E_k7YJxl.js";function n(n){return e(n,t(n,void 0,{insertSpaces:!0,tabSize:2,eol:`
 `})).trim()}var r={},i={},a={format:n,parsers:r,printers:i};export{a as default,n as format,r as parsers,i as printers};
