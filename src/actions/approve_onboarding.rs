@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
-use super::onboarding::{EndAbsent, approve_list};
+use super::onboarding::{EndAbsent, approve_list, judge_repeated};
 use super::request::{Mutation, Request};
 use super::{ActionError, Done, Submission};
 use crate::store::audit::Trail;
@@ -92,15 +92,10 @@ impl Mutation for Approval<'_> {
             // A repeated approval changes nothing.
             _ if is_this_plan && locked.approved_by.as_ref() == Some(&self.actor.client) => {
                 let decided = locked.absent_on.zip(locked.absent_reason);
-                if decided == end_absent.as_ref().map(|end| (end.on, end.reason)) {
-                    return Ok(Done::did(Approved { batch: *batch }, Vec::new()));
-                }
-                let message =
-                    "This list was approved with another decision about absent people. Nothing was changed.";
-                let problem = Problem::error(ProblemCode::Conflict, "endAbsent", message);
-                Ok(Done::refused(vec![
-                    problem.hint("End the enrollments of these people one by one: endEnrollment."),
-                ]))
+                Ok(match judge_repeated(conn, *batch, decided, end_absent.as_ref()).await? {
+                    None => Done::did(Approved { batch: *batch }, Vec::new()),
+                    Some(problem) => Done::refused(vec![problem]),
+                })
             }
             state => {
                 let message = format!("This batch is {state}: it does not wait for an approval.");

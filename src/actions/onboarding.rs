@@ -35,7 +35,7 @@ use domain::problem::{Problem, ProblemCode, Severity, refuses};
 use domain::rule::Rulebook;
 
 pub use monthly::EndAbsent;
-pub(super) use monthly::{approve_list, conflict_problem};
+pub(super) use monthly::{approve_list, conflict_problem, judge_repeated};
 pub use terms::RosterTerms;
 pub(super) use terms::SharedTerms;
 

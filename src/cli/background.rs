@@ -150,15 +150,18 @@ const IDLE: Duration = Duration::from_millis(500);
 
 /// Plans and applies onboardings, including those that other processes received.
 async fn process_onboardings(database: Arc<Database>, clock: Clock, settings: WorkerSettings) {
+    let mut is_failing = false;
     loop {
-        match worker::work(&database, clock.today(), settings, None).await {
-            Ok(true) => {}
-            Ok(false) => tokio::time::sleep(IDLE).await,
-            Err(error) => {
-                failed("onboarding");
+        let worked = worker::work(&database, clock.today(), settings, None).await;
+        if let Err(error) = &worked {
+            failed("onboarding");
+            if !is_failing {
                 tracing::warn!(%error, "a worker of onboardings failed; it goes on");
-                tokio::time::sleep(IDLE).await;
             }
+        }
+        is_failing = worked.is_err();
+        if !matches!(worked, Ok(true)) {
+            tokio::time::sleep(IDLE).await;
         }
     }
 }

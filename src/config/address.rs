@@ -42,8 +42,11 @@ pub fn hosts(url: &str) -> Result<Hosts, BadAddress> {
 pub fn address(url: &str) -> Result<PgConnectOptions, BadAddress> {
     let is_postgres = url.starts_with("postgres://") || url.starts_with("postgresql://");
     let rest = url.split_once("://").map(|(_, rest)| rest).unwrap_or_default();
-    // What follows the authority has no `@` of its own.
-    if rest.contains('#') || split(rest).1.contains('@') {
+    let (authority, path) = split(rest);
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    // Behind a password that was cut off, the rest of it stands where the database or the parameters should be.
+    let is_cut = path.contains('@') || (!authority.contains('@') && path.is_empty() && query.contains('@'));
+    if rest.contains('#') || is_cut {
         return Err(BadAddress::NotEncoded);
     }
     for (name, value) in parameters(url) {
@@ -105,6 +108,7 @@ mod tests {
                 "anna@one:6/register anna@two:7/register",
             ),
             ("postgres://anna:p@ss@one/register?sslmode=Prefer", "anna@one:5432/register"),
+            ("postgres://one/register?user=anna@corp&application_name=a@b", "anna@corp@one:5432/register"),
             (
                 "postgresql://anna@one,two/register?target_session_attrs=read-write&sslmode=disable",
                 "anna@one:5432/register anna@two:5432/register",

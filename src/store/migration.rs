@@ -47,8 +47,10 @@ pub(super) async fn migrate(
         (None, Migrations::Require) => return Err(OpenError::NoTables),
         (Some(true), Migrations::Require) => {
             // A newer version may keep numbers where this one does not know of them.
-            let is_same = is_current(connection).await? && !is_newer(connection).await?;
-            return if is_same { Ok(true) } else { Err(OpenError::NotMigrated) };
+            if is_newer(connection).await? {
+                return Err(OpenError::NewerTables);
+            }
+            return if is_current(connection).await? { Ok(true) } else { Err(OpenError::NotMigrated) };
         }
         (Some(false), _) => {}
     }

@@ -148,6 +148,9 @@ pub enum OpenError {
     /// The tables are of another version. The login does not own them, or this command does not migrate.
     #[error("the tables are of another version: back up, and run `registry migrate` as their owner")]
     NotMigrated,
+    /// The tables are of a newer version than the program.
+    #[error("the tables are of a newer version than this program: install the newer program")]
+    NewerTables,
     /// A migration failed, or the tables are of a newer version of the program.
     #[error("the tables could not be migrated: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),

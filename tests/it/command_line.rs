@@ -130,7 +130,7 @@ async fn only_migrate_brings_tables_up_to_date() {
     let newer = "insert into _sqlx_migrations select * from newest;
                  insert into _sqlx_migrations select 9999, 'newer', now(), true, '\\x00', 1";
     sqlx::raw_sql(newer).execute(&mut sql).await.unwrap();
-    all_say("the tables are of another version");
+    all_say("the tables are of a newer version than this program: install the newer program");
 }
 
 #[test]

@@ -259,6 +259,8 @@ async fn absence_ends_nobody_unless_the_approver_says_so() {
     // The same approval again changes nothing, and another decision comes too late.
     assert_eq!(payer.approve(&batch, one).await["errors"], json!([]));
     for other in [
+        end(json!({"all": true})),
+        end(json!({"participantIds": [staff[1].1, staff[2].1]})),
         json!(null),
         end(json!({"all": true, "reason": "RETIRED"})),
         end(json!({"all": true, "on": "2014-09-30"})),

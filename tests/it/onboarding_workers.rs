@@ -63,7 +63,7 @@ async fn a_worker_that_resumes_after_losing_its_lease_writes_nothing() {
 }
 
 #[tokio::test]
-async fn a_batch_that_a_defect_keeps_from_being_processed_ends_after_a_few_tries() {
+async fn a_batch_that_a_defect_keeps_from_being_processed_ends_after_thirteen_tries() {
     let onboardings = Onboardings::new(5).await;
     let (database, sql) = (&onboardings.app.database, &onboardings.app.sql);
     let plan = json!({"planOnly": false});

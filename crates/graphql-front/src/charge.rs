@@ -20,6 +20,30 @@ use super::request_id::ClientId;
 #[derive(Debug)]
 pub(crate) struct Charge(Option<Value>);
 
+/// The points of a request that waits to run. Dropped, also because its client leaves, they are given back.
+pub(crate) struct Unspent<'a> {
+    paid: Option<(&'a RateLimiter, ClientId, u32)>,
+}
+
+impl<'a> Unspent<'a> {
+    pub(crate) fn new(rate_limiter: Option<&'a RateLimiter>, client: Option<ClientId>, cost: u32) -> Self {
+        Self { paid: rate_limiter.zip(client).map(|(rate_limiter, client)| (rate_limiter, client, cost)) }
+    }
+
+    /// Notes that the request runs.
+    pub(crate) fn spend(mut self) {
+        self.paid = None;
+    }
+}
+
+impl Drop for Unspent<'_> {
+    fn drop(&mut self) {
+        if let Some((rate_limiter, client, cost)) = self.paid.take() {
+            rate_limiter.pay_back(&client, cost, Instant::now());
+        }
+    }
+}
+
 impl Charge {
     /// Takes the points from the client.
     pub(crate) fn pay(
@@ -30,13 +54,6 @@ impl Charge {
         let (Some(rate_limiter), Some(client)) = (rate_limiter, client) else { return Ok(Self(None)) };
         let paid = rate_limiter.pay(client, cost, Instant::now());
         paid.map(|balance| Self(Some(shown(cost, balance)))).map_err(|limited| refused(cost, limited))
-    }
-
-    /// Gives the points of a request back that did not run.
-    pub(crate) fn pay_back(rate_limiter: Option<&RateLimiter>, client: Option<ClientId>, cost: u32) {
-        if let (Some(rate_limiter), Some(client)) = (rate_limiter, client) {
-            rate_limiter.pay_back(&client, cost, Instant::now());
-        }
     }
 
     /// Shows the charge in an answer.

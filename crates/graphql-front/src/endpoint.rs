@@ -30,7 +30,7 @@ use super::admission::{Class, ConcurrencyLimiter, Overloaded, Permit};
 use super::analysis::{Measure, Operation};
 use super::answer::{Answer, Form, Refused};
 use super::application::{Application, Call};
-use super::charge::Charge;
+use super::charge::{Charge, Unspent};
 use super::code::Code;
 use super::cost::RateLimiter;
 use super::documents::PersistedDocuments;
@@ -248,16 +248,15 @@ impl Endpoint {
         let (cost, rate_limiter) = (checked.measure.cost(), self.0.rate_limiter.as_deref());
         // Before it waits: nobody keeps more places in the queue than it can pay for.
         let charge = Charge::pay(rate_limiter, client, cost)?;
-        let admitted = match self.0.limiter.enter(checked.operation.class, cost).await {
-            Err(Overloaded) => Err(Refused::from(Code::Overloaded)),
-            // The client was authenticated when the head of the request or the socket came. Its body, or this message, may have
-            // come much later.
-            Ok(_) if !Lease::holds(surroundings.extensions.get()) => {
-                Err(Refused::new(Code::Unauthenticated, RIGHTS_LOST))
-            }
-            Ok(permit) => Ok(permit),
-        };
-        let permit = admitted.inspect_err(|_| Charge::pay_back(rate_limiter, client, cost))?;
+        let unspent = Unspent::new(rate_limiter, client, cost);
+        let permit = self.0.limiter.enter(checked.operation.class, cost).await;
+        let permit = permit.map_err(|Overloaded| Refused::from(Code::Overloaded))?;
+        // The client was authenticated when the head of the request or the socket came. Its body, or this message, may have come
+        // much later.
+        if !Lease::holds(surroundings.extensions.get()) {
+            return Err(Refused::new(Code::Unauthenticated, RIGHTS_LOST));
+        }
+        unspent.spend();
         Ok(Started { inner: Arc::clone(&self.0), checked, charge, permit, surroundings })
     }
 

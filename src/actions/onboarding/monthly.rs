@@ -25,7 +25,7 @@ use domain::text::label;
 pub(super) use absent::{end_absent, has_absent_to_end, has_rows_done};
 pub(super) use apply::write_rows;
 pub use approve::EndAbsent;
-pub(in crate::actions) use approve::approve_list;
+pub(in crate::actions) use approve::{approve_list, judge_repeated};
 pub(super) use plan::plan;
 
 impl Step {

@@ -29,7 +29,7 @@ use domain::problem::{Problem, ProblemCode};
 const ATTEMPTS: u32 = 4;
 
 /// Number of failures in a row after which a batch is stopped, unless the database was the reason. With the pauses between them they
-/// take an hour: the reason may also be a server of another version, or a right that is missing, which an operator mends.
+/// take three quarters of an hour: the reason may also be a server of another version, or a right that is missing, which an operator mends.
 const MOST_FAULTS: i16 = 13;
 
 /// Processes one batch for a time slice, or the batch `only`. Returns `false` if no batch waits for a worker.
@@ -58,7 +58,7 @@ pub async fn work(
         // lease expires.
         let _ = lease::release(&database.control, lease).await;
     } else {
-        tracing::error!(batch = lease.id, %error, "an onboarding failed; it will be retried, a few times");
+        tracing::error!(batch = lease.id, %error, "an onboarding failed; it will be tried again");
         set_aside(database, lease).await?;
     }
     Err(error)

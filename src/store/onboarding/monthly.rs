@@ -336,6 +336,20 @@ pub async fn end_absent(
     Ok((chosen.into_iter().map(|(participant, _)| participant).collect(), latest))
 }
 
+/// Returns whether it was decided to end the enrollments of exactly these absent people, or of all of them.
+pub async fn ends_exactly(
+    conn: &mut PgConnection,
+    batch: i64,
+    people: Option<&[i64]>,
+) -> Result<bool, StoreError> {
+    let sql = "select case when $2::bigint[] is null
+                   then not exists (select from onboarding_absent where batch_id = $1 and not ends)
+                   else (select array_agg(distinct participant_id order by participant_id)
+                         from onboarding_absent where batch_id = $1 and ends)
+                        is not distinct from (select array_agg(distinct p order by p) from unnest($2) p) end";
+    Ok(sqlx::query_scalar(sql).bind(batch).bind(people).fetch_one(conn).await?)
+}
+
 /// Returns absent people whose enrollments are still to be ended, with the enrollment, in the order of people.
 pub async fn absent_to_end(
     conn: &mut PgConnection,

@@ -39,10 +39,7 @@ pub(in crate::actions) async fn approve_list(
     let Some(list) = monthly::find_list(conn, batch).await? else {
         return Ok(match end_absent {
             None => Ok(Vec::new()),
-            Some(_) => {
-                let message = "A roster has no absent people. Only a monthly list has.";
-                Err(vec![Problem::error(ProblemCode::Conflict, "endAbsent", message)])
-            }
+            Some(_) => Err(vec![no_list()]),
         });
     };
     let own = (Some(batch), list.planned_from);
@@ -54,8 +51,7 @@ pub(in crate::actions) async fn approve_list(
     if refuses(&problems) {
         return Ok(Err(problems));
     }
-    let people = (!end.all).then_some(end.participants.as_slice());
-    let (chosen, latest) = monthly::end_absent(conn, batch, people, (end.on, end.reason)).await?;
+    let (chosen, latest) = monthly::end_absent(conn, batch, end.people(), (end.on, end.reason)).await?;
     let absent: HashSet<i64> = chosen.iter().copied().collect();
     for (at, participant) in end.participants.iter().enumerate() {
         if !end.all && !absent.contains(participant) {
@@ -72,6 +68,45 @@ pub(in crate::actions) async fn approve_list(
         );
     }
     Ok(if refuses(&problems) { Err(problems) } else { Ok(chosen) })
+}
+
+impl EndAbsent {
+    /// The people, or `None`: all.
+    fn people(&self) -> Option<&[i64]> {
+        (!self.all).then_some(self.participants.as_slice())
+    }
+}
+
+fn no_list() -> Problem {
+    let message = "A roster has no absent people. Only a monthly list has.";
+    Problem::error(ProblemCode::Conflict, "endAbsent", message)
+}
+
+/// Judges a second approval: it has to decide as the first one did about absent people. `decided` are the day and the reason of then.
+pub(in crate::actions) async fn judge_repeated(
+    conn: &mut PgConnection,
+    batch: i64,
+    decided: Option<(NaiveDate, EndReason)>,
+    end_absent: Option<&EndAbsent>,
+) -> Result<Option<Problem>, StoreError> {
+    let is_same = match (decided, end_absent) {
+        (None, None) => true,
+        (Some(decided), Some(end)) if decided == (end.on, end.reason) => {
+            monthly::ends_exactly(conn, batch, end.people()).await?
+        }
+        _ => false,
+    };
+    if is_same {
+        return Ok(None);
+    }
+    if end_absent.is_some() && monthly::find_list(conn, batch).await?.is_none() {
+        return Ok(Some(no_list()));
+    }
+    let message = "This list was approved with another decision about absent people. Nothing was changed.";
+    let problem = Problem::error(ProblemCode::Conflict, "endAbsent", message);
+    Ok(Some(problem.hint(
+        "Enrollments that should end too, or not, are changed one by one: endEnrollment, retractEvent.",
+    )))
 }
 
 /// Checks the decision by itself.
