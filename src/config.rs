@@ -198,7 +198,7 @@ pub struct InstallationSettings {
     pub server: DatabaseServer,
     /// Where its standbys are.
     pub standbys: StandbySettings,
-    /// Whether missing migrations are applied. A private PostgreSQL gets them from any command.
+    /// Whether opening the database applies missing migrations. On a private PostgreSQL any command applies them.
     pub migrations: Migrations,
 }
 

@@ -173,7 +173,7 @@ impl Mutation for ParticipantEnrollment<'_> {
             entry: record.trail.of_written(),
         };
         match registered_forms.enroll(form).await? {
-            // What is written no longer depends on the quota.
+            // The enrollment is committed, so the quota cannot refuse it any more.
             Some(JudgedForm { outcome: EnrollOutcome::Enrolled { participant, enrollment }, .. }) => {
                 Ok(Some(self.enrolled(participant, enrollment)))
             }

@@ -55,11 +55,11 @@ pub async fn lapse(database: &Database, today: NaiveDate) -> Result<Option<u64>,
     }
 }
 
-/// What came of a chunk.
+/// The result of a chunk.
 enum Lapsed {
-    /// So many enrollments lapsed.
+    /// The number of enrollments that lapsed.
     Some(u64),
-    /// None is left.
+    /// No enrollment is left to lapse.
     All,
     /// Another process is doing it.
     Elsewhere,

@@ -102,8 +102,8 @@ pub enum ActionError {
     Store(StoreError),
 }
 
-/// The error of a statement outside of a mutation's transaction. After its commit, use [`ActionError::Store`]: then nothing that
-/// fails means that nothing was written.
+/// The error of a statement outside of a mutation's transaction. After the commit, use [`ActionError::Store`] instead: by then
+/// something was written.
 impl From<StoreError> for ActionError {
     fn from(error: StoreError) -> Self {
         match error {

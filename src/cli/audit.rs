@@ -201,7 +201,7 @@ async fn seen_by(database: &Database, client: String, period: Period) -> anyhow:
     }
 }
 
-/// Says that old entries are not there to be searched.
+/// Warns that entries in detached partitions are not searched.
 async fn tell_detached(database: &Database) -> anyhow::Result<()> {
     let entries = partition::detached_entries(&database.control).await?;
     if entries > 0 {

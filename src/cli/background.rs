@@ -31,7 +31,7 @@ pub struct Background {
     pub worker: WorkerSettings,
 }
 
-/// What is done at intervals. Each does what is due by then, so one that failed catches up.
+/// A job that runs at an interval. Each run does everything that is due, so a failed job catches up.
 #[derive(Clone, Copy, Debug, IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 enum Job {

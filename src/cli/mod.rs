@@ -51,7 +51,7 @@ pub fn main() -> ExitCode {
         runtime.block_on(run(cli, traces))
     });
     ran.unwrap_or_else(|error| {
-        // Whoever read the output, such as `head`, has read enough.
+        // The reader of the output, such as `head`, has closed it.
         if error.downcast_ref().is_some_and(|error: &std::io::Error| error.kind() == ErrorKind::BrokenPipe) {
             return ExitCode::SUCCESS;
         }

@@ -4,8 +4,8 @@ use sqlx::postgres::PgConnectOptions;
 
 use crate::store::hosts::Hosts;
 
-/// Why an address cannot be used. It repeats nothing of the address but the names of parameters: where one is malformed, anything may be
-/// a part of the password.
+/// Why an address cannot be used. The messages repeat only names of parameters, because any part of a malformed address may belong to
+/// the password.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadAddress {
     /// It has another form.
@@ -44,7 +44,7 @@ pub fn address(url: &str) -> Result<PgConnectOptions, BadAddress> {
     let rest = url.split_once("://").map(|(_, rest)| rest).unwrap_or_default();
     let (authority, path) = split(rest);
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
-    // Behind a password that was cut off, the rest of it stands where the database or the parameters should be.
+    // A `/` or `?` in the password ends the authority early. The rest of the password then looks like the database or a parameter.
     let is_cut = path.contains('@') || (!authority.contains('@') && path.is_empty() && query.contains('@'));
     if rest.contains('#') || is_cut {
         return Err(BadAddress::NotEncoded);

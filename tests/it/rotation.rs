@@ -199,7 +199,7 @@ async fn a_connection_lost_during_the_commit_of_a_rotation_leaves_its_outcome_un
     let lost = rotate(&mut connection, &ring(), |_| {}).await;
     assert!(matches!(lost, Err(RotationError::CommitUnknown(_))), "{lost:?}");
     assert_eq!(proxy.mode(), Mode::Cut, "the proxy has seen the commit");
-    // Here it was committed. Whoever threw the new key away would lose the numbers.
+    // The rotation was committed. An operator who deletes the new key now loses all numbers.
     let restarted = restarted(&app).await;
     assert_eq!(restarted.database.keys.check(), ring().newest.check());
     let (_, again) = enroll(&restarted, &person).await;

@@ -312,7 +312,7 @@ fn retry_after(error: &ServerError) -> Option<u64> {
     }
 }
 
-/// Why a field has an error with a code, for the log. Its client learns only the code. The source of an error.
+/// The cause of an error with a code, for the log. It is the error's source, and clients never see it.
 #[derive(Clone, Debug)]
 pub struct Cause(pub String);
 

@@ -20,7 +20,7 @@ use super::request_id::ClientId;
 #[derive(Debug)]
 pub(crate) struct Charge(Option<Value>);
 
-/// The points of a request that waits to run. Dropped, also because its client leaves, they are given back.
+/// The points of a request that waits to run. Dropping this gives them back, for example when the client disconnects.
 pub(crate) struct Unspent<'a> {
     paid: Option<(&'a RateLimiter, ClientId, u32)>,
 }

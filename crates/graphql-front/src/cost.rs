@@ -141,7 +141,7 @@ impl<C: Clone + Eq + Hash> RateLimiter<C> {
             let points = bucket.refilled(now, per_second, full) + f64::from(cost);
             *bucket = Bucket { points: points.min(full), at: now };
         }
-        // What other processes have heard of meanwhile stays spent there.
+        // Other processes that have heard of these points keep counting them as spent.
         if let Some(spent) = buckets.spent.as_mut().and_then(|spent| spent.get_mut(client)) {
             *spent = spent.saturating_sub(cost.into());
         }
@@ -222,7 +222,7 @@ mod tests {
         assert!(rate_limiter.pay(ClientId(1), 40, now).is_err());
         rate_limiter.pay_back(&ClientId(1), 70, now);
         assert_eq!(rate_limiter.pay(ClientId(1), 40, now).map(|balance| balance.left), Ok(60));
-        // Never more than the burst, and nothing to whom has paid nothing.
+        // At most the burst, and nothing for a client that has paid nothing.
         rate_limiter.pay_back(&ClientId(1), 40, now + Duration::from_secs(60));
         rate_limiter.pay_back(&ClientId(2), 0, now);
         assert_eq!(rate_limiter.pay(ClientId(1), 100, now + Duration::from_secs(60)).map(|b| b.left), Ok(0));

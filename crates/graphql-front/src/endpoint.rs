@@ -246,12 +246,12 @@ impl Endpoint {
         let checked = self.check(parameters, transport, client)?;
         refuse_by_transport(checked.operation.kind, transport)?;
         let (cost, rate_limiter) = (checked.measure.cost(), self.0.rate_limiter.as_deref());
-        // Before it waits: nobody keeps more places in the queue than it can pay for.
+        // A client pays before it waits, so its points limit how many of its requests wait.
         let charge = Charge::pay(rate_limiter, client, cost)?;
         let unspent = Unspent::new(rate_limiter, client, cost);
         let permit = self.0.limiter.enter(checked.operation.class, cost).await;
         let permit = permit.map_err(|Overloaded| Refused::from(Code::Overloaded))?;
-        // The client was authenticated when the head of the request or the socket came. Its body, or this message, may have come
+        // Authentication happened when the headers arrived, or when the socket opened. The body or this message may have arrived
         // much later.
         if !Lease::holds(surroundings.extensions.get()) {
             return Err(Refused::new(Code::Unauthenticated, RIGHTS_LOST));

@@ -202,7 +202,7 @@ pub enum Refusal {
         /// Its name.
         name: String,
     },
-    /// An object in the JSON has a member twice. A gateway in front may have judged the other one.
+    /// An object in the JSON has a member twice. A gateway in front of the registry may have read the other one.
     #[error("An object in the request has a member twice.")]
     RepeatedMember,
     /// The JSON holds too many values.

@@ -157,7 +157,7 @@ impl Lease {
         lease.is_none_or(|Self(rights)| !rights.have_expired() && !rights.have_changed())
     }
 
-    /// Whether the client may finish what it has begun: a token may expire meanwhile.
+    /// Whether the client may finish an operation that has begun. An expired token does not end it.
     pub fn may_finish(lease: Option<&Self>) -> bool {
         lease.is_none_or(|Self(rights)| !rights.have_changed())
     }

@@ -43,7 +43,7 @@ pub(super) struct Step {
     pub authority: Authority,
     pub repeats: Arc<HashMap<u32, Repeat>>,
     pub today: NaiveDate,
-    /// Rows below this one had their misses counted under this lease. A chunk that is tried again does not count again.
+    /// The first row whose misses are not counted yet under this lease. A retried chunk does not count again.
     pub counted: Arc<AtomicI32>,
 }
 

@@ -28,8 +28,8 @@ use domain::problem::{Problem, ProblemCode};
 /// Maximum number of attempts of a chunk with serialization conflicts.
 const ATTEMPTS: u32 = 4;
 
-/// Number of failures in a row after which a batch is stopped, unless the database was the reason. With the pauses between them they
-/// take three quarters of an hour: the reason may also be a server of another version, or a right that is missing, which an operator mends.
+/// Number of consecutive failures after which a batch fails. Failures of the database do not count. The pauses between them add up to
+/// three quarters of an hour, so that an operator can fix a missing grant or a server of another version.
 const MOST_FAULTS: i16 = 13;
 
 /// Processes one batch for a time slice, or the batch `only`. Returns `false` if no batch waits for a worker.
@@ -64,7 +64,7 @@ pub async fn work(
     Err(error)
 }
 
-/// Lets a batch wait after a failure that is not the database's. After a few in a row it ends.
+/// Lets a batch wait after a failure that is not the database's. After [`MOST_FAULTS`] in a row the batch fails.
 async fn set_aside(database: &Database, lease: Lease) -> Result<(), StoreError> {
     if lease::set_aside(&database.control, lease).await?.is_none_or(|faults| faults < MOST_FAULTS) {
         return Ok(());
@@ -76,7 +76,8 @@ async fn set_aside(database: &Database, lease: Lease) -> Result<(), StoreError> 
 }
 
 fn defect() -> Problem {
-    let message = "A defect of the registry keeps this from being processed. What was committed stays.";
+    let message =
+        "A defect of the registry prevents this onboarding from being processed. Committed rows stay.";
     Problem::error(ProblemCode::Internal, "", message).hint(
         "Tell the operator of the registry the id of this onboarding. Once the defect is mended, send the file again: \
          people who are enrolled already are recognized.",

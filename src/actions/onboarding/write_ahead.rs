@@ -64,7 +64,7 @@ impl WriteAhead {
             && end <= step.held.received
             && let Err(error) = self.write_next(step, end).await
         {
-            // The next chunk has a step of its own. This one must not fail with it.
+            // The error shows again in the step of the next chunk. The current chunk can still commit.
             tracing::debug!(batch = step.lease.id, %error, "a chunk was not written ahead");
         }
         Ok(current)

@@ -137,7 +137,7 @@ async fn record_older(conn: &mut PgConnection, than: DateTime<Utc>) -> Result<Ve
 /// The foreign key of each partition.
 const REFERENCE: &str = "participant_event_participant_id_fkey";
 
-/// Why a table was not attached. What was done by then, such as its foreign key, is done again by the next call.
+/// Why a table was not attached. The next call repeats the steps that were done, such as adding the foreign key.
 #[derive(Debug, thiserror::Error)]
 pub enum AttachError {
     /// It is no partition that is detached.

@@ -42,7 +42,7 @@ pub fn check_json(json: &[u8], limits: &Limits) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Length of the string at the start, with its quotes; of one that does not end, up to the end.
+/// Returns the length of the string at the start, with its quotes. A string that does not end extends to the end.
 fn string_length(json: &[u8]) -> usize {
     let mut at = 1;
     loop {
@@ -55,16 +55,16 @@ fn string_length(json: &[u8]) -> usize {
     }
 }
 
-/// Names above which an object has a set of them.
+/// The number of members above which an object keeps their names in a set.
 const MANY: usize = 16;
 
-/// The names of the members of the objects around a place.
+/// The member names of all objects that are open.
 #[derive(Default)]
 struct Members<'a> {
     open: Vec<Around>,
-    /// The names of all objects that are open and have few, one object after the other.
+    /// The names of objects with few members, one object after the other.
     few: Vec<Cow<'a, [u8]>>,
-    /// The names of those that have many, each with its depth.
+    /// The names of objects with many members, each with the object's depth.
     many: Vec<(usize, HashSet<Cow<'a, [u8]>>)>,
 }
 

@@ -49,10 +49,12 @@ pub fn check_text(text: &str, limits: &Limits) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The fields of the input objects around a token. The parser keeps the last one of a name, and the validator sees no other.
+/// The field names of all input objects that are open. The parser keeps only the last field of a name, so the validator cannot find
+/// duplicates.
 #[derive(Default)]
 struct InputFields<'a> {
-    /// Parentheses, and the brackets within them. Objects have the names of their fields; elsewhere braces are selections.
+    /// The open parentheses, and the brackets within them. Only input objects have names. Braces outside of parentheses are selection
+    /// sets.
     open: Vec<Option<HashSet<&'a [u8]>>>,
     /// The token before.
     last: &'a [u8],

@@ -82,7 +82,8 @@ fn no_list() -> Problem {
     Problem::error(ProblemCode::Conflict, "endAbsent", message)
 }
 
-/// Judges a second approval: it has to decide as the first one did about absent people. `decided` are the day and the reason of then.
+/// Returns the problem of a second approval that decides differently about absent people. `decided` has the day and reason of the
+/// first one.
 pub(in crate::actions) async fn judge_repeated(
     conn: &mut PgConnection,
     batch: i64,
