@@ -154,7 +154,8 @@ pub struct Without {
     pub state: State,
     /// Later events that could not have been recorded without them. If there are any, they must be taken back first.
     pub contradictions: Vec<Contradiction>,
-    /// Later events of the enrollments that change, including those that contradict.
+    /// Later events of the enrollments that change, including those that contradict. A contribution whose payment was
+    /// reversed and the reversal are not among them.
     pub later: Vec<i64>,
     /// Enrollments that change or would not exist.
     pub changed: BTreeSet<i64>,
@@ -216,15 +217,44 @@ impl History {
             .filter(|id| !same_held(before.enrollments.get(id), state.enrollments.get(id)))
             .copied()
             .collect();
-        let is_later = |event: &&Event| Some(&event.id) > events.first();
+        let undone = self.undone(leader);
+        let is_later = |event: &&Event| Some(&event.id) > events.first() && !undone.contains(&event.id);
         let concerns = |event: &&Event| event.fact.enrollment().is_some_and(|id| changed.contains(&id));
         let later = rest().filter(is_later).filter(concerns).map(|event| event.id).collect();
         // Objections of the history as it is were overruled when it was recorded.
         let known: BTreeSet<Contradiction> = contradictions(self.in_force()).into_iter().collect();
         let mut contradictions = contradictions(rest());
-        contradictions.retain(|contradiction| !known.contains(contradiction));
+        contradictions.retain(|found| !known.contains(found) && !undone.contains(&found.event));
         let consequences = self.consequences(&events, &state, &changed, rules);
         Some(Without { events, state, contradictions, later, changed, consequences })
+    }
+
+    /// Returns the contributions that were reversed and their reversals: together they changed nothing, so they cannot
+    /// contradict that their enrollment is taken back. The reversal of a contribution of `left_out` is not among them, nor is
+    /// that of a month that a transfer took over, because it was recorded for another enrollment.
+    fn undone(&self, left_out: i64) -> BTreeSet<i64> {
+        let mut recorded_by = BTreeMap::new();
+        let mut undone = BTreeSet::new();
+        for event in self.in_force() {
+            match event.fact {
+                Fact::Enrolled { enrollment, ref held, .. } => {
+                    recorded_by.extend(held.timeline.paid.months().map(|month| ((enrollment, month), None)));
+                }
+                Fact::Contributed { enrollment, month } => {
+                    recorded_by.insert((enrollment, month), Some(event));
+                }
+                Fact::ContributionReversed { enrollment, month } => {
+                    match recorded_by.remove(&(enrollment, month)) {
+                        Some(Some(contributed)) if contributed.leader == left_out => {}
+                        Some(Some(contributed)) => undone.extend([contributed.id, event.id]),
+                        Some(None) => undone.extend([event.id]),
+                        None => {}
+                    }
+                }
+                Fact::Ended { .. } | Fact::Died { .. } => {}
+            }
+        }
+        undone
     }
 
     /// Returns the events that are not retracted.

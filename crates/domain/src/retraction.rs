@@ -39,8 +39,8 @@ pub fn judge(kind: EventKind, event: Option<&Event>, history: &History) -> Optio
         ),
         (EventKind::ContributionReversed, _) => refuse(
             "This event follows from the reversal of a payment.",
-            "Record the contribution or the payment again. If the person should never have been enrolled, end the enrollment with \
-             the reason ENROLLED_IN_ERROR.",
+            "Record the contribution or the payment again. If the person should never have been enrolled, retract the enrollment \
+             (ENROLLED).",
         ),
         (EventKind::Corrected, _) => refuse(
             "A correction is not taken back.",
@@ -110,8 +110,12 @@ pub fn contradicted((kind, effective_on): (EventKind, NaiveDate), objection: Obj
     };
     let message = format!("{kind} of {effective_on} was recorded later and contradicts this: {because}.");
     let problem = Problem::error(ProblemCode::ContradictedByLaterEvent, "eventId", message);
-    problem.hint(match kind {
-        EventKind::ContributionReversed => {
+    problem.hint(match (kind, objection) {
+        (EventKind::ContributionReversed, Objection::NotDue) => {
+            "The payment of this month was reversed, so that it is not recorded any more. There is nothing to take back."
+        }
+        // The month was recorded before a transfer.
+        (EventKind::ContributionReversed, _) => {
             "A reversal is not taken back. If the person should never have been enrolled, end the enrollment with the reason \
              ENROLLED_IN_ERROR (endEnrollment)."
         }
@@ -123,13 +127,7 @@ pub fn contradicted((kind, effective_on): (EventKind, NaiveDate), objection: Obj
 pub fn touched((kind, effective_on): (EventKind, NaiveDate)) -> Problem {
     let message = format!("{kind} of {effective_on} was recorded on this enrollment since. The row is kept.");
     let problem = Problem::error(ProblemCode::ContradictedByLaterEvent, "batchId", message);
-    problem.hint(match kind {
-        // A reversal is not taken back.
-        EventKind::Contributed | EventKind::ContributionReversed => {
-            "If the person should never have been enrolled, end the enrollment with the reason ENROLLED_IN_ERROR (endEnrollment)."
-        }
-        _ => "If that is wrong too, retract it, and then the enrollment.",
-    })
+    problem.hint("If that is wrong too, retract it, and then the enrollment.")
 }
 
 /// Returns the problem of an enrollment that would be open at an employer after its closing day.

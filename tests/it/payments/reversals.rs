@@ -65,6 +65,48 @@ async fn a_reversal_leaves_months_that_were_recorded_without_a_payment() {
 }
 
 #[tokio::test]
+async fn an_enrollment_in_error_is_taken_back_once_its_payment_is_reversed() {
+    let scene = Scene::new().await;
+    let retract = async |event: &str| {
+        let mutation = "mutation ($input: RetractEventInput!) { retractEvent(input: $input) { state
+            retractedWith { kind effectiveOn } reliances { kind } errors { code message hint } } }";
+        let input = json!({"eventId": event, "reason": "Another person's form"});
+        scene.app.ask(mutation, json!({"input": input})).await["retractEvent"].take()
+    };
+    let first_of = async |kind: &str| {
+        let query = "query ($id: ID!) { participant(by: {id: $id}) { events { nodes { id kind } } } }";
+        let data = scene.app.ask(query, json!({"id": scene.people[0]})).await;
+        let nodes = data["participant"]["events"]["nodes"].as_array().unwrap().clone();
+        let event = nodes.into_iter().rfind(|event| event["kind"] == kind).unwrap();
+        event["id"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(scene.pay("A1", 1_622_400).await["recorded"], 6);
+    let enrolled = first_of("ENROLLED").await;
+    let paid = vec!["CONTRADICTED_BY_LATER_EVENT", "CONTRADICTED_BY_LATER_EVENT", "NOT_RETRACTABLE"];
+    assert_eq!(codes(&retract(&enrolled).await["errors"]), paid);
+    assert_eq!(scene.app.reverse(&scene.outlet, "A1").await["unrecorded"], 6);
+
+    let refused = retract(&first_of("CONTRIBUTED").await).await;
+    assert_eq!(codes(&refused["errors"]), ["CONTRADICTED_BY_LATER_EVENT"]);
+    assert!(refused["errors"][0]["hint"].as_str().unwrap().ends_with("There is nothing to take back."));
+    let reversal = retract(&first_of("CONTRIBUTION_REVERSED").await).await;
+    assert_eq!(codes(&reversal["errors"]), ["NOT_RETRACTABLE"]);
+
+    let retracted = retract(&enrolled).await;
+    let with = json!([
+        {"kind": "CONTRIBUTED", "effectiveOn": SEPTEMBER},
+        {"kind": "CONTRIBUTED", "effectiveOn": OCTOBER},
+        {"kind": "CONTRIBUTION_REVERSED", "effectiveOn": SEPTEMBER},
+        {"kind": "CONTRIBUTION_REVERSED", "effectiveOn": OCTOBER},
+    ]);
+    assert_eq!((&retracted["state"], &retracted["errors"]), (&json!("RETRACTED"), &json!([])));
+    assert_eq!((&retracted["retractedWith"], &retracted["reliances"]), (&with, &json!([])));
+    assert_eq!(scene.bill(SEPTEMBER).await["people"], 2);
+    assert_eq!(scene.app.differing_counters().await, 0);
+    assert_eq!(scene.app.advice(&scene.outlet, "A1").await["reversal"]["reason"], "The till failed");
+}
+
+#[tokio::test]
 async fn an_outlet_reverses_until_the_cut_off_and_an_officer_later() {
     let scene = Scene::new().await;
     scene.pay("A1", 811_200).await;

@@ -48,9 +48,11 @@ impl History {
             match state.enrollments.get(&id) {
                 None => {
                     found.gone.extend(self.derived_of(id).map(|derived| derived.id));
-                    let ends =
-                        self.in_force().filter(|event| ends(event, id) && !left_out.contains(&event.id));
-                    found.gone.extend(ends.map(|event| event.id));
+                    // Those that contradict this are refused. The others are its end by a death, and contributions that were
+                    // reversed.
+                    let of_it = self.in_force().filter(|event| event.fact.enrollment() == Some(id));
+                    let of_it = of_it.filter(|event| !left_out.contains(&event.id));
+                    found.gone.extend(of_it.map(|event| event.id));
                 }
                 Some(held) => {
                     self.follow_lapses(id, held, left_out, rules, &mut found);

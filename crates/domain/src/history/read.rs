@@ -148,14 +148,25 @@ impl Reader<'_> {
         if continues.is_some() {
             held.timeline.paid = PaidMonths::default();
         }
-        let contributed = self.rows.iter().filter(|other| {
-            (other.kind, other.enrollment) == (EventKind::Contributed, Some(enrollment))
-                && other.retracted_at.is_none()
-        });
-        for other in contributed {
+        let of_it = || self.stored_with(row);
+        for other in of_it().filter(|other| other.kind == EventKind::Contributed) {
             held.timeline.paid.remove(other.effective_on);
         }
+        if continues.is_none() {
+            for month in reversed_with_form(of_it()) {
+                held.timeline.paid.add(month);
+            }
+        }
         Fact::Enrolled { enrollment, held: Box::new(held), continues }
+    }
+
+    /// Returns the events of an enrollment that its stored paid months follow from: those in force, or for one that is retracted
+    /// those that were in force until then.
+    fn stored_with(&self, enrolled: &EventRow) -> impl Iterator<Item = &EventRow> {
+        let &EventRow { enrollment, retracted_at: until, .. } = enrolled;
+        let was_in_force =
+            move |row: &&EventRow| row.retracted_at.is_none_or(|at| until.is_some_and(|until| at >= until));
+        self.rows.iter().filter(move |row| row.enrollment == enrollment).filter(was_in_force)
     }
 
     /// Returns the beginning of the enrollment with which a transfer continued.
@@ -194,6 +205,21 @@ impl Reader<'_> {
             if row.retracted_at.is_some() { row.end_reason } else { held.and_then(|held| held.end_reason) };
         stored == Some(EndReason::Deceased)
     }
+}
+
+/// Returns the months that were recorded when the person was enrolled and reversed since: those with a reversal and no
+/// contribution before it.
+fn reversed_with_form<'a>(events: impl Iterator<Item = &'a EventRow>) -> BTreeSet<NaiveDate> {
+    let (mut contributed, mut found) = (BTreeSet::new(), BTreeSet::new());
+    for row in events {
+        let month = first_of_month(row.effective_on);
+        match row.kind {
+            EventKind::Contributed => drop(contributed.insert(month)),
+            EventKind::ContributionReversed if !contributed.contains(&month) => drop(found.insert(month)),
+            _ => {}
+        }
+    }
+    found
 }
 
 /// Returns whether two events of a person were recorded in one transaction for the same day.

@@ -19,6 +19,7 @@ enum Step {
     Wait(u64),
     Enroll(i64, i64, bool),
     Contribute(usize, u32),
+    Reverse(usize, u32),
     End(usize, u64, bool),
     Transfer(usize, i64, u64),
     Die(u64),
@@ -29,6 +30,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (1_u64..150).prop_map(Step::Wait),
         2 => (0_i64..4, -40_i64..200, any::<bool>()).prop_map(|(who, ago, paid)| Step::Enroll(who, ago, paid)),
         8 => (0_usize..3, 0_u32..5).prop_map(|(which, ago)| Step::Contribute(which, ago)),
+        3 => (0_usize..3, 0_u32..5).prop_map(|(which, ago)| Step::Reverse(which, ago)),
         3 => (0_usize..4, 0_u64..120, any::<bool>()).prop_map(|(which, ago, error)| Step::End(which, ago, error)),
         6 => (0_usize..3, 1_i64..4, 0_u64..60).prop_map(|(which, to, ago)| Step::Transfer(which, to, ago)),
         1 => (0_u64..60).prop_map(Step::Die),
@@ -66,6 +68,10 @@ impl Story {
                 Step::Contribute(which, months) => named(which).map(|enrollment| {
                     let month = first_of_month(story.today) - Months::new(months);
                     Command::Contribute { enrollment, month }
+                }),
+                Step::Reverse(which, months) => named(which).map(|enrollment| {
+                    let month = first_of_month(story.today) - Months::new(months);
+                    Command::Reverse { enrollment, month }
                 }),
                 Step::End(which, days, is_error) => named(which).map(|enrollment| {
                     let earliest = register.enrollments[&enrollment].timeline.earliest_end(story.today);
@@ -108,15 +114,22 @@ impl Story {
     }
 }
 
-/// An enrollment that is active has not lapsed last, and one that is inactive has, unless a transfer began it so.
+fn is_of_month(kind: EventKind) -> bool {
+    matches!(kind, EventKind::Contributed | EventKind::ContributionReversed)
+}
+
+/// An enrollment that is active has not lapsed last, and one that is inactive has, unless a transfer began it so. A reversal
+/// leaves lapses as they were recorded.
 fn lapses_agree(register: &Register) -> bool {
     register.enrollments.iter().all(|(&id, held)| {
-        let of_it = |row: &&EventRow| {
-            row.enrollment == Some(id)
-                && row.retracted_at.is_none()
-                && matches!(row.kind, EventKind::Lapsed | EventKind::Resumed)
+        let of_it: Vec<&EventRow> = register.rows.iter().filter(|row| row.enrollment == Some(id)).collect();
+        if of_it.iter().any(|row| row.kind == EventKind::ContributionReversed) {
+            return true;
+        }
+        let is_lapse = |row: &&&EventRow| {
+            row.retracted_at.is_none() && matches!(row.kind, EventKind::Lapsed | EventKind::Resumed)
         };
-        let last = register.rows.iter().filter(of_it).max_by_key(|row| row.id).map(|row| row.kind);
+        let last = of_it.iter().filter(is_lapse).max_by_key(|row| row.id).map(|row| row.kind);
         match held.timeline.status() {
             EnrollmentStatus::Active => last != Some(EventKind::Lapsed),
             EnrollmentStatus::Registered => last.is_none(),
@@ -137,8 +150,10 @@ proptest! {
         let recorded = register.clone();
         let mut retracted = BTreeSet::new();
         for (id, which) in (FIRST_RETRACTION..).zip(&order) {
+            // What `retraction::judge` lets through.
             let is_fact = |row: &&EventRow| {
-                row.retracted_at.is_none() && !matches!(row.kind, EventKind::Lapsed | EventKind::Resumed)
+                use EventKind::{ContributionReversed, Lapsed, Resumed};
+                row.retracted_at.is_none() && !matches!(row.kind, Lapsed | Resumed | ContributionReversed)
             };
             let facts: Vec<i64> = register.rows.iter().filter(is_fact).map(|row| row.id).collect();
             if facts.is_empty() {
@@ -148,10 +163,14 @@ proptest! {
                 // An end that a death brought later has its leader in the story.
                 Ok(events) => retracted.extend(events.iter().map(|id| id / 100).filter(|&id| id < FIRST_RETRACTION)),
                 Err(contradictions) => {
-                    prop_assert!(contradictions.iter().all(|found| facts.contains(&found.event)));
+                    let in_force = |id| register.rows.iter().any(|row| row.id == id && row.retracted_at.is_none());
+                    prop_assert!(contradictions.iter().all(|found| in_force(found.event)));
                     continue;
                 }
             }
+            // Contributions that were reversed go with their enrollment.
+            let gone = register.rows.iter().filter(|row| row.retracted_at.is_some() && is_of_month(row.kind));
+            retracted.extend(gone.map(|row| row.id / 100));
             let never = story.told_without(&retracted);
             prop_assert!(register.state().is_same(&never.state()), "{:?}\n{:?}", register, never);
             prop_assert_eq!(register.counted(), never.counted());
@@ -226,13 +245,40 @@ fn a_month_whose_payment_was_reversed_is_not_paid_and_its_contribution_stays() {
     let december = day("2014-12-01");
     let mut register =
         told(&[enrolled(1, "2014-11-01"), Command::Contribute { enrollment: 1, month: december }]);
-    register.log(at(3), EventKind::ContributionReversed, Some(1), december);
-    let held = register.enrollments.get_mut(&1).unwrap();
-    assert!(held.timeline.paid.remove(december));
-    held.timeline.update_lapse(day(TODAY), held.segment, &rules());
+    assert!(register.run(Command::Reverse { enrollment: 1, month: december }, at(3)));
     let state = register.history().unwrap().state(day(TODAY), &rules());
     assert_eq!(state.enrollments[&1].timeline.paid.through(), Some(day("2014-11-30")));
     assert_eq!(refused(&mut register, 200), [(300, Objection::NotDue)]);
+}
+
+#[test]
+fn an_enrollment_whose_payments_were_all_reversed_is_taken_back_with_them() {
+    let (november, december) = (day("2014-11-01"), day("2014-12-01"));
+    let with_form = Command::Reverse { enrollment: 1, month: november };
+    let paid = Command::Contribute { enrollment: 1, month: december };
+    let reversed = Command::Reverse { enrollment: 1, month: december };
+    let mut register = told(&[enrolled(1, "2014-11-01"), paid, with_form, reversed, paid]);
+    let known = |register: &Register, second: u32| {
+        let moment = at(i64::from(second)).time();
+        let state = register.history().unwrap().known_at(moment).state(day(TODAY), &rules());
+        state.enrollments[&1].timeline.paid.months().collect::<Vec<_>>()
+    };
+    assert_eq!(known(&register, 2), [november, december]);
+    assert_eq!(known(&register, 3), [december]);
+    assert_eq!(refused(&mut register, 100), [(500, Objection::NoEnrollment)], "only the one in force");
+    assert!(register.run(reversed, at(6)));
+    assert_eq!(register.retract(100, at(FIRST_RETRACTION)), Ok(vec![100]));
+    assert!(register.enrollments.is_empty());
+    assert!(register.rows.iter().all(|row| row.retracted_at.is_some()));
+    assert_eq!(known(&register, 5), [december]);
+}
+
+#[test]
+fn a_month_that_was_reversed_after_a_transfer_does_not_come_back_with_the_transfer() {
+    let moved = Command::Transfer { enrollment: 1, employer: 2, on: day("2014-11-10") };
+    let reversed = Command::Reverse { enrollment: 2, month: day("2014-11-01") };
+    let mut register = told(&[enrolled(1, "2014-11-01"), moved, reversed]);
+    assert_eq!(refused(&mut register, 200), [(300, Objection::NoEnrollment)]);
 }
 
 #[test]

@@ -30,6 +30,7 @@ pub(super) fn rules() -> Rulebook {
 pub(super) enum Command {
     Enroll { employer: Option<i64>, starts_on: NaiveDate, is_paid: bool },
     Contribute { enrollment: i64, month: NaiveDate },
+    Reverse { enrollment: i64, month: NaiveDate },
     End { enrollment: i64, on: NaiveDate, reason: EndReason },
     Transfer { enrollment: i64, employer: i64, on: NaiveDate },
     Die { on: NaiveDate },
@@ -102,6 +103,7 @@ impl Register {
                 true
             }
             Command::Contribute { enrollment, month } => self.contribute(enrollment, month, at),
+            Command::Reverse { enrollment, month } => self.reverse(enrollment, month, at),
             Command::End { enrollment, on, reason } => {
                 let held = self.enrollments.get_mut(&enrollment);
                 let Some(held) = held.filter(|held| judge_end(held, on, reason, today).is_none()) else {
@@ -141,6 +143,19 @@ impl Register {
         held.timeline.update_lapse(at.today, held.segment, &rules());
         let effective_on = month.max(was.counts_from);
         self.log(at, EventKind::Contributed, Some(enrollment), effective_on);
+        self.log_change(enrollment, &was, at);
+        true
+    }
+
+    /// Takes a month out, as the reversal of the payment that covered it does.
+    pub(super) fn reverse(&mut self, enrollment: i64, month: NaiveDate, at: Moment) -> bool {
+        let Some(held) = self.enrollments.get_mut(&enrollment) else { return false };
+        let was = held.timeline.clone();
+        if !held.timeline.paid.remove(month) {
+            return false;
+        }
+        held.timeline.update_lapse(at.today, held.segment, &rules());
+        self.log(at, EventKind::ContributionReversed, Some(enrollment), month.max(was.counts_from));
         self.log_change(enrollment, &was, at);
         true
     }
