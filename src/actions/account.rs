@@ -129,6 +129,11 @@ impl<'a> Account<'a> {
         allocate(&self.dues, receipts, kept, order, fine)
     }
 
+    /// Returns what payments have to cover of each month.
+    pub(super) fn dues(&self) -> impl Iterator<Item = &MonthDue> {
+        self.dues.iter()
+    }
+
     /// Returns what payments have to cover of a month.
     pub(super) fn due(&self, month: NaiveDate) -> i64 {
         self.dues.iter().find(|due| due.month == month).map_or(0, |due| due.amount)

@@ -69,18 +69,32 @@ fn state(payer: Payer, bill: Bill, ledger: &Ledger, (today, rules): (NaiveDate, 
     }
 }
 
-/// Returns what a payer still owes for months before one, fines left out. The session is the registry's own.
+/// What a payer owes for the months before one, in rupiah.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OwedBefore {
+    /// Contributions that are not paid.
+    pub contributions: i64,
+    /// Fines that are not paid; of months that are not paid in full, as of today.
+    pub fines: i64,
+}
+
+/// Returns what a payer owes for months before one. The session is the registry's own.
 pub async fn owed_before(
     session: &Session,
     (today, rules): (NaiveDate, &Rulebook),
     payer: Payer,
     month: NaiveDate,
-) -> Result<i64, StoreError> {
+) -> Result<OwedBefore, StoreError> {
+    let kind = payer.id.kind;
     let mut transaction = session.begin().await?;
     let account = Account::load(&mut transaction, payer, (today, None), rules).await?;
     transaction.rollback().await?;
     let ledger = Ledger::of(&account.receipts, &account.kept);
-    let older = account.bills.keys().filter(|&&older| older < month);
-    let owed = |&older: &NaiveDate| (account.due(older) - ledger.contributions(older)).max(0);
-    Ok(older.map(owed).sum())
+    let mut owed = OwedBefore::default();
+    for due in account.dues().filter(|due| due.month < month) {
+        let fine = fine_so_far(kind, due, &ledger.instalments(due.month), (today, rules));
+        owed.contributions += (due.amount - ledger.contributions(due.month)).max(0);
+        owed.fines += (fine - ledger.paid(due.month, Purpose::Fine)).max(0);
+    }
+    Ok(owed)
 }

@@ -4,6 +4,7 @@ use async_graphql::{Context, ID, Object, OneofObject, Result, SimpleObject};
 use chrono::{Datelike as _, NaiveDate};
 use graphql_front::catalogue::Rules;
 use strum::VariantArray as _;
+use tokio::sync::OnceCell;
 
 use super::caller::Caller;
 use super::context::caller;
@@ -15,7 +16,7 @@ use super::input::Lenient;
 use super::node_id::{association_id, employer_id, enrollment_id};
 use super::problem::{UserError, user_errors};
 use super::scalar::{Date, Rupiah, int};
-use crate::actions::bill_contributions::{BillState, bill_of, owed_before};
+use crate::actions::bill_contributions::{BillState, OwedBefore, bill_of, owed_before};
 use crate::actions::group_payment::{GroupPlan, quote};
 use crate::actions::group_terms::{GroupTerms, Members};
 use crate::store::bill::PayerId;
@@ -46,6 +47,8 @@ impl PayerKey {
 pub struct ContributionBill {
     state: BillState,
     today: NaiveDate,
+    /// Read once for the fields that ask for it.
+    before: OnceCell<OwedBefore>,
 }
 
 impl ContributionBill {
@@ -58,7 +61,15 @@ impl ContributionBill {
         let rules = &caller.reference.rules;
         let state = bill_of(&caller.registry(), &caller.actor, (today, rules), payer, month).await;
         let state = state.map_err(FieldError::of_read)?;
-        Ok(state.map(|state| Self { state, today }))
+        Ok(state.map(|state| Self { state, today, before: OnceCell::new() }))
+    }
+
+    /// Returns what is owed for the months before this one.
+    async fn before(&self, caller: &Caller) -> Result<&OwedBefore, FieldError> {
+        let (payer, month) = (self.state.payer.clone(), self.state.bill.month);
+        let (session, rules) = (caller.bulk_registry(), &caller.reference.rules);
+        let read = || owed_before(&session, (self.today, rules), payer, month);
+        self.before.get_or_try_init(read).await.map_err(FieldError::from)
     }
 }
 
@@ -141,11 +152,12 @@ impl ContributionBill {
 
     /// What is owed for months before this one, fines left out. A payment clears these first.
     async fn owed_before(&self, ctx: &Context<'_>) -> Option<Result<Rupiah, FieldError>> {
-        let (payer, month) = (self.state.payer.clone(), self.state.bill.month);
-        let caller = caller(ctx);
-        let rules = &caller.reference.rules;
-        let owed = owed_before(&caller.bulk_registry(), (self.today, rules), payer, month).await;
-        Some(owed.map(Rupiah).map_err(FieldError::from))
+        Some(self.before(caller(ctx)).await.map(|owed| Rupiah(owed.contributions)))
+    }
+
+    /// Fines of months before this one that are not paid. As of today for months that are not paid in full.
+    async fn fines_owed_before(&self, ctx: &Context<'_>) -> Option<Result<Rupiah, FieldError>> {
+        Some(self.before(caller(ctx)).await.map(|owed| Rupiah(owed.fines)))
     }
 
     /// Money of this payer that pays for nothing yet. It counts towards the next month or a fine.
@@ -365,6 +377,7 @@ pub(super) const DECLARATIONS: Declarations = Declarations {
         prices: &[
             ("Query.contributionBill", 500),
             ("ContributionBill.owedBefore", 500),
+            ("ContributionBill.finesOwedBefore", 500),
             ("ContributionBill.quote", 500),
         ],
         ..Rules::NONE

@@ -18,8 +18,8 @@ const PAY: &str = "mutation ($input: RecordContributionsInput!) { recordContribu
     bill { left unallocated fine finePaid paidOn owedBefore }
     errors { code path message } } }";
 const BILL: &str = "query ($payer: PayerKey!, $month: Date!) { contributionBill(payer: $payer, month: $month) {
-    month people peopleWithoutWage wageBase employer worker total withoutPayment paid left owedBefore unallocated
-    dueOn dueRule { code } paidOn fine finePaid
+    month people peopleWithoutWage wageBase employer worker total withoutPayment paid left owedBefore finesOwedBefore
+    unallocated dueOn dueRule { code } paidOn fine finePaid
     programmes { programme base employer worker rules { code } } } }";
 const REVERSE: &str = "mutation ($input: ReversePaymentInput!) { reversePayment(input: $input) {
     unrecorded payment { reference reversal { reason } unallocated allocations { month } } errors { code path } } }";
@@ -123,7 +123,7 @@ async fn an_outlet_asks_for_a_bill_and_gets_it_by_programme() {
     let bill = scene.bill(OCTOBER).await;
     let whole = json!({"month": OCTOBER, "people": 3, "peopleWithoutWage": 0, "wageBase": 13_000_000,
         "employer": 551_200, "worker": 260_000, "total": 811_200, "withoutPayment": 0, "paid": 0, "left": 811_200,
-        "owedBefore": 811_200, "unallocated": 0, "dueOn": "2014-11-17", "dueRule": {"code": "DUE-PU-1993"},
+        "owedBefore": 811_200, "finesOwedBefore": 0, "unallocated": 0, "dueOn": "2014-11-17", "dueRule": {"code": "DUE-PU-1993"},
         "paidOn": null, "fine": 0, "finePaid": 0,
         "programmes": [
             {"programme": "WORK_ACCIDENT", "base": 13_000_000, "employer": 31_200, "worker": 0,
@@ -190,6 +190,33 @@ async fn a_late_month_costs_a_fine_which_an_excess_pays() {
     assert_eq!(paid["payment"]["allocations"][1], fine);
     assert_eq!(paid["payment"]["unallocated"], 3_776);
     assert_eq!((&paid["bill"]["fine"], &paid["bill"]["finePaid"]), (&json!(16_224), &json!(16_224)));
+}
+
+#[tokio::test]
+async fn the_bill_says_which_fines_of_earlier_months_are_left() {
+    let scene = Scene::new().await;
+    // September was due on 15 October, October on 17 November: by 20 December three and two months have started.
+    let december = scene.app.second_process_on("2014-12-20T03:00:00Z").await;
+    let owed = async || {
+        let (bill, statements) = sent(december.bill(&scene.outlet, &scene.employer, "2014-11-01")).await;
+        let reads = statements.iter().filter(|statement| statement.starts_with("select y.id")).count();
+        assert_eq!(reads, 2, "the bill, and all earlier months at once: {statements:#?}");
+        ["owedBefore", "finesOwedBefore", "left", "fine", "finePaid"]
+            .map(|field| bill[field].as_i64().unwrap())
+    };
+    assert_eq!(owed().await, [1_622_400, 48_672 + 32_448, 811_200, 16_224, 0]);
+    let mut input = scene.payment(SEPTEMBER, "A1", 811_200);
+    input["payment"]["paidOn"] = json!("2014-10-16");
+    assert_eq!(december.record_payment(&scene.outlet, input).await["errors"], json!([]));
+    assert_eq!(
+        owed().await,
+        [811_200, 16_224 + 32_448, 811_200, 16_224, 0],
+        "the fine of September ends with its payment"
+    );
+    let mut input = scene.payment("2014-12-01", "A2", 811_200 * 3 + 20_000);
+    input["payment"]["paidOn"] = json!("2014-12-20");
+    assert_eq!(december.record_payment(&scene.outlet, input).await["payment"]["unallocated"], 0);
+    assert_eq!(owed().await, [0, 16_224 + 32_448 - 20_000, 0, 16_224, 0]);
 }
 
 #[tokio::test]
