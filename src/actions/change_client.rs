@@ -103,15 +103,6 @@ impl Mutation for ClientChange<'_> {
             return Ok(Done::refused(problems));
         }
         client::change(conn, before.id, &after).await?;
-        tracing::info!(
-            by = self.actor.client,
-            client = before.name,
-            was = %before.role,
-            role = %after.role,
-            reads_personal_data = after.reads_personal_data,
-            disabled = after.disabled,
-            "client changed"
-        );
         Ok(Done::did(Changed { client: before.id }, problems))
     }
 }

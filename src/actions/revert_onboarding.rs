@@ -87,13 +87,14 @@ pub async fn revert_onboarding(
     };
     let reference = database.reference();
     let context = Context { database, actor, rules: &reference.rules, today };
-    request.on(&database.bulk).run(Reversal { context, input, reason }).await
+    request.on(&database.bulk).run(Reversal { context, input, reason, trail }).await
 }
 
 struct Reversal<'a> {
     context: Context<'a>,
     input: &'a Input,
     reason: String,
+    trail: &'a Trail,
 }
 
 impl Mutation for Reversal<'_> {
@@ -105,6 +106,7 @@ impl Mutation for Reversal<'_> {
         let mut done = Reverted { last_row: rows.last().map(|row| row.number), ..Reverted::default() };
         // In the order of the ids, so that concurrent requests do not deadlock.
         rows.sort_by_key(|row| row.participant_id);
+        let mut written = Vec::new();
         for BatchEnrollment { number, participant_id, event_id, is_enrolled } in rows.iter().copied() {
             let reverted = match event_id {
                 Some(event) => self.revert(conn, (participant_id, event)).await?,
@@ -116,15 +118,19 @@ impl Mutation for Reversal<'_> {
                 None => continue,
             };
             match reverted {
-                Ok(()) => done.reverted += 1,
+                Ok(()) => {
+                    done.reverted += 1;
+                    written.extend((!self.input.plan_only).then_some(participant_id));
+                }
                 Err(problems) => {
                     done.kept.push(Kept { row: number, participant: participant_id, problems });
                 }
             }
         }
         done.kept.sort_by_key(|kept| kept.row);
-        let people = rows.iter().map(|row| row.participant_id).collect();
-        Ok(Done::did(done, Vec::new()).concerning(people))
+        // The payload tells something of those who are kept or planned, too.
+        self.trail.saw(rows.iter().map(|row| row.participant_id).filter(|person| !written.contains(person)));
+        Ok(Done::did(done, Vec::new()).concerning(written))
     }
 }
 

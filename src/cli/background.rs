@@ -128,7 +128,11 @@ async fn repeat(job: Job, every: Duration, database: Arc<Database>, clock: Clock
 }
 
 /// Runs a task that never ends, on a runtime. After a panic it begins again.
-fn keep<T>(runtime: &Handle, task: &'static str, begin: impl Fn() -> T + Send + 'static) -> JoinHandle<()>
+pub(super) fn keep<T>(
+    runtime: &Handle,
+    task: &'static str,
+    begin: impl Fn() -> T + Send + 'static,
+) -> JoinHandle<()>
 where
     T: Future<Output = ()> + Send + 'static,
 {

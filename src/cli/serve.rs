@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::background::Background;
+use super::background::{self, Background};
 use super::installation::Installation;
 use super::long_work::LongWork;
 use super::{demonstration, examples};
@@ -167,7 +168,9 @@ impl Serve {
             tasks.push(tokio::spawn(sources.serve(listener)));
         }
         let shared_limits = Arc::clone(&built.shared_limits);
-        tasks.push(tokio::spawn(Arc::clone(&shared_limits).keep_renewing(Arc::clone(&database))));
+        let (renewed, of_limits) = (Arc::clone(&shared_limits), Arc::clone(&database));
+        let renew = move || Arc::clone(&renewed).keep_renewing(Arc::clone(&of_limits));
+        tasks.push(background::keep(&Handle::current(), "shared_limits", renew));
         server::serve(listener, built, stop).await;
         tasks.iter().for_each(tokio::task::JoinHandle::abort);
         if let Some(spans) = spans {

@@ -62,7 +62,12 @@ impl Verifier {
             rate_limiter.pay(peer.counted(), 1, now).map_err(seconds)?;
         }
         if let Some(rate_limiter) = &self.of_all {
-            rate_limiter.pay((), 1, now).map_err(seconds)?;
+            rate_limiter.pay((), 1, now).map_err(|unpaid| {
+                if let Some(of_peer) = &self.of_peer {
+                    of_peer.pay_back(&peer.counted(), 1, now);
+                }
+                seconds(unpaid)
+            })?;
         }
         Ok(())
     }

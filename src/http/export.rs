@@ -355,6 +355,7 @@ impl Export {
         }
         // The rows are complete; a connection that breaks now is replaced.
         let _ = self.snapshot.close().await;
+        self.permit.complete();
         Ok(())
     }
 
@@ -376,6 +377,7 @@ impl Export {
             next = self.next().await?;
         }
         let _ = self.snapshot.close().await;
+        self.permit.complete();
         finish_workbook(sheet, spool).await
     }
 }

@@ -132,7 +132,8 @@ impl<G: Group> Shared<G> {
     }
 }
 
-/// The task that writes. If it is dropped early, those who wait learn that their items are not written.
+/// The task that writes. If it is dropped early, those who wait learn that their items are not written; whether those that it was
+/// writing are, is unknown.
 struct Writer<G: Group> {
     shared: Arc<Shared<G>>,
     is_done: bool,
@@ -141,7 +142,10 @@ struct Writer<G: Group> {
 impl<G: Group> Drop for Writer<G> {
     fn drop(&mut self) {
         if !self.is_done {
-            *self.shared.lock() = Waiting::default();
+            let waiting = std::mem::take(&mut *self.shared.lock());
+            for (_, written) in waiting.items {
+                let _ = written.send(Err(StoreError::Unwritten("writing was interrupted".into())));
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -45,6 +46,19 @@ struct Buckets<C> {
     of_clients: HashMap<C, Bucket>,
     /// What each client has paid since it was last asked for; `None` until somebody asks.
     spent: Option<HashMap<C, u64>>,
+    /// When full buckets were last forgotten.
+    swept: Option<Instant>,
+}
+
+impl<C> Buckets<C> {
+    /// Forgets full buckets if there are many, once a second: each time takes as long as there are buckets.
+    fn sweep(&mut self, now: Instant, per_second: f64, full: f64) {
+        let is_swept = self.swept.is_some_and(|swept| now.duration_since(swept) < BETWEEN_SWEEPS);
+        if self.of_clients.len() > KEPT && !is_swept {
+            self.of_clients.retain(|_, bucket| bucket.refilled(now, per_second, full) < full);
+            self.swept = Some(now);
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +98,7 @@ pub enum RateLimited {
 
 /// Number of buckets above which full ones are forgotten: they are as good as new ones.
 const KEPT: usize = 10_000;
+const BETWEEN_SWEEPS: Duration = Duration::from_secs(1);
 
 impl<C: Clone + Eq + Hash> RateLimiter<C> {
     /// Creates a limiter without clients; `None` where there is no limit.
@@ -92,7 +107,7 @@ impl<C: Clone + Eq + Hash> RateLimiter<C> {
             settings,
             spent: AtomicU64::new(0),
             processes: AtomicU32::new(1),
-            buckets: Mutex::new(Buckets { of_clients: HashMap::new(), spent: None }),
+            buckets: Mutex::new(Buckets { of_clients: HashMap::new(), spent: None, swept: None }),
         })
     }
 
@@ -113,9 +128,7 @@ impl<C: Clone + Eq + Hash> RateLimiter<C> {
     pub fn pay(&self, client: C, cost: u32, now: Instant) -> Result<Balance, RateLimited> {
         let (cost, full, per_second) = (f64::from(cost), f64::from(self.settings.burst), self.per_second());
         let mut buckets = self.lock();
-        if buckets.of_clients.len() > KEPT {
-            buckets.of_clients.retain(|_, bucket| bucket.refilled(now, per_second, full) < full);
-        }
+        buckets.sweep(now, per_second, full);
         let bucket = buckets.of_clients.get(&client);
         let points = bucket.map_or(full, |bucket| bucket.refilled(now, per_second, full));
         if cost > full {

@@ -86,12 +86,30 @@ async fn apt_get() -> Result<(), String> {
     };
     run(&mut apt_get(&["update"])).await?;
     run(&mut apt_get(&["install", "-y", "--no-install-recommends", "postgresql-common"])).await?;
-    let written = |error: std::io::Error| format!("{DEBIAN_CLUSTERS}: {error}");
-    let original = fs::read_to_string(DEBIAN_CLUSTERS).map_err(written)?;
-    fs::write(DEBIAN_CLUSTERS, format!("{original}\ncreate_main_cluster = false\n")).map_err(written)?;
-    let installed = run(&mut apt_get(&["install", "-y", "--no-install-recommends", "postgresql"])).await;
-    fs::write(DEBIAN_CLUSTERS, original).map_err(written)?;
-    installed
+    let _without_cluster = WithoutCluster::set().map_err(|error| format!("{DEBIAN_CLUSTERS}: {error}"))?;
+    run(&mut apt_get(&["install", "-y", "--no-install-recommends", "postgresql"])).await
+}
+
+/// Debian's setting that an installation of PostgreSQL makes no cluster. Dropped, it is as it was, also if the installation is
+/// broken off.
+struct WithoutCluster {
+    original: String,
+}
+
+impl WithoutCluster {
+    fn set() -> std::io::Result<Self> {
+        let original = fs::read_to_string(DEBIAN_CLUSTERS)?;
+        fs::write(DEBIAN_CLUSTERS, format!("{original}\ncreate_main_cluster = false\n"))?;
+        Ok(Self { original })
+    }
+}
+
+impl Drop for WithoutCluster {
+    fn drop(&mut self) {
+        if let Err(error) = fs::write(DEBIAN_CLUSTERS, &self.original) {
+            tracing::warn!(%error, "{DEBIAN_CLUSTERS} still has create_main_cluster = false");
+        }
+    }
 }
 
 /// Installs into another folder and renames it, so that a kill in the middle leaves no half-made folder.

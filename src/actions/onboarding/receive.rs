@@ -183,14 +183,17 @@ where
     let of = RosterOf { employer: held.employer_id, association: held.association_id, month: held.month };
     let same =
         onboarding::find_same_file(&mut transaction, actor, (&digest, &sha256), of, Some(batch)).await?;
-    if let Some(earlier) = &same {
-        writing::note_same_file(&mut transaction, batch, earlier.id).await?;
-        warnings.push(duplicate_file(earlier, "file"));
-    }
+    warnings.extend(same.as_ref().map(|earlier| duplicate_file(earlier, "file")));
     let received = Received { state, rows, digest, columns, separator, repeated, warnings: warnings.clone() };
-    let finished = staging::finish(&mut transaction, &database.keys, (batch, epoch), &received).await?;
+    if !staging::finish(&mut transaction, &database.keys, (batch, epoch), &received).await? {
+        transaction.rollback().await?;
+        return Err(Refused::NotWaiting);
+    }
+    if let Some(earlier) = same {
+        writing::note_same_file(&mut transaction, batch, earlier.id).await?;
+    }
     transaction.commit().await?;
-    if finished { Ok(AcceptedFile { rows, warnings }) } else { Err(Refused::NotWaiting) }
+    Ok(AcceptedFile { rows, warnings })
 }
 
 /// The result of staging the rows of a file.

@@ -44,6 +44,9 @@ struct Gathering<K> {
 const QUIET_TURNS: usize = 3;
 /// Scheduler turns after which a batch is sent in any case.
 const MOST_TURNS: usize = 1_000;
+/// Batches that a task waits for. The task that fetches one may be dropped, because a sibling field failed: then another one
+/// fetches the keys.
+const ATTEMPTS: usize = 3;
 /// The most keys of one statement.
 const MOST_KEYS: usize = 10_000;
 
@@ -67,8 +70,7 @@ impl<S: Source> LoaderOf<S> {
         keys: &[S::Key],
         read: impl Fn(&HashMap<S::Key, Answer<S>>) -> Option<T>,
     ) -> Result<T, StoreError> {
-        // A task that fetches may be dropped, because a sibling field failed: then another one tries, once.
-        for _ in 0..=2 {
+        for _ in 0..ATTEMPTS {
             let gathering = {
                 let mut state = lock(&self.state);
                 if let Some(read) = read(&state.answers) {
@@ -78,7 +80,8 @@ impl<S: Source> LoaderOf<S> {
             };
             self.fetch(&gathering).await;
         }
-        Err(StoreError::Fault("a batch broke off twice".into()))
+        read(&lock(&self.state).answers)
+            .ok_or_else(|| StoreError::Fault("a batch broke off again and again".into()))
     }
 
     /// Waits until the keys were fetched, or waits for others and fetches them.

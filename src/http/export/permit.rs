@@ -11,7 +11,7 @@ pub(super) struct ExportPermits(Arc<Mutex<Clients>>);
 struct Clients {
     /// Those with an export that runs.
     running: HashSet<i64>,
-    /// Those whose last export a standby ended in the middle.
+    /// Those of whom a standby ended an export in the middle, and who had no whole one since.
     cut: HashSet<i64>,
 }
 
@@ -20,7 +20,8 @@ impl ExportPermits {
     pub(super) fn take(&self, client: i64) -> Option<ExportPermit> {
         let mut clients = self.clients();
         let is_first = clients.running.insert(client);
-        is_first.then(|| ExportPermit { permits: self.clone(), client, was_cut: clients.cut.remove(&client) })
+        let was_cut = clients.cut.contains(&client);
+        is_first.then(|| ExportPermit { permits: self.clone(), client, was_cut })
     }
 
     fn clients(&self) -> MutexGuard<'_, Clients> {
@@ -32,7 +33,7 @@ impl ExportPermits {
 pub(super) struct ExportPermit {
     permits: ExportPermits,
     client: i64,
-    /// Whether a standby ended the last export of the client in the middle. Then this one reads from the primary, so that an
+    /// Whether a standby ended an export of the client in the middle, and none was sent as a whole since. Then this one reads from the primary, so that an
     /// export that takes longer than a standby allows succeeds the second time.
     pub(super) was_cut: bool,
 }
@@ -41,6 +42,11 @@ impl ExportPermit {
     /// Notes that a standby has ended this export in the middle.
     pub(super) fn cut(&self) {
         self.permits.clients().cut.insert(self.client);
+    }
+
+    /// Notes that this export was sent as a whole: the next one may read from a standby again.
+    pub(super) fn complete(&self) {
+        self.permits.clients().cut.remove(&self.client);
     }
 }
 
@@ -61,7 +67,11 @@ mod tests {
         assert!(permits.take(1).is_none() && permits.take(2).is_some());
         first.cut();
         drop(first);
-        assert!(permits.take(1).is_some_and(|permit| permit.was_cut));
+        assert!(permits.take(1).is_some_and(|permit| permit.was_cut), "it was refused");
+        let third = permits.take(1).expect("it is alone");
+        assert!(third.was_cut);
+        third.complete();
+        drop(third);
         assert!(permits.take(1).is_some_and(|permit| !permit.was_cut));
     }
 }

@@ -235,8 +235,10 @@ impl Differences {
                 let (staged, _) = staging::open(&report.database.keys, report.batch.id, &chunk)
                     .map_err(std::io::Error::other)?;
                 for difference in &differences {
-                    let staged = staged.iter().find(|staged| staged.number == difference.number);
-                    report.write_row(&mut sheet, difference, staged)?;
+                    let staged = staged
+                        .binary_search_by_key(&difference.number, |row| row.number)
+                        .map(|at| &staged[at]);
+                    report.write_row(&mut sheet, difference, staged.ok())?;
                 }
                 Ok(sheet)
             };
@@ -257,7 +259,7 @@ impl Differences {
             false => difference.change.without_elsewhere(),
         };
         let problems = difference.problems.as_ref().map(|problems| problems.0.as_slice()).unwrap_or_default();
-        let columns = self.batch.columns.clone().unwrap_or_default();
+        let columns = self.batch.columns.as_deref().unwrap_or_default();
         let (is_readable, wages) =
             (staged.is_some_and(|staged| !staged.is_unreadable()), self.reads_personal_data);
         let wage =
@@ -275,7 +277,7 @@ impl Differences {
             text(row.province.filter(|_| is_readable)),
             wage(difference.wage_before, wages),
             wage(difference.wage_after, wages || self.is_own()),
-            error_of(problems, &columns, self.language).into(),
+            error_of(problems, columns, self.language).into(),
         ])
     }
 

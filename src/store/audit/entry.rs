@@ -60,7 +60,7 @@ pub async fn insert_many(executor: impl PgExecutor<'_>, entries: &[NewEntry]) ->
     .execute(executor)
     .await
     .map_err(|error| match StoreError::from(error) {
-        error if error.is_transient() => error,
+        error if error.is_transient() || error == StoreError::NoPartition => error,
         // The request may be retried once the cause is fixed. Until then nothing is answered.
         error => {
             tracing::error!(%error, "audit entries cannot be written");

@@ -5,6 +5,7 @@ use std::fmt;
 use super::entry::{NewEntry, insert_many};
 use crate::store::error::StoreError;
 use crate::store::group_commit::{Group, GroupCommit};
+use crate::store::partition;
 use crate::store::session::Session;
 
 /// The most entries of one statement.
@@ -56,7 +57,14 @@ impl Group for Entries {
     }
 
     async fn write(&self, entries: Vec<NewEntry>) -> Vec<Result<(), StoreError>> {
-        let outcome = insert_many(&self.0, &entries).await;
+        let mut outcome = insert_many(&self.0, &entries).await;
+        // No server has made it ahead.
+        if outcome == Err(StoreError::NoPartition) {
+            outcome = match partition::add_audit(&self.0).await {
+                Ok(_) => insert_many(&self.0, &entries).await,
+                Err(error) => Err(error),
+            };
+        }
         vec![outcome; entries.len()]
     }
 }

@@ -7,7 +7,7 @@
 
 use chrono::{DateTime, Utc};
 use sha2::{Digest as _, Sha256};
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgExecutor};
 
 use super::chain::lock_until_end;
 use crate::store::error::StoreError;
@@ -60,7 +60,7 @@ pub(super) struct Detached(Vec<Detachment>);
 
 impl Detached {
     pub(super) async fn read(session: &Session, keys: &Keys) -> Result<Self, StoreError> {
-        Ok(Self(signed(&mut *session.begin().await?, keys).await?))
+        Ok(Self(signed(session, keys).await?))
     }
 
     /// May the entry with this id be absent?
@@ -78,7 +78,7 @@ pub async fn detached_entries(session: &Session) -> Result<i64, StoreError> {
 }
 
 /// Returns the detachments that a key has signed.
-async fn signed(conn: &mut PgConnection, keys: &Keys) -> Result<Vec<Detachment>, StoreError> {
+async fn signed(executor: impl PgExecutor<'_>, keys: &Keys) -> Result<Vec<Detachment>, StoreError> {
     #[derive(sqlx::FromRow)]
     struct Row {
         #[sqlx(flatten)]
@@ -89,14 +89,15 @@ async fn signed(conn: &mut PgConnection, keys: &Keys) -> Result<Vec<Detachment>,
     let sql =
         "select first_id, before_id, entries, detached_at, signature from audit_detachment where key_id = $1
                order by first_id";
-    let rows: Vec<Row> = sqlx::query_as(sql).bind(evidence_key_id(&key).as_slice()).fetch_all(conn).await?;
+    let rows: Vec<Row> =
+        sqlx::query_as(sql).bind(evidence_key_id(&key).as_slice()).fetch_all(executor).await?;
     let is_signed = |row: &Row| verify_evidence(&key, &row.detachment.hash(), &row.signature);
     Ok(rows.into_iter().filter(is_signed).map(|row| row.detachment).collect())
 }
 
 /// Signs with another key what the former one has signed, within the transaction that exchanges the keys.
 pub async fn sign_again(conn: &mut PgConnection, old: &Keys, new: &Keys) -> Result<(), StoreError> {
-    for detachment in signed(conn, old).await? {
+    for detachment in signed(&mut *conn, old).await? {
         detachment.insert(conn, new).await?;
     }
     Ok(())
