@@ -4,14 +4,15 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
-use super::onboarding::{EndAbsent, approve_list, judge_repeated};
+use super::onboarding::{EndAbsent, approve_list, judge_payer, judge_repeated};
 use super::request::{Mutation, Request};
 use super::{ActionError, Done, Submission};
 use crate::store::audit::Trail;
+use crate::store::bill::PayerId;
 use crate::store::onboarding::{monthly, writing};
 use crate::store::{Database, StoreError, onboarding};
 use domain::actor::{Actor, Right};
-use domain::onboarding::OnboardingState;
+use domain::onboarding::{OnboardingKind, OnboardingState};
 use domain::problem::{Problem, ProblemCode};
 
 /// The input.
@@ -44,8 +45,14 @@ pub async fn approve_onboarding(
     let request =
         Request::new(database, actor, ("approveOnboarding", Right::ApproveOnboarding), submission, input)?;
     let seen = onboarding::by_ids(&database.reading(actor), actor, &[input.batch]).await?;
-    if !seen.contains_key(&input.batch) {
+    let Some(batch) = seen.get(&input.batch) else {
         return request.refuse(vec![absent()]).await;
+    };
+    if batch.kind == OnboardingKind::MonthlyList {
+        let payer = PayerId::of(batch.employer_id, batch.association_id);
+        if let Some(problem) = judge_payer(database, (actor, today), payer, "batchId").await? {
+            return request.refuse(vec![problem]).await;
+        }
     }
     request.recorded_in(trail).run(Approval { actor, today, input }).await
 }
@@ -76,10 +83,11 @@ impl Mutation for Approval<'_> {
         let is_this_plan = locked.plan_digest.is_some_and(|digest| hexadecimal(&digest) == *plan_digest);
         match locked.state {
             OnboardingState::AwaitingApproval if is_this_plan => {
-                let absent = match approve_list(conn, *batch, end_absent.as_ref(), self.today).await? {
-                    Ok(absent) => absent,
-                    Err(problems) => return Ok(Done::refused(problems)),
-                };
+                let absent =
+                    match approve_list(conn, *batch, end_absent.as_ref(), (self.actor, self.today)).await? {
+                        Ok(absent) => absent,
+                        Err(problems) => return Ok(Done::refused(problems)),
+                    };
                 writing::approve(conn, *batch, &self.actor.client).await?;
                 monthly::begin_applying(conn, *batch).await?;
                 Ok(Done::did(Approved { batch: *batch }, Vec::new()).concerning(absent))
@@ -92,7 +100,7 @@ impl Mutation for Approval<'_> {
             // A repeated approval changes nothing.
             _ if is_this_plan && locked.approved_by.as_ref() == Some(&self.actor.client) => {
                 let decided = locked.absent_on.zip(locked.absent_reason);
-                Ok(match judge_repeated(conn, *batch, decided, end_absent.as_ref()).await? {
+                Ok(match judge_repeated(conn, (self.actor, *batch), decided, end_absent.as_ref()).await? {
                     None => Done::did(Approved { batch: *batch }, Vec::new()),
                     Some(problem) => Done::refused(vec![problem]),
                 })

@@ -21,6 +21,7 @@ use chrono::NaiveDate;
 use sqlx::PgConnection;
 
 use super::enrolling::EnrollOutcome;
+use crate::store::bill::PayerId;
 use crate::store::onboarding::BatchRow;
 use crate::store::onboarding::lease::LeasedBatch;
 use crate::store::onboarding::writing::{self, NewRow};
@@ -30,12 +31,12 @@ use domain::actor::{Actor, Right};
 use domain::calendar::jakarta;
 use domain::client::Client;
 use domain::enrollment::{NewEnrollment, employer_closed, ended_since};
-use domain::onboarding::{Counts, JudgedRow, RowOutcome};
+use domain::onboarding::{Counts, JudgedRow, OnboardingKind, RowOutcome};
 use domain::problem::{Problem, ProblemCode, Severity, refuses};
 use domain::rule::Rulebook;
 
 pub use monthly::EndAbsent;
-pub(super) use monthly::{approve_list, conflict_problem, judge_repeated};
+pub(super) use monthly::{approve_list, conflict_problem, judge_payer, judge_repeated};
 pub use terms::RosterTerms;
 pub(super) use terms::SharedTerms;
 
@@ -191,7 +192,11 @@ pub(super) async fn authority(
         association: held.association_id,
         segment: Some(held.segment),
     };
-    let (agreed, problems) = terms.judge_in(&database.control, reference, (&actor, today)).await?;
+    let (agreed, mut problems) = terms.judge_in(&database.control, reference, (&actor, today)).await?;
+    if held.kind == OnboardingKind::MonthlyList && !refuses(&problems) {
+        let payer = PayerId::of(held.employer_id, held.association_id);
+        problems.extend(judge_payer(database, (&actor, today), payer, "").await?);
+    }
     Ok(match agreed {
         Some(agreed) if !refuses(&problems) => Ok(Authority { actor, agreed }),
         _ => Err(problems),

@@ -4,9 +4,12 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
-use super::onboarding::{RosterTerms, SharedTerms, conflict_problem, duplicate_file, too_many_open};
+use super::onboarding::{
+    RosterTerms, SharedTerms, conflict_problem, duplicate_file, judge_payer, too_many_open,
+};
 use super::request::{Mutation, Request};
 use super::{ActionError, Done, Submission, keep};
+use crate::store::bill::PayerId;
 use crate::store::onboarding::monthly::{self, ListOf};
 use crate::store::onboarding::writing::{self, NewBatch};
 use crate::store::onboarding::{self, BatchRow};
@@ -95,6 +98,12 @@ async fn judge<'a>(
         OnboardingKind::MonthlyList => Some(judge_list(input, &reference.rules, today)),
     };
     let month = list.and_then(|month| keep(month, &mut problems));
+    if month.is_some() && agreed.is_some() {
+        let RosterTerms { employer, association, .. } = input.terms;
+        let payer = PayerId::of(employer, association);
+        let path = if employer.is_some() { "employerId" } else { "associationId" };
+        problems.extend(judge_payer(database, (actor, today), payer, path).await?);
+    }
     match (agreed, file_name) {
         (Some(agreed), Some(file_name)) if !refuses(&problems) => {
             Ok(Ok(OnboardingStart { database, actor, input, agreed, file_name, sha256, month }))

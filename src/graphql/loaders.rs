@@ -359,7 +359,7 @@ pages_of! {
         onboarding::rows_of(&caller.session, parents, filter, page);
     /// Pages of the absent people of monthly lists.
     AbsentPages: () => AbsentRecord, |caller, parents, _filter, page|
-        monthly::absent_of(&caller.session, parents, page);
+        monthly::absent_of((&caller.session, &caller.actor), parents, page);
     /// Pages of the enrollments of people.
     EnrollmentPages: EnrollmentFilter => EnrollmentRow, |caller, parents, filter, page|
         enrollment::list_of(&caller.session, &caller.actor, parents, filter, page);

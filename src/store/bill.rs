@@ -30,6 +30,12 @@ pub struct PayerId {
 }
 
 impl PayerId {
+    /// Returns the payer with one of these ids.
+    pub fn of(employer: Option<i64>, association: Option<i64>) -> Option<Self> {
+        let employer = employer.map(|id| Self { kind: PayerKind::Employer, id });
+        employer.or_else(|| association.map(|id| Self { kind: PayerKind::Association, id }))
+    }
+
     /// The employer, if it is one.
     pub fn employer(self) -> Option<i64> {
         (self.kind == PayerKind::Employer).then_some(self.id)

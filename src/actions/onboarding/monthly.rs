@@ -3,6 +3,7 @@
 mod absent;
 mod apply;
 mod approve;
+mod payer;
 mod plan;
 
 use std::collections::{HashMap, HashSet};
@@ -26,6 +27,7 @@ pub(super) use absent::{end_absent, has_absent_to_end, has_rows_done};
 pub(super) use apply::write_rows;
 pub use approve::EndAbsent;
 pub(in crate::actions) use approve::{approve_list, judge_repeated};
+pub(in crate::actions) use payer::judge_payer;
 pub(super) use plan::plan;
 
 impl Step {

@@ -69,7 +69,7 @@ impl Source for Totals {
                 }
                 TotalOf::Events(_, filter) => event::count_of(session, actor, &parents, *filter).await?,
                 TotalOf::EmployerEvents(_) => employer::event::count_of(session, actor, &parents).await?,
-                TotalOf::Absent(_) => monthly::count_absent_of(session, &parents).await?,
+                TotalOf::Absent(_) => monthly::count_absent_of((session, actor), &parents).await?,
                 TotalOf::Rows(_, filter) => onboarding::count_rows_of(session, &parents, filter).await?,
             };
             totals.extend(found.into_iter().map(|(parent, total)| (group.with_parent(parent), total)));

@@ -304,7 +304,8 @@ impl Differences {
                 order: Order::Id,
                 direction: Direction::Ascending,
             };
-            let mut slices = monthly::absent_of(&self.session, &[self.batch.id], &page).await?;
+            let mut slices =
+                monthly::absent_of((&self.session, &self.actor), &[self.batch.id], &page).await?;
             let Some(slice) = slices.remove(&self.batch.id) else { return Ok(sheet) };
             let ids: Vec<i64> = slice.rows.iter().map(|absent| absent.participant_id).collect();
             let Some(&last) = ids.last() else { return Ok(sheet) };

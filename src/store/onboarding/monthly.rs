@@ -313,41 +313,61 @@ pub async fn find_list(conn: &mut PgConnection, batch: i64) -> Result<Option<Pla
     Ok(sqlx::query_as(sql).bind(batch).fetch_optional(conn).await?)
 }
 
-/// Decides that enrollments of absent people end: of these people, or of all. Returns those of them who are absent, and the
-/// latest first day of their enrollments.
+/// Decides that enrollments of absent people end whom the actor sees: of these people, or of all. Returns those of them who are
+/// absent, and the latest first day of their enrollments.
 pub async fn end_absent(
     conn: &mut PgConnection,
-    batch: i64,
+    (actor, batch): (&Actor, i64),
     people: Option<&[i64]>,
     (on, reason): (NaiveDate, EndReason),
 ) -> Result<(Vec<i64>, Option<NaiveDate>), StoreError> {
-    let sql = "with chosen as (
-                   update onboarding_absent set ends = true
-                   where batch_id = $1 and ($2::bigint[] is null or participant_id = any($2))
-                   returning participant_id, enrollment_id
-               )
-               select c.participant_id, e.starts_on from chosen c
-               join enrollment e on e.participant_id = c.participant_id and e.id = c.enrollment_id";
-    let chosen: Vec<(i64, NaiveDate)> =
-        sqlx::query_as(sql).bind(batch).bind(people).fetch_all(&mut *conn).await?;
+    let mut sql =
+        QueryBuilder::new("with chosen as (update onboarding_absent a set ends = true where a.batch_id = ");
+    sql.push_bind(batch);
+    if let Some(people) = people {
+        sql.push(" and a.participant_id = any(").push_bind(people).push(")");
+    }
+    push_seen(&mut sql, actor);
+    sql.push(
+        " returning a.participant_id, a.enrollment_id)
+         select c.participant_id, e.starts_on from chosen c
+         join enrollment e on e.participant_id = c.participant_id and e.id = c.enrollment_id",
+    );
+    let chosen: Vec<(i64, NaiveDate)> = sql.build_query_as().fetch_all(&mut *conn).await?;
     let sql = "update onboarding_batch set absent_on = $2, absent_reason = $3 where id = $1";
     sqlx::query(sql).bind(batch).bind(on).bind(reason).execute(conn).await?;
     let latest = chosen.iter().map(|&(_, starts_on)| starts_on).max();
     Ok((chosen.into_iter().map(|(participant, _)| participant).collect(), latest))
 }
 
-/// Returns whether it was decided to end the enrollments of exactly these absent people, or of all of them.
+/// Returns whether it was decided to end the enrollments of exactly these absent people, or of all whom the actor sees.
 pub async fn ends_exactly(
     conn: &mut PgConnection,
-    batch: i64,
+    (actor, batch): (&Actor, i64),
     people: Option<&[i64]>,
 ) -> Result<bool, StoreError> {
-    let sql = "select case when $2::bigint[] is null
-                   then not exists (select from onboarding_absent where batch_id = $1 and not ends)
-                   else (select array_agg(distinct participant_id order by participant_id)
-                         from onboarding_absent where batch_id = $1 and ends)
-                        is not distinct from (select array_agg(distinct p order by p) from unnest($2) p) end";
+    let Some(people) = people else {
+        let mut sql = QueryBuilder::new(
+            "select not exists (select from onboarding_absent a where not a.ends and a.batch_id = ",
+        );
+        sql.push_bind(batch);
+        push_seen(&mut sql, actor);
+        sql.push(")");
+        return Ok(sql.build_query_scalar().fetch_one(conn).await?);
+    };
+    let sql = "select (select array_agg(distinct participant_id order by participant_id)
+                       from onboarding_absent where batch_id = $1 and ends)
+                      is not distinct from (select array_agg(distinct p order by p) from unnest($2) p)";
     Ok(sqlx::query_scalar(sql).bind(batch).bind(people).fetch_one(conn).await?)
+}
+
+/// Restricts absent people `a` to those whom an actor sees.
+fn push_seen(sql: &mut QueryBuilder<Postgres>, actor: &Actor) {
+    if !actor.scope.is_everything() {
+        sql.push(" and exists (select from participant p where p.id = a.participant_id");
+        push_scope(sql, actor);
+        sql.push(")");
+    }
 }
 
 /// Returns absent people whose enrollments are still to be ended, with the enrollment, in the order of people.
@@ -440,25 +460,30 @@ in_order!(AbsentRecord { batch_id, participant_id, ends, ended });
 const ABSENT_ORDER: OrderColumns = OrderColumns { id: "a.participant_id", name: "a.participant_id" };
 const ABSENT: &str = " from onboarding_absent a where a.batch_id = k.parent";
 
-/// Returns the same page of absent people of several lists, in one statement. The caller has checked that the actor may see
-/// the lists; people outside its scope are left out when they are loaded.
+/// Returns the same page of the absent people of several lists whom an actor sees, in one statement. The caller has checked that
+/// the actor may see the lists.
 pub async fn absent_of(
-    session: &Session,
+    (session, actor): (&Session, &Actor),
     batches: &[i64],
     page: &Page,
 ) -> Result<HashMap<i64, Slice<AbsentRecord>>, StoreError> {
     let slices = page::list_of(session, batches, (page, ABSENT_ORDER), |sql| {
         sql.push("a.batch_id, a.participant_id, a.ends, a.ended").push(ABSENT);
+        push_seen(sql, actor);
     });
     let slices: HashMap<i64, Slice<AbsentRecord>> = slices.await?;
     session.shows(slices.values().flat_map(|slice| &slice.rows).map(|row| row.participant_id));
     Ok(slices)
 }
 
-/// Counts the absent people of several lists.
-pub async fn count_absent_of(session: &Session, batches: &[i64]) -> Result<HashMap<i64, i64>, StoreError> {
+/// Counts the absent people of several lists whom an actor sees.
+pub async fn count_absent_of(
+    (session, actor): (&Session, &Actor),
+    batches: &[i64],
+) -> Result<HashMap<i64, i64>, StoreError> {
     page::count_of(session, batches, "count(*)", |sql| {
         sql.push(ABSENT);
+        push_seen(sql, actor);
     })
     .await
 }

@@ -9,6 +9,7 @@ use sqlx::PgConnection;
 use super::conflict_problem;
 use crate::store::StoreError;
 use crate::store::onboarding::monthly;
+use domain::actor::Actor;
 use domain::enrollment::{EndReason, judge_end_form};
 use domain::onboarding::MAXIMUM_ROWS;
 use domain::problem::{Problem, ProblemCode, refuses};
@@ -16,7 +17,7 @@ use domain::problem::{Problem, ProblemCode, refuses};
 /// The absent people whose enrollments end.
 #[derive(Clone, Debug, Serialize)]
 pub struct EndAbsent {
-    /// All absent people.
+    /// All absent people whom the approver sees.
     pub all: bool,
     /// These people, by internal id.
     pub participants: Vec<i64>,
@@ -34,7 +35,7 @@ pub(in crate::actions) async fn approve_list(
     conn: &mut PgConnection,
     batch: i64,
     end_absent: Option<&EndAbsent>,
-    today: NaiveDate,
+    (actor, today): (&Actor, NaiveDate),
 ) -> Result<Result<Vec<i64>, Vec<Problem>>, StoreError> {
     let Some(list) = monthly::find_list(conn, batch).await? else {
         return Ok(match end_absent {
@@ -51,11 +52,12 @@ pub(in crate::actions) async fn approve_list(
     if refuses(&problems) {
         return Ok(Err(problems));
     }
-    let (chosen, latest) = monthly::end_absent(conn, batch, end.people(), (end.on, end.reason)).await?;
+    let (chosen, latest) =
+        monthly::end_absent(conn, (actor, batch), end.people(), (end.on, end.reason)).await?;
     let absent: HashSet<i64> = chosen.iter().copied().collect();
     for (at, participant) in end.participants.iter().enumerate() {
         if !end.all && !absent.contains(participant) {
-            let message = "This person is not absent from the list.";
+            let message = "No person of this id whom you see is absent from the list.";
             let problem = Problem::error(ProblemCode::NotFound, &at.to_string(), message);
             problems.push(problem.within(&["endAbsent", "participantIds"]));
         }
@@ -86,14 +88,14 @@ fn no_list() -> Problem {
 /// first one.
 pub(in crate::actions) async fn judge_repeated(
     conn: &mut PgConnection,
-    batch: i64,
+    (actor, batch): (&Actor, i64),
     decided: Option<(NaiveDate, EndReason)>,
     end_absent: Option<&EndAbsent>,
 ) -> Result<Option<Problem>, StoreError> {
     let is_same = match (decided, end_absent) {
         (None, None) => true,
         (Some(decided), Some(end)) if decided == (end.on, end.reason) => {
-            monthly::ends_exactly(conn, batch, end.people()).await?
+            monthly::ends_exactly(conn, (actor, batch), end.people()).await?
         }
         _ => false,
     };
