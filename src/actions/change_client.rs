@@ -22,7 +22,7 @@ pub struct Input {
     pub role: Option<Role>,
     /// The new scope, as a whole.
     pub scope: Option<Scope>,
-    /// Whether it may read unmasked numbers, with a purpose.
+    /// Whether it may read personal data, with a purpose.
     pub reads_personal_data: Option<bool>,
     /// Whether its tokens are refused.
     pub disabled: Option<bool>,

@@ -92,7 +92,7 @@ pub struct Enrolled {
     pub enrollment: i64,
 }
 
-/// Enrolls a person, on record in `trail`. `registered_forms` writes forms of registered people together.
+/// Enrolls a person, recorded in `trail`. `registered_forms` writes forms of registered people together.
 ///
 /// # Errors
 /// The role may not enroll, or the database failed.

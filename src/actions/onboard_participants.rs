@@ -29,11 +29,11 @@ use domain::onboarding::{
 use domain::problem::{Problem, ProblemCode, refuses};
 use domain::rule::Rulebook;
 
-/// How often, and with what pauses, a plan is begun while another batch of the same client is worked at.
+/// Retries while a worker processes another batch of the client.
 const PLAN_TRIES: u32 = 20;
 const PLAN_PAUSE: Duration = Duration::from_millis(100);
 
-/// What is asked for.
+/// The input.
 #[derive(Clone, Debug, Serialize)]
 pub struct Input {
     /// The terms that all rows share.
@@ -74,7 +74,7 @@ pub struct Onboarded {
     pub batch: i64,
 }
 
-/// Onboards the people of the rows, on record in `trail`.
+/// Onboards the people of the rows, recorded in `trail`.
 ///
 /// # Errors
 /// The role may not enroll, or the database failed.
@@ -112,7 +112,7 @@ pub async fn onboard_participants(
     Ok(done)
 }
 
-/// Plans a batch before the answer. Where a worker is at it already, or the database is away, the answer says how far it is.
+/// Plans the batch before answering, unless a worker has it or the database is unavailable.
 async fn plan_now(database: &Arc<Database>, today: NaiveDate, batch: i64) {
     for _ in 0..PLAN_TRIES {
         match worker::work(database, today, WorkerSettings::default(), Some(batch)).await {
@@ -340,9 +340,8 @@ impl RosterOnboarding<'_> {
         let message =
             "The registry holds some of these numbers under other particulars. Nothing was written.";
         let problem = Problem::error(ProblemCode::IdentityMismatch, "rows", message);
-        Some(vec![
-            problem
-                .hint("Send the rows without allOrNothing: each good one is enrolled, the others are said."),
-        ])
+        Some(vec![problem.hint(
+            "Send the rows without allOrNothing: valid rows are enrolled, and the others are reported.",
+        )])
     }
 }

@@ -26,7 +26,7 @@ pub struct Input {
     pub role: Role,
     /// The people whom it sees.
     pub scope: Scope,
-    /// May it read unmasked numbers, with a purpose?
+    /// Whether it may read personal data, with a purpose.
     pub reads_personal_data: bool,
 }
 

@@ -74,7 +74,7 @@ pub struct RightsArguments {
     /// Limits the client to people whom this channel, or a channel below it, enrolled.
     #[arg(long, value_name = "CODE")]
     channel: Option<String>,
-    /// Lets the client read unmasked identity numbers, with a stated purpose.
+    /// Lets the client read personal data (full numbers, birth dates, wages) with a stated purpose.
     #[arg(long)]
     pub reads_personal_data: bool,
 }

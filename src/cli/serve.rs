@@ -153,11 +153,11 @@ impl Serve {
         let coverage = if has_pages { ", pages at /coverage and /onboarding" } else { "" };
         let schema = if has_schema { ", schema at /schema.graphql" } else { "" };
         tracing::info!(%address, "serving: API at /graphql{page}{coverage}{schema}");
-        let (stop, exchanged) = (stop_signal()?, AtomicBool::new(false));
+        let (stop, rotated) = (stop_signal()?, AtomicBool::new(false));
         let stop = async {
             tokio::select! {
                 () = stop => {}
-                () = database.key_exchanged() => exchanged.store(true, Ordering::Relaxed),
+                () = database.key_rotated() => rotated.store(true, Ordering::Relaxed),
             }
         };
         let mut built = build(parts);
@@ -177,7 +177,7 @@ impl Serve {
             tracing::debug!(%error, "the registration of this server expires by itself");
         }
         installation.close().await;
-        if exchanged.into_inner() {
+        if rotated.into_inner() {
             bail!(
                 "the key of the identity numbers was rotated: start again with the new key as REGISTRY_KEY_FILE"
             );

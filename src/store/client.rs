@@ -26,7 +26,7 @@ domain::redacted_debug!(NewClient);
 pub struct Rights {
     /// What it is to the agency.
     pub role: Role,
-    /// May it read unmasked numbers?
+    /// Whether it may read personal data.
     pub reads_personal_data: bool,
     /// The people whom it sees.
     pub reach: Reach,

@@ -35,8 +35,7 @@ pub enum OnboardingKind {
     MonthlyList,
 }
 
-/// What a row of a monthly list is, or somebody who is not in it. A row is the first of LEAVES, MOVED and WAGE_CHANGES
-/// that applies.
+/// What a monthly list changes for a person. If several apply, LEAVES wins over MOVED, and MOVED over WAGE_CHANGES.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(remote = "model::ListChange")]
 pub enum ListChange {
@@ -60,10 +59,10 @@ pub enum ListChange {
     Absent,
 }
 
-/// Number of rows of a monthly list by what they are.
+/// Number of rows of a monthly list with one kind of change.
 #[derive(SimpleObject, rows::Row)]
 pub struct ListChangeCount {
-    /// What they are.
+    /// The kind of change.
     change: ListChange,
     /// Number of rows. For ABSENT: number of people.
     rows: i32,
@@ -84,12 +83,12 @@ pub struct MonthlyDue {
     rule: RuleCitation,
 }
 
-/// Wages that fall by more than a rule allows without a look at them.
+/// Wages that fall by more than the limit of a rule.
 #[derive(SimpleObject)]
 pub struct FallenWages {
     /// Number of rows. `rows(filterBy: {code: [WAGE_FALLS]})` lists them.
     rows: i32,
-    /// A wage that falls by more than these hundredths is marked.
+    /// Limit in percent: a wage that falls by more is marked.
     percent: i32,
     /// The rule.
     rule: RuleCitation,
@@ -219,7 +218,7 @@ fn summary(batch: &BatchRow) -> Option<&Summary> {
     batch.list_summary.as_ref().filter(|_| batch.plan_digest.is_some()).map(|summary| &summary.0)
 }
 
-/// Returns the rows by what they are, each kind once.
+/// Returns the number of rows by kind of change.
 pub(super) fn changes(caller: &Caller, batch: &BatchRow) -> Vec<ListChangeCount> {
     let Some(summary) = summary(batch) else { return Vec::new() };
     let is_told = |change: &&model::ListChange| {
