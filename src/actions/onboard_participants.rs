@@ -94,18 +94,18 @@ pub async fn onboard_participants(
         Ok(judged) => judged,
         Err(problems) => return request.refuse(problems).await,
     };
-    let watch = MissCounter::new(database, actor, input.rows.len());
+    let misses = MissCounter::new(database, actor, input.rows.len());
     let apply = RosterOnboarding {
         database,
         actor,
         rules: &reference.rules,
         input,
         judged: &judged,
-        watch: &watch,
+        misses: &misses,
         today,
     };
     let done = request.run(apply).await?;
-    watch.verdict()?;
+    misses.verdict()?;
     if let (true, Some(Onboarded { batch })) = (input.plan_only, &done.value) {
         plan_now(database, today, *batch).await;
     }
@@ -130,7 +130,7 @@ impl Mutation for RosterOnboarding<'_> {
             return self.stage(conn).await;
         }
         let Applied { batch, report, subjects, known, revealed } = self.write(conn).await?;
-        if self.watch.exceeds_quota(&mut *conn, &revealed).await? {
+        if self.misses.exceeds_quota(&mut *conn, &revealed).await? {
             return Ok(MissCounter::rolled_back().concerning(known));
         }
         Ok(match self.objection(&report) {
@@ -158,14 +158,14 @@ pub async fn plan(
         Ok(judged) => judged,
         Err(problems) => return Ok(Done::refused(problems)),
     };
-    let watch = MissCounter::new(database, actor, input.rows.len());
+    let misses = MissCounter::new(database, actor, input.rows.len());
     let apply = RosterOnboarding {
         database,
         actor,
         rules: &reference.rules,
         input,
         judged: &judged,
-        watch: &watch,
+        misses: &misses,
         today,
     };
     let mut transaction = database.bulk.begin().await?;
@@ -248,7 +248,7 @@ struct RosterOnboarding<'a> {
     rules: &'a Rulebook,
     input: &'a Input,
     judged: &'a Judged,
-    watch: &'a MissCounter<'a>,
+    misses: &'a MissCounter<'a>,
     today: NaiveDate,
 }
 

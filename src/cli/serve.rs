@@ -13,7 +13,7 @@ use super::background::Background;
 use super::installation::Installation;
 use super::long_work::LongWork;
 use super::{demonstration, examples};
-use crate::actions::onboarding::retention::Keeps;
+use crate::actions::onboarding::retention::RetentionPeriods;
 use crate::actions::onboarding::worker::WorkerSettings;
 use crate::clock::Clock;
 use crate::config::{
@@ -61,11 +61,11 @@ pub struct Serve {
     onboarding_lease: Seconds,
 
     /// How long the rows of an onboarding are kept after its end, and with them its report.
-    #[arg(long, env = "REGISTRY_REPORT_DAYS", value_name = "DURATION", default_value_t = Days::of(Keeps::default().report_days.into()))]
+    #[arg(long, env = "REGISTRY_REPORT_DAYS", value_name = "DURATION", default_value_t = Days::of(RetentionPeriods::default().report_days.into()))]
     report_days: Days,
 
     /// How long an onboarding waits for its file or its approval, before it is cancelled.
-    #[arg(long, env = "REGISTRY_WAITING_DAYS", value_name = "DURATION", default_value_t = Days::of(Keeps::default().waiting_days.into()))]
+    #[arg(long, env = "REGISTRY_WAITING_DAYS", value_name = "DURATION", default_value_t = Days::of(RetentionPeriods::default().waiting_days.into()))]
     waiting_days: Days,
 
     #[command(flatten)]
@@ -232,7 +232,7 @@ impl Serve {
             let days = problems.within(name, days, Days::of(1)..=Days::of(most)).0.as_secs() / 86_400;
             u16::try_from(days).unwrap_or(u16::MAX)
         };
-        let keeps = Keeps {
+        let retention = RetentionPeriods {
             report_days: days("REGISTRY_REPORT_DAYS", self.report_days, 3_650),
             waiting_days: days("REGISTRY_WAITING_DAYS", self.waiting_days, 365),
         };
@@ -241,7 +241,7 @@ impl Serve {
             between_seals: problems
                 .within("REGISTRY_AUDIT_SEAL_INTERVAL", self.audit_seal_interval, seconds(1, 3_600))
                 .0,
-            keeps,
+            retention,
             workers: problems.within("REGISTRY_ONBOARDING_WORKERS", self.onboarding_workers, 0..=16),
             worker: WorkerSettings { lease, ..WorkerSettings::default() },
         }

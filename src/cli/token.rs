@@ -15,7 +15,7 @@ use crate::config::Seconds;
 use crate::http::auth::{self, OWN_ISSUER};
 use crate::store::Database;
 use domain::actor::{Actor, Right, Role};
-use domain::client::{Client, Reach};
+use domain::client::{Client, StoredScope};
 
 /// The client of the token, and its lifetime.
 #[derive(Args, Debug)]
@@ -165,10 +165,11 @@ fn is_as_wanted(database: &Database, client: &Client, wanted: &WantedClient) -> 
             None => return false,
         },
     };
-    let reach = Reach { provinces, employer: scope.employer, association: scope.association, channel };
+    let stored_scope =
+        StoredScope { provinces, employer: scope.employer, association: scope.association, channel };
     client.is_enabled()
         && client.role == wanted.role
-        && client.reach == reach
+        && client.stored_scope == stored_scope
         && client.reads_personal_data == wanted.reads_personal_data
 }
 

@@ -170,7 +170,7 @@ impl Database {
             // On the connections of requests: once one of them is found broken, the others are tested at checkout. So an
             // entry does not meet the broken connection that its request has survived. It has a permit of its own, because
             // the entries of many requests wait for it.
-            journal: Journal::new(writer.lane(JOURNAL_PERMITS)),
+            journal: Journal::new(writer.with_own_permits(JOURNAL_PERMITS)),
             newcomers: NewcomerQueue::new(writer.clone(), &keys),
             writer,
             bulk: session(settings.bulk, settings.for_bulk()),

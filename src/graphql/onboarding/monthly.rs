@@ -193,11 +193,11 @@ impl EndAbsentInput {
 }
 
 /// Returns what a row is, as the caller may see it.
-pub(super) fn told(caller: &Caller, change: model::ListChange) -> ListChange {
+pub(super) fn visible_change(caller: &Caller, change: model::ListChange) -> ListChange {
     if caller.actor.scope.sees_all_payers() { change } else { change.without_elsewhere() }.into()
 }
 
-/// Returns the changes that rows are filtered by. Who is told JOINS of everybody who joins gets all of them.
+/// Returns the changes that rows are filtered by. A caller who sees ELSEWHERE as JOINS gets both.
 pub(super) fn changes_asked(caller: &Caller, changes: Vec<model::ListChange>) -> Vec<model::ListChange> {
     use model::ListChange::{Absent, Elsewhere, Joins};
     if changes.is_empty() || caller.actor.scope.sees_all_payers() {
@@ -205,12 +205,12 @@ pub(super) fn changes_asked(caller: &Caller, changes: Vec<model::ListChange>) ->
     }
     let joins = changes.contains(&Joins);
     let others = changes.into_iter().filter(|&change| change != Elsewhere);
-    let mut told: Vec<_> = others.chain(joins.then_some(Elsewhere)).collect();
-    if told.is_empty() {
+    let mut visible: Vec<_> = others.chain(joins.then_some(Elsewhere)).collect();
+    if visible.is_empty() {
         // No row is absent: nothing matches.
-        told.push(Absent);
+        visible.push(Absent);
     }
-    told
+    visible
 }
 
 /// Returns the figures of a planned list.
@@ -221,7 +221,7 @@ fn summary(batch: &BatchRow) -> Option<&Summary> {
 /// Returns the number of rows by kind of change.
 pub(super) fn changes(caller: &Caller, batch: &BatchRow) -> Vec<ListChangeCount> {
     let Some(summary) = summary(batch) else { return Vec::new() };
-    let is_told = |change: &&model::ListChange| {
+    let is_visible = |change: &&model::ListChange| {
         caller.actor.scope.sees_all_payers() || **change != model::ListChange::Elsewhere
     };
     let count = |&change: &model::ListChange| {
@@ -233,7 +233,7 @@ pub(super) fn changes(caller: &Caller, batch: &BatchRow) -> Vec<ListChangeCount>
         };
         ListChangeCount { change: change.into(), rows: summary.count(change) + hidden }
     };
-    model::ListChange::VARIANTS.iter().filter(is_told).map(count).collect()
+    model::ListChange::VARIANTS.iter().filter(is_visible).map(count).collect()
 }
 
 /// Number of people below which a sum would tell a wage.
