@@ -77,7 +77,7 @@ pub struct Config {
     #[arg(long, env = "REGISTRY_KEY_FILE", global = true, help_heading = "Installation")]
     pub key_file: Option<PathBuf>,
 
-    /// File with the previous key, while the key is being exchanged: see `registry key`.
+    /// File with the previous key, while the key is being rotated: see `registry key`.
     #[arg(long, env = "REGISTRY_PREVIOUS_KEY_FILE", global = true, help_heading = "Installation")]
     pub previous_key_file: Option<PathBuf>,
 

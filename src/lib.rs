@@ -1,7 +1,7 @@
 //! Participant registry: a GraphQL registry of the people whom a national employment social-security agency covers.
 //!
 //! Layers, each importing only those to its left:
-//! `domain` (rules, pure) ← `store` (SQL) ← `actions` (one write, one transaction) ← `graphql` ← `http` ← `cli`.
+//! `domain` (rules, pure) ← `store` (SQL) ← `actions` (one write, one transaction) ← `graphql` ← `http` ← `config` ← `cli`.
 
 pub mod actions;
 pub mod cli;

@@ -60,7 +60,7 @@ pub(super) async fn find_payer(
     Ok(payer.filter(|payer| provinces.is_empty() || provinces.contains(&payer.province)))
 }
 
-/// Refuses a client that stands for a payer: whoever owes the money cannot say that it has arrived.
+/// Refuses a client whose scope is a payer: a payer cannot confirm its own payments.
 pub(super) fn judge_taker(actor: &Actor) -> Option<Problem> {
     (!actor.can_use(Right::ReversePayments)).then(|| {
         let message = "A payment is recorded by the outlet or office that took the money, not by the payer.";

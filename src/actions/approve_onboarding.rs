@@ -22,7 +22,7 @@ pub struct Input {
     pub batch: i64,
     /// The digest of the plan that the approver has seen, in hexadecimal digits.
     pub plan_digest: String,
-    /// Whose enrollments end of those who are not in a monthly list. Left out of the fingerprint where it is not given.
+    /// The absent people whose enrollments end. Left out of the fingerprint where it is not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub end_absent: Option<EndAbsent>,
 }

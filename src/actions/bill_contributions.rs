@@ -26,7 +26,7 @@ pub struct BillState {
     pub paid_on: Option<NaiveDate>,
     /// Fine of the month, as of today unless all is paid.
     pub fine: i64,
-    /// What of the fine is paid.
+    /// Paid part of the fine.
     pub fine_paid: i64,
     /// Money of the payer that pays for nothing yet.
     pub unallocated: i64,

@@ -8,7 +8,7 @@ use super::{ActionError, Done, Submission, client_scope};
 use crate::store::client::{self, Rights};
 use crate::store::{Database, StoreError};
 use domain::actor::{Actor, Right, Role};
-use domain::client::{Client, Reach, judge};
+use domain::client::{Client, StoredScope, judge};
 use domain::problem::{Problem, ProblemCode, refuses};
 
 pub use super::client_scope::Scope;
@@ -22,7 +22,7 @@ pub struct Input {
     pub role: Option<Role>,
     /// The new scope, as a whole.
     pub scope: Option<Scope>,
-    /// Whether it may read unmasked numbers, with a purpose.
+    /// Whether it may read personal data, with a purpose.
     pub reads_personal_data: Option<bool>,
     /// Whether its tokens are refused.
     pub disabled: Option<bool>,
@@ -50,17 +50,17 @@ pub async fn change_client(
     input: &Input,
 ) -> Result<Done<Changed>, ActionError> {
     let request = Request::new(database, actor, ("changeClient", Right::ManageClients), submission, input)?;
-    let reach = match &input.scope {
+    let stored_scope = match &input.scope {
         None => None,
         Some(scope) => {
-            let (reach, unknown) = client_scope::look_up(database, scope).await?;
+            let (stored_scope, unknown) = client_scope::look_up(database, scope).await?;
             if !unknown.is_empty() {
                 return request.refuse(unknown).await;
             }
-            Some(reach)
+            Some(stored_scope)
         }
     };
-    let done = request.run(ClientChange { actor, input, reach }).await?;
+    let done = request.run(ClientChange { actor, input, stored_scope }).await?;
     if let Some(Changed { client }) = done.value {
         client_scope::apply_rights(database, actor, client).await?;
     }
@@ -70,7 +70,7 @@ pub async fn change_client(
 struct ClientChange<'a> {
     actor: &'a Actor,
     input: &'a Input,
-    reach: Option<Reach>,
+    stored_scope: Option<StoredScope>,
 }
 
 impl Mutation for ClientChange<'_> {
@@ -90,14 +90,17 @@ impl Mutation for ClientChange<'_> {
         let after = Rights {
             role: self.input.role.unwrap_or(before.role),
             reads_personal_data: self.input.reads_personal_data.unwrap_or(before.reads_personal_data),
-            reach: self.reach.clone().unwrap_or_else(|| before.reach.clone()),
+            stored_scope: self.stored_scope.clone().unwrap_or_else(|| before.stored_scope.clone()),
             disabled: self.input.disabled.unwrap_or(!before.is_enabled()),
         };
         // A client can always be disabled, even if its other columns violate a rule.
-        let stays = (after.role, &after.reach, after.reads_personal_data)
-            == (before.role, &before.reach, before.reads_personal_data);
-        let mut problems =
-            if stays { Vec::new() } else { judge(after.role, &after.reach, after.reads_personal_data) };
+        let stays = (after.role, &after.stored_scope, after.reads_personal_data)
+            == (before.role, &before.stored_scope, before.reads_personal_data);
+        let mut problems = if stays {
+            Vec::new()
+        } else {
+            judge(after.role, &after.stored_scope, after.reads_personal_data)
+        };
         problems.extend(judge_last(self.actor, &clients, before, &after));
         if refuses(&problems) {
             return Ok(Done::refused(problems));

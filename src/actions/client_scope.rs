@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::ActionError;
 use crate::store::{Database, StoreError, association, employer};
 use domain::actor::Actor;
-use domain::client::{Client, Reach};
+use domain::client::{Client, StoredScope};
 use domain::problem::{Problem, ProblemCode};
 
 /// The scope of a client, by codes and ids. If nothing is set, the whole country.
@@ -22,24 +22,27 @@ pub struct Scope {
 }
 
 /// Looks up a scope. Returns what was found, and a problem for each name that does not exist.
-pub(super) async fn look_up(database: &Database, scope: &Scope) -> Result<(Reach, Vec<Problem>), StoreError> {
+pub(super) async fn look_up(
+    database: &Database,
+    scope: &Scope,
+) -> Result<(StoredScope, Vec<Problem>), StoreError> {
     let reference = database.reference();
     let mut problems = Vec::new();
-    let mut reach = Reach::default();
+    let mut stored_scope = StoredScope::default();
     let unknown = |field: &str, message: &str| Problem::error(ProblemCode::NotFound, field, message);
     for (index, code) in scope.province_codes.iter().enumerate() {
         match reference.province_by_code(code) {
-            Some(province) => reach.provinces.push(province.id),
+            Some(province) => stored_scope.provinces.push(province.id),
             None => problems.push(
                 unknown(&index.to_string(), "No province has this code.").within(&["scope", "provinceCodes"]),
             ),
         }
     }
-    reach.provinces.sort_unstable();
-    reach.provinces.dedup();
+    stored_scope.provinces.sort_unstable();
+    stored_scope.provinces.dedup();
     if let Some(id) = scope.employer {
         match employer::by_ids(&database.writer, &[id]).await?.contains_key(&id) {
-            true => reach.employer = Some(id),
+            true => stored_scope.employer = Some(id),
             false => {
                 problems.push(unknown("employerId", "No employer has this id.").within(&["scope"]));
             }
@@ -47,7 +50,7 @@ pub(super) async fn look_up(database: &Database, scope: &Scope) -> Result<(Reach
     }
     if let Some(id) = scope.association {
         match association::by_ids(&database.writer, &[id]).await?.contains_key(&id) {
-            true => reach.association = Some(id),
+            true => stored_scope.association = Some(id),
             false => {
                 problems.push(unknown("associationId", "No association has this id.").within(&["scope"]));
             }
@@ -55,11 +58,11 @@ pub(super) async fn look_up(database: &Database, scope: &Scope) -> Result<(Reach
     }
     if let Some(code) = &scope.channel_code {
         match reference.channel_by_code(code) {
-            Some(channel) => reach.channel = Some(channel.id),
+            Some(channel) => stored_scope.channel = Some(channel.id),
             None => problems.push(unknown("channelCode", "No channel has this code.").within(&["scope"])),
         }
     }
-    Ok((reach, problems))
+    Ok((stored_scope, problems))
 }
 
 /// Makes this process know the new rights of a client at once, and logs who gave them. Other processes are notified.

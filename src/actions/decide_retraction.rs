@@ -58,7 +58,7 @@ impl Mutation for Decision<'_> {
     type Output = Retraction;
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Retraction>, StoreError> {
-        // It may run again.
+        // A retried transaction must not keep the reliances of an earlier attempt.
         keep_reliances(&[], self.relied);
         let (participant, event) = self.input.event;
         let actor = self.context.actor;

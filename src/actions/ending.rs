@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 
 use super::changing::History;
 use super::terms::out_of_scope;
-use crate::store::enrollment::{EnrollmentEnd, EnrollmentRow};
+use crate::store::enrollment::{EndRow, EnrollmentRow};
 use crate::store::event::NewEvent;
 use crate::store::participant::{self, Person};
 use crate::store::{Database, StoreError, enrollment};
@@ -91,7 +91,7 @@ pub(super) async fn end(
         let ends_on = held.timeline.end(ending.on, context.today, held.segment, context.rules);
         held.end_reason = Some(ending.reason);
         let (participant_id, enrollment_id, reason) = (ending.participant, ending.enrollment, ending.reason);
-        ends.push(EnrollmentEnd { participant_id, enrollment_id, ends_on, reason });
+        ends.push(EndRow { participant_id, enrollment_id, ends_on, reason });
     }
     enrollment::end_many(conn, &ends).await?;
     let mut history = History::default();

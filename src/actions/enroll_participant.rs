@@ -92,7 +92,7 @@ pub struct Enrolled {
     pub enrollment: i64,
 }
 
-/// Enrolls a person, on record in `trail`. `registered_forms` writes forms of registered people together.
+/// Enrolls a person, recorded in `trail`. `registered_forms` writes forms of registered people together.
 ///
 /// # Errors
 /// The role may not enroll, or the database failed.
@@ -113,7 +113,7 @@ pub async fn enroll_participant(
     };
     let context = EnrollContext { keys: &database.keys, rules: &reference.rules, batch: None };
     let index = database.keys.identity_index(&new.identity);
-    let watch = MissCounter::new(database, actor, 1);
+    let misses = MissCounter::new(database, actor, 1);
     let is_registered = AtomicBool::new(false);
     let registered_forms = registered_forms.filter(|_| !database.writer.is_distributed());
     let work = ParticipantEnrollment {
@@ -126,10 +126,10 @@ pub async fn enroll_participant(
         warnings,
         index,
         is_registered,
-        watch: &watch,
+        misses: &misses,
     };
     let done = request.run(work).await?;
-    watch.verdict()?;
+    misses.verdict()?;
     Ok(done)
 }
 
@@ -145,7 +145,7 @@ struct ParticipantEnrollment<'a> {
     index: Vec<u8>,
     /// Did the statement for newcomers leave out the form? Then the person is probably registered.
     is_registered: AtomicBool,
-    watch: &'a MissCounter<'a>,
+    misses: &'a MissCounter<'a>,
 }
 
 impl Mutation for ParticipantEnrollment<'_> {
@@ -205,7 +205,7 @@ impl ParticipantEnrollment<'_> {
         known: Vec<i64>,
     ) -> Result<Done<Enrolled>, StoreError> {
         let revealed = Revealed::by([Some(&outcome)], |_| self.index.clone());
-        if self.watch.exceeds_quota(executor, &revealed).await? {
+        if self.misses.exceeds_quota(executor, &revealed).await? {
             return Ok(MissCounter::rolled_back().concerning(known));
         }
         let refused = match outcome {

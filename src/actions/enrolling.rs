@@ -336,7 +336,7 @@ pub(super) fn newcomer(new: &NewEnrollment, context: &EnrollContext<'_>) -> Newc
     }
 }
 
-/// What happened by an enrollment. A form of long ago may have lapsed already.
+/// Returns the events of an enrollment: its beginning, and its lapse if the first day is long ago.
 fn events(new: &NewEnrollment, rules: &Rulebook) -> impl Iterator<Item = (EventKind, NaiveDate)> + use<> {
     let lapsed_on = new.timeline.lapsed_on(new.segment, rules);
     let enrolled = (EventKind::Enrolled, new.timeline.starts_on);

@@ -179,7 +179,10 @@ impl Planner<'_> {
             return Ok(paying);
         }
         Err(vec![match has_paid {
-            true => Problem::error(ProblemCode::Conflict, "month", "All of them have paid these months."),
+            true => {
+                let message = "Every member who would pay has already paid these months.";
+                Problem::error(ProblemCode::Conflict, "month", message)
+            }
             false => {
                 let message = "Nobody was enrolled there in these months, so nothing is due.";
                 Problem::error(ProblemCode::OutOfRange, "month", message)
@@ -187,7 +190,7 @@ impl Planner<'_> {
         }])
     }
 
-    /// Who is left out is a member in one of the months.
+    /// Returns a problem for each enrollment left out that is no member in any of the months.
     fn problems_of_left_out(
         &self,
         named: &[EnrollmentKey],

@@ -24,7 +24,7 @@ pub(super) fn judge_key(key: Option<&str>) -> Option<Problem> {
             "idempotencyKey",
             "A key is 16 to 255 printable ASCII characters without spaces.",
         )
-        .hint("Make a new UUID for each thing to be done, and send the same one with each retry of it.")
+        .hint("Use a new UUID for each mutation, and the same UUID for its retries.")
     })
 }
 
@@ -59,7 +59,7 @@ pub(super) fn replay<T: DeserializeOwned>(used: &Used, fingerprint: &[u8]) -> Re
             "idempotencyKey",
             "This key was used with another input. Nothing was changed.",
         );
-        return Ok(Done::refused(vec![problem.hint("Make a new key for each thing to be done.")]));
+        return Ok(Done::refused(vec![problem.hint("Use a new key for each mutation.")]));
     }
     let outcome: ReadOutcome<T> = serde_json::from_value(used.outcome.clone())
         .map_err(|_| StoreError::Fault("a stored outcome cannot be read".into()))?;

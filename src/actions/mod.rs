@@ -13,7 +13,7 @@
 //! - [`quota`] limits what a client can learn about people whom it may not see.
 //! - [`onboarding`] is the worker that plans and applies batches; [`lapse`] and [`apply_employer_changes`] are daily runs.
 //!
-//! # What is not
+//! # What does not belong here
 //! No SQL (see `store`), no rule (see the package `domain`), no clock: today is an argument.
 //!
 //! # To add an action

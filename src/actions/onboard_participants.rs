@@ -29,11 +29,11 @@ use domain::onboarding::{
 use domain::problem::{Problem, ProblemCode, refuses};
 use domain::rule::Rulebook;
 
-/// How often, and with what pauses, a plan is begun while another batch of the same client is worked at.
+/// Retries while a worker processes another batch of the client.
 const PLAN_TRIES: u32 = 20;
 const PLAN_PAUSE: Duration = Duration::from_millis(100);
 
-/// What is asked for.
+/// The input.
 #[derive(Clone, Debug, Serialize)]
 pub struct Input {
     /// The terms that all rows share.
@@ -74,7 +74,7 @@ pub struct Onboarded {
     pub batch: i64,
 }
 
-/// Onboards the people of the rows, on record in `trail`.
+/// Onboards the people of the rows, recorded in `trail`.
 ///
 /// # Errors
 /// The role may not enroll, or the database failed.
@@ -94,25 +94,25 @@ pub async fn onboard_participants(
         Ok(judged) => judged,
         Err(problems) => return request.refuse(problems).await,
     };
-    let watch = MissCounter::new(database, actor, input.rows.len());
+    let misses = MissCounter::new(database, actor, input.rows.len());
     let apply = RosterOnboarding {
         database,
         actor,
         rules: &reference.rules,
         input,
         judged: &judged,
-        watch: &watch,
+        misses: &misses,
         today,
     };
     let done = request.run(apply).await?;
-    watch.verdict()?;
+    misses.verdict()?;
     if let (true, Some(Onboarded { batch })) = (input.plan_only, &done.value) {
         plan_now(database, today, *batch).await;
     }
     Ok(done)
 }
 
-/// Plans a batch before the answer. Where a worker is at it already, or the database is away, the answer says how far it is.
+/// Plans the batch before answering, unless a worker has it or the database is unavailable.
 async fn plan_now(database: &Arc<Database>, today: NaiveDate, batch: i64) {
     for _ in 0..PLAN_TRIES {
         match worker::work(database, today, WorkerSettings::default(), Some(batch)).await {
@@ -130,7 +130,7 @@ impl Mutation for RosterOnboarding<'_> {
             return self.stage(conn).await;
         }
         let Applied { batch, report, subjects, known, revealed } = self.write(conn).await?;
-        if self.watch.exceeds_quota(&mut *conn, &revealed).await? {
+        if self.misses.exceeds_quota(&mut *conn, &revealed).await? {
             return Ok(MissCounter::rolled_back().concerning(known));
         }
         Ok(match self.objection(&report) {
@@ -158,14 +158,14 @@ pub async fn plan(
         Ok(judged) => judged,
         Err(problems) => return Ok(Done::refused(problems)),
     };
-    let watch = MissCounter::new(database, actor, input.rows.len());
+    let misses = MissCounter::new(database, actor, input.rows.len());
     let apply = RosterOnboarding {
         database,
         actor,
         rules: &reference.rules,
         input,
         judged: &judged,
-        watch: &watch,
+        misses: &misses,
         today,
     };
     let mut transaction = database.bulk.begin().await?;
@@ -248,7 +248,7 @@ struct RosterOnboarding<'a> {
     rules: &'a Rulebook,
     input: &'a Input,
     judged: &'a Judged,
-    watch: &'a MissCounter<'a>,
+    misses: &'a MissCounter<'a>,
     today: NaiveDate,
 }
 
@@ -340,9 +340,8 @@ impl RosterOnboarding<'_> {
         let message =
             "The registry holds some of these numbers under other particulars. Nothing was written.";
         let problem = Problem::error(ProblemCode::IdentityMismatch, "rows", message);
-        Some(vec![
-            problem
-                .hint("Send the rows without allOrNothing: each good one is enrolled, the others are said."),
-        ])
+        Some(vec![problem.hint(
+            "Send the rows without allOrNothing: valid rows are enrolled, and the others are reported.",
+        )])
     }
 }

@@ -148,7 +148,7 @@ pub(super) async fn submitter(
         client = database.clients.known().all().find(is_it).cloned();
     }
     let actor = client.map(|client| {
-        let channels = client.reach.channel.map(|id| reference.with_descendants(id));
+        let channels = client.stored_scope.channel.map(|id| reference.with_descendants(id));
         client.actor(channels.unwrap_or_default())
     });
     Ok(actor.filter(|actor| actor.may(Right::Enroll)))
@@ -156,7 +156,7 @@ pub(super) async fn submitter(
 
 /// The client and the terms of a batch. They are looked up before each step, because weeks may have passed since the
 /// batch was sent.
-pub(super) struct Authority {
+pub(super) struct BatchAuthorization {
     pub actor: Actor,
     pub agreed: SharedTerms,
 }
@@ -167,7 +167,7 @@ pub(super) async fn authority(
     reference: &Arc<Reference>,
     held: &LeasedBatch,
     today: NaiveDate,
-) -> Result<Result<Authority, Vec<Problem>>, StoreError> {
+) -> Result<Result<BatchAuthorization, Vec<Problem>>, StoreError> {
     let Some(actor) = submitter(database, reference, &held.submitted_by).await? else {
         let message = "The client that sent this may not enroll people any more.";
         return Ok(Err(vec![Problem::error(ProblemCode::OutOfScope, "", message)]));
@@ -198,7 +198,7 @@ pub(super) async fn authority(
         problems.extend(judge_payer(database, (&actor, today), payer, "").await?);
     }
     Ok(match agreed {
-        Some(agreed) if !refuses(&problems) => Ok(Authority { actor, agreed }),
+        Some(agreed) if !refuses(&problems) => Ok(BatchAuthorization { actor, agreed }),
         _ => Err(problems),
     })
 }

@@ -26,7 +26,7 @@ pub struct Input {
     pub role: Role,
     /// The people whom it sees.
     pub scope: Scope,
-    /// May it read unmasked numbers, with a purpose?
+    /// Whether it may read personal data, with a purpose.
     pub reads_personal_data: bool,
 }
 
@@ -87,9 +87,9 @@ async fn read(database: &Database, input: &Input) -> Result<Result<NewClient, Ve
     let issuer = keep(parse_claim(&input.issuer, "issuer"), &mut problems);
     let subject = keep(parse_claim(&input.subject, "subject"), &mut problems);
     let name = keep(parse_name(&input.name), &mut problems);
-    let (reach, unknown) = client_scope::look_up(database, &input.scope).await?;
+    let (stored_scope, unknown) = client_scope::look_up(database, &input.scope).await?;
     // A scope with an unknown name is incomplete, and is not judged.
-    let judged = unknown.is_empty().then(|| judge(input.role, &reach, input.reads_personal_data));
+    let judged = unknown.is_empty().then(|| judge(input.role, &stored_scope, input.reads_personal_data));
     problems.extend(unknown.into_iter().chain(judged.unwrap_or_default()));
     Ok(match (issuer, subject, name) {
         (Some(issuer), Some(subject), Some(name)) if !refuses(&problems) => Ok(NewClient {
@@ -99,7 +99,7 @@ async fn read(database: &Database, input: &Input) -> Result<Result<NewClient, Ve
             rights: Rights {
                 role: input.role,
                 reads_personal_data: input.reads_personal_data,
-                reach,
+                stored_scope,
                 disabled: false,
             },
         }),

@@ -77,7 +77,7 @@ impl Mutation for EventRetraction<'_> {
     type Output = EmployerRetraction;
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<EmployerRetraction>, StoreError> {
-        // It may run again.
+        // A retried transaction must not keep the reliances of an earlier attempt.
         keep_reliances(&[], self.relied);
         let (employer, event) = self.id;
         employer::lock(conn, employer).await?;

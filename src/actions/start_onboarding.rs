@@ -22,7 +22,7 @@ use domain::problem::{Problem, ProblemCode, refuses};
 use domain::rule::Rulebook;
 use domain::text;
 
-/// What is asked for.
+/// The input.
 #[derive(Clone, Debug, Serialize)]
 pub struct Input {
     /// The terms that all rows share.

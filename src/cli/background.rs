@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 
 use crate::actions::apply_employer_changes::apply_employer_changes;
 use crate::actions::lapse::lapse;
-use crate::actions::onboarding::retention::{Keeps, Tidied, tidy};
+use crate::actions::onboarding::retention::{RetentionPeriods, Tidied, tidy};
 use crate::actions::onboarding::worker::{self, WorkerSettings};
 use crate::clock::Clock;
 use crate::http::auth::Authority;
@@ -24,7 +24,7 @@ pub struct Background {
     /// The interval of audit seals.
     pub between_seals: Duration,
     /// How long onboardings are kept before they are cancelled or their rows discarded.
-    pub keeps: Keeps,
+    pub retention: RetentionPeriods,
     /// The number of workers that process onboardings.
     pub workers: u64,
     /// The settings of each worker.
@@ -55,7 +55,7 @@ impl Background {
         clock: Clock,
         long_work: &Handle,
     ) -> Vec<JoinHandle<()>> {
-        let Self { between_seals, keeps, workers, worker } = *self;
+        let Self { between_seals, retention, workers, worker } = *self;
         let (here, of_database) = (Handle::current(), || Arc::clone(database));
         let (second, minute, hour) =
             (Duration::from_secs(1), Duration::from_secs(60), Duration::from_secs(3_600));
@@ -68,7 +68,8 @@ impl Background {
             (Job::Retention, hour),
             (Job::Partitions, hour),
         ];
-        let repeated = jobs.map(|(job, every)| tokio::spawn(repeat(job, every, of_database(), clock, keeps)));
+        let repeated =
+            jobs.map(|(job, every)| tokio::spawn(repeat(job, every, of_database(), clock, retention)));
         let mut tasks = Vec::from(repeated);
         let (authority, database) = (authority.clone(), of_database());
         tasks.push(keep(&here, "provider_keys", move || authority.clone().renew_keys()));
@@ -87,28 +88,39 @@ impl Background {
 }
 
 impl Job {
-    async fn run(self, database: &Database, clock: Clock, keeps: Keeps) -> Result<(), StoreError> {
+    async fn run(
+        self,
+        database: &Database,
+        clock: Clock,
+        retention: RetentionPeriods,
+    ) -> Result<(), StoreError> {
         match self {
             Self::Lapse => lapse_enrollments(database, clock).await,
             Self::EmployerChanges => apply_employer_changes(database, clock.today()).await.map(|_| ()),
             Self::Seal => seal_audit_trail(database).await,
             Self::Fold => count::fold(&database.control).await.map(|_| ()),
             Self::IdempotencyKeys => idempotency::forget_old(&database.control).await.map(|_| ()),
-            Self::Retention => tidy_onboardings(database, keeps).await,
+            Self::Retention => tidy_onboardings(database, retention).await,
             Self::Partitions => partition::add_ahead(&database.control).await,
         }
     }
 }
 
 /// Runs a job at an interval. The first of several failures in a row is a warning.
-async fn repeat(job: Job, every: Duration, database: Arc<Database>, clock: Clock, keeps: Keeps) {
+async fn repeat(
+    job: Job,
+    every: Duration,
+    database: Arc<Database>,
+    clock: Clock,
+    retention: RetentionPeriods,
+) {
     let task = <&str>::from(job);
     let mut ticks = tokio::time::interval(every);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut is_failing = false;
     loop {
         ticks.tick().await;
-        let done = AssertUnwindSafe(job.run(&database, clock, keeps)).catch_unwind().await;
+        let done = AssertUnwindSafe(job.run(&database, clock, retention)).catch_unwind().await;
         match done.unwrap_or_else(|_| Err(StoreError::Fault("it panicked".into()))) {
             Ok(()) if is_failing => {
                 tracing::info!(task, "a background task works again");
@@ -170,8 +182,8 @@ async fn process_onboardings(database: Arc<Database>, clock: Clock, settings: Wo
     }
 }
 
-async fn tidy_onboardings(database: &Database, keeps: Keeps) -> Result<(), StoreError> {
-    let Tidied { ended, discarded } = tidy(database, keeps).await?;
+async fn tidy_onboardings(database: &Database, retention: RetentionPeriods) -> Result<(), StoreError> {
+    let Tidied { ended, discarded } = tidy(database, retention).await?;
     if ended + discarded > 0 {
         tracing::info!(
             ended,

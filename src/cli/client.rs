@@ -15,7 +15,7 @@ use crate::graphql::node_id::{self, NodeId};
 use crate::store::Database;
 use crate::store::reference::Reference;
 use domain::actor::{Actor, Role};
-use domain::client::{Client, Reach};
+use domain::client::{Client, StoredScope};
 
 /// The clients of the API.
 #[derive(Args, Debug)]
@@ -74,7 +74,7 @@ pub struct RightsArguments {
     /// Limits the client to people whom this channel, or a channel below it, enrolled.
     #[arg(long, value_name = "CODE")]
     channel: Option<String>,
-    /// Lets the client read unmasked identity numbers, with a stated purpose.
+    /// Lets the client read personal data (full numbers, birth dates, wages) with a stated purpose.
     #[arg(long)]
     pub reads_personal_data: bool,
 }
@@ -130,11 +130,12 @@ fn list(database: &Database) -> anyhow::Result<()> {
     clients.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     let reference = database.reference();
     let cells = |client: &Client| {
-        let Client { name, role, issuer, subject, disabled_at, reads_personal_data, reach, .. } = client;
+        let Client { name, role, issuer, subject, disabled_at, reads_personal_data, stored_scope, .. } =
+            client;
         let state = if disabled_at.is_some() { "disabled" } else { "enabled" };
         let data = if *reads_personal_data { "personal data" } else { "masked" };
         let (state, data) = (state.to_owned(), data.to_owned());
-        let scope = scope_of(reach, &reference);
+        let scope = scope_of(stored_scope, &reference);
         [name.clone(), role.to_string(), state, issuer.clone(), subject.clone(), data, scope]
     };
     let rows: Vec<Row> = clients.into_iter().map(cells).collect();
@@ -150,8 +151,8 @@ fn list(database: &Database) -> anyhow::Result<()> {
 type Row = [String; 7];
 
 /// Says whose people a client sees, in the codes and ids of the API.
-fn scope_of(reach: &Reach, reference: &Reference) -> String {
-    let Reach { provinces, employer, association, channel } = reach;
+fn scope_of(stored_scope: &StoredScope, reference: &Reference) -> String {
+    let StoredScope { provinces, employer, association, channel } = stored_scope;
     let provinces =
         provinces.iter().filter_map(|&id| reference.province(id)).map(|p| format!("province {}", p.code));
     let employer = employer.map(|id| format!("employer {}", NodeId::Employer(id).encode().as_str()));

@@ -21,9 +21,9 @@ pub struct Cli {
 /// A command of the program.
 #[derive(Subcommand, Debug)]
 pub enum Command {
-    /// Serves the API, the playground and health checks.
+    /// Serves the API, the web pages, the playground and health checks.
     Serve(Box<serve::Serve>),
-    /// Says what is wrong with settings, key, database and identity provider, and how to mend it. Changes nothing.
+    /// Says what is wrong with settings, key, database and identity provider, and how to fix it. Changes nothing.
     ///
     /// It reads the settings of `serve` and prints a line for each check: ok, warning or error. Exit code 1 if there are
     /// errors.

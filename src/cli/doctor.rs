@@ -1,4 +1,4 @@
-//! `registry doctor`: what is wrong with an installation, and how to mend it. It makes the checks that `serve` makes at its
+//! `registry doctor`: what is wrong with an installation, and how to fix it. It makes the checks that `serve` makes at its
 //! start, all of them, and changes nothing.
 
 use std::io::Write as _;

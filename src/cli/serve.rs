@@ -14,7 +14,7 @@ use super::background::{self, Background};
 use super::installation::Installation;
 use super::long_work::LongWork;
 use super::{demonstration, examples};
-use crate::actions::onboarding::retention::Keeps;
+use crate::actions::onboarding::retention::RetentionPeriods;
 use crate::actions::onboarding::worker::WorkerSettings;
 use crate::clock::Clock;
 use crate::config::{
@@ -62,11 +62,11 @@ pub struct Serve {
     onboarding_lease: Seconds,
 
     /// How long the rows of an onboarding are kept after its end, and with them its report.
-    #[arg(long, env = "REGISTRY_REPORT_DAYS", value_name = "DURATION", default_value_t = Days::of(Keeps::default().report_days.into()))]
+    #[arg(long, env = "REGISTRY_REPORT_DAYS", value_name = "DURATION", default_value_t = Days::of(RetentionPeriods::default().report_days.into()))]
     report_days: Days,
 
     /// How long an onboarding waits for its file or its approval, before it is cancelled.
-    #[arg(long, env = "REGISTRY_WAITING_DAYS", value_name = "DURATION", default_value_t = Days::of(Keeps::default().waiting_days.into()))]
+    #[arg(long, env = "REGISTRY_WAITING_DAYS", value_name = "DURATION", default_value_t = Days::of(RetentionPeriods::default().waiting_days.into()))]
     waiting_days: Days,
 
     #[command(flatten)]
@@ -154,11 +154,11 @@ impl Serve {
         let coverage = if has_pages { ", pages at /coverage and /onboarding" } else { "" };
         let schema = if has_schema { ", schema at /schema.graphql" } else { "" };
         tracing::info!(%address, "serving: API at /graphql{page}{coverage}{schema}");
-        let (stop, exchanged) = (stop_signal()?, AtomicBool::new(false));
+        let (stop, rotated) = (stop_signal()?, AtomicBool::new(false));
         let stop = async {
             tokio::select! {
                 () = stop => {}
-                () = database.key_exchanged() => exchanged.store(true, Ordering::Relaxed),
+                () = database.key_rotated() => rotated.store(true, Ordering::Relaxed),
             }
         };
         let mut built = build(parts);
@@ -180,7 +180,7 @@ impl Serve {
             tracing::debug!(%error, "the registration of this server expires by itself");
         }
         installation.close().await;
-        if exchanged.into_inner() {
+        if rotated.into_inner() {
             bail!(
                 "the key of the identity numbers was rotated: start again with the new key as REGISTRY_KEY_FILE"
             );
@@ -235,7 +235,7 @@ impl Serve {
             let days = problems.within(name, days, Days::of(1)..=Days::of(most)).0.as_secs() / 86_400;
             u16::try_from(days).unwrap_or(u16::MAX)
         };
-        let keeps = Keeps {
+        let retention = RetentionPeriods {
             report_days: days("REGISTRY_REPORT_DAYS", self.report_days, 3_650),
             waiting_days: days("REGISTRY_WAITING_DAYS", self.waiting_days, 365),
         };
@@ -244,7 +244,7 @@ impl Serve {
             between_seals: problems
                 .within("REGISTRY_AUDIT_SEAL_INTERVAL", self.audit_seal_interval, seconds(1, 3_600))
                 .0,
-            keeps,
+            retention,
             workers: problems.within("REGISTRY_ONBOARDING_WORKERS", self.onboarding_workers, 0..=16),
             worker: WorkerSettings { lease, ..WorkerSettings::default() },
         }

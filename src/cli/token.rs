@@ -15,7 +15,7 @@ use crate::config::Seconds;
 use crate::http::auth::{self, OWN_ISSUER};
 use crate::store::Database;
 use domain::actor::{Actor, Right, Role};
-use domain::client::{Client, Reach};
+use domain::client::{Client, StoredScope};
 
 /// The client of the token, and its lifetime.
 #[derive(Args, Debug)]
@@ -43,7 +43,7 @@ pub struct WantedClient {
     pub role: Role,
     /// The people whom it may see.
     pub scope: Scope,
-    /// Whether it may read unmasked numbers.
+    /// Whether it may read personal data.
     pub reads_personal_data: bool,
 }
 
@@ -101,8 +101,8 @@ fn may(wanted: &WantedClient) -> String {
     };
     let numbers =
         match (*reads_personal_data && role.may(Right::ReadPersonalData), role.may(Right::ReadPeople)) {
-            (true, _) => ", with their numbers if a request states a purpose (X-Purpose)",
-            (false, true) => ", their numbers masked",
+            (true, _) => ", with personal data if a request states a purpose (X-Purpose)",
+            (false, true) => ", with personal data masked",
             (false, false) => "",
         };
     format!("the token may see {people}{numbers}")
@@ -165,10 +165,11 @@ fn is_as_wanted(database: &Database, client: &Client, wanted: &WantedClient) -> 
             None => return false,
         },
     };
-    let reach = Reach { provinces, employer: scope.employer, association: scope.association, channel };
+    let stored_scope =
+        StoredScope { provinces, employer: scope.employer, association: scope.association, channel };
     client.is_enabled()
         && client.role == wanted.role
-        && client.reach == reach
+        && client.stored_scope == stored_scope
         && client.reads_personal_data == wanted.reads_personal_data
 }
 
@@ -183,12 +184,12 @@ mod tests {
         };
         assert_eq!(
             client(Role::Administrator, Scope::default(), true),
-            "the token may see people of the whole country, with their numbers if a request states a purpose (X-Purpose)"
+            "the token may see people of the whole country, with personal data if a request states a purpose (X-Purpose)"
         );
         let scope = Scope { province_codes: vec!["16".into(), "15".into()], ..Scope::default() };
         assert_eq!(
             client(Role::Officer, scope, false),
-            "the token may see people in the provinces 16, 15, their numbers masked"
+            "the token may see people in the provinces 16, 15, with personal data masked"
         );
         assert_eq!(client(Role::Analyst, Scope::default(), true), "the token may see no people");
     }

@@ -183,7 +183,7 @@ impl Commitment {
         Some(self.counts(ctx).await.map(|counts| counts.total))
     }
 
-    /// Number of these people who are active in this group today.
+    /// Number of people among `enrolled` who are active in this group today.
     async fn active(&self, ctx: &Context<'_>) -> Option<Result<i32, FieldError>> {
         Some(self.counts(ctx).await.map(|counts| counts.active))
     }

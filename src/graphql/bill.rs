@@ -88,7 +88,7 @@ impl ContributionBill {
         int(self.state.bill.people)
     }
 
-    /// Number of these enrollments without a recorded wage. Only amounts that do not depend on the wage are billed for them.
+    /// Number of billed enrollments without a recorded wage. Only amounts that do not depend on the wage are billed for them.
     fn people_without_wage(&self) -> i32 {
         int(self.state.bill.people_without_wage)
     }
@@ -124,7 +124,7 @@ impl ContributionBill {
         int(self.state.bill.open_people)
     }
 
-    /// Part of the total that is for these.
+    /// Part of the total that is for the enrollments of `openPeople`.
     fn open(&self) -> Rupiah {
         Rupiah(self.state.bill.open)
     }

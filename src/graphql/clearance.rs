@@ -109,12 +109,12 @@ impl LicenceClearance {
         int(self.0.registered_workers)
     }
 
-    /// Number of these workers whose contributions are paid.
+    /// Number of registered workers whose contributions are paid.
     fn active_workers(&self) -> i32 {
         int(self.0.active_workers)
     }
 
-    /// Last day of the last month paid for any of them. Null if nothing was paid.
+    /// Last day of the last month paid for any registered worker. Null if nothing was paid.
     fn paid_through(&self) -> Option<Date> {
         self.0.paid_through.map(Date)
     }

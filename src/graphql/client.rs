@@ -83,22 +83,22 @@ impl Client {
 
     /// Scope: only people who live in these provinces. Empty: no restriction.
     fn provinces(&self, ctx: &Context<'_>) -> Result<Vec<Province>, FieldError> {
-        self.0.reach.provinces.iter().map(|&id| Province::find(caller(ctx), id)).collect()
+        self.0.stored_scope.provinces.iter().map(|&id| Province::find(caller(ctx), id)).collect()
     }
 
     /// Scope: only people of this employer. Null: no restriction.
     async fn employer(&self, ctx: &Context<'_>) -> Option<Result<Employer, FieldError>> {
-        Employer::load(ctx, self.0.reach.employer?).await.map_err(FieldError::from).transpose()
+        Employer::load(ctx, self.0.stored_scope.employer?).await.map_err(FieldError::from).transpose()
     }
 
     /// Scope: only people of this association. Null: no restriction.
     async fn association(&self, ctx: &Context<'_>) -> Option<Result<Association, FieldError>> {
-        Association::load(ctx, self.0.reach.association?).await.map_err(FieldError::from).transpose()
+        Association::load(ctx, self.0.stored_scope.association?).await.map_err(FieldError::from).transpose()
     }
 
     /// Scope: only people first enrolled through this channel or a channel below it. Null: no restriction.
     fn channel(&self, ctx: &Context<'_>) -> Option<Result<Channel, FieldError>> {
-        Some(Channel::find(caller(ctx), self.0.reach.channel?))
+        Some(Channel::find(caller(ctx), self.0.stored_scope.channel?))
     }
 
     /// Whether its tokens are rejected.

@@ -61,9 +61,10 @@ impl RegistryCode {
     pub const fn sentence(self) -> Sentence {
         let (english, indonesian) = match self {
             Self::Forbidden => ("Your role does not allow this.", "Peran Anda tidak mengizinkan hal ini."),
-            Self::BadId => {
-                ("This is not an id that this API gave.", "Ini bukan id yang diberikan oleh API ini.")
-            }
+            Self::BadId => (
+                "This is not an id of this API. Send an id exactly as the API returned it.",
+                "Ini bukan id dari API ini. Kirim id persis seperti yang diberikan oleh API.",
+            ),
             Self::NotFound => (
                 "There is nothing with this id that you may see.",
                 "Tidak ada apa pun dengan id ini yang boleh Anda lihat.",
@@ -84,7 +85,7 @@ impl RegistryCode {
             Self::UnknownCode => ("Nothing has this code.", "Tidak ada yang memiliki kode ini."),
             Self::QuotaExceeded => (
                 "Too many lookups matched nobody you can see. Try again after the time in Retry-After.",
-                "Klien ini terlalu sering mencoba nomor yang tidak terdaftar. Coba lagi setelah waktu pada Retry-After.",
+                "Terlalu banyak pencarian tidak menemukan orang yang boleh Anda lihat. Coba lagi setelah waktu pada Retry-After.",
             ),
             Self::TooManyRequests => (
                 "Too many requests. Try again after the time in Retry-After.",

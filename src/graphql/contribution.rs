@@ -130,7 +130,7 @@ pub struct RecordContributionsPayload {
     /// Number of enrollments for which the month was newly recorded. With a payment, over all months that it covers. 0 if
     /// an error rejects the input.
     recorded: i32,
-    /// Number of these enrollments that became active.
+    /// Number of enrollments among `recorded` that became active.
     newly_active: i32,
     /// The payment, with what it pays for. Null without one, and if an error rejects the input.
     payment: Option<Payment>,

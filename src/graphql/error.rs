@@ -160,7 +160,7 @@ impl From<FieldError> for Error {
                 (RegistryCode::UnknownCode.into(), format!("No {what} has this code."))
             }
             FieldError::Store(error) if error.is_transient() => {
-                let message = "The registry's database is lost or busy. Try again in a moment.";
+                let message = "The database is unavailable or busy. Try again in a moment.";
                 (Code::Unavailable.into(), message.to_owned())
             }
             FieldError::Unwritten(error) => {
@@ -168,7 +168,7 @@ impl From<FieldError> for Error {
                     StoreError::Contended(_) | StoreError::Locked => {
                         "other changes to the same records were under way"
                     }
-                    _ => "the database is lost or busy",
+                    _ => "the database is unavailable or busy",
                 };
                 let message = format!(
                     "This attempt changed nothing, because {cause}. Send the mutation again in a moment, with the same \
@@ -177,7 +177,7 @@ impl From<FieldError> for Error {
                 (Code::Unavailable.into(), message)
             }
             FieldError::Write(_) => {
-                let message = "It is unknown whether the mutation was done: the database was lost or busy. Send it again \
+                let message = "It is unknown whether the mutation was done: the database was unavailable or busy. Send it again \
                                with the same idempotencyKey to find out.";
                 (Code::Unavailable.into(), message.to_owned())
             }

@@ -273,15 +273,15 @@ impl OnboardingBatch {
         self.0.month.map(Date)
     }
 
-    /// Number of rows of a monthly list by what they are, and of absent people: each kind once. Empty for a roster, and
-    /// until the plan is complete. The numbers stay those of the plan; `rows` have what became of them.
+    /// Number of rows of a monthly list by kind of change, and of absent people. Empty for a roster, and until the plan is
+    /// complete. The numbers stay those of the plan; `rows` have what became of them.
     fn changes(&self, ctx: &Context<'_>) -> Vec<ListChangeCount> {
         monthly::changes(caller(ctx), &self.0)
     }
 
-    /// Contributions due for the month of a monthly list by what was registered when it was planned, by programme. Whoever
-    /// is enrolled on one day of the month at least is counted. Null for a roster and until the plan is complete; also if
-    /// these are fewer than five people, unless you may read personal data and state a purpose (`X-Purpose`).
+    /// Contributions due for the month of a monthly list by what was registered when it was planned, by programme. People
+    /// who are enrolled on at least one day of the month are counted. Null for a roster and until the plan is complete; also
+    /// if these are fewer than five people, unless you may read personal data and state a purpose (`X-Purpose`).
     fn due_before(&self, ctx: &Context<'_>) -> Option<Vec<MonthlyDue>> {
         monthly::due_before(caller(ctx), &self.0)
     }
@@ -292,8 +292,8 @@ impl OnboardingBatch {
         monthly::due_after(caller(ctx), &self.0)
     }
 
-    /// Wages of a monthly list that fall by more than a rule allows without a look at them. Null for a roster, until the plan
-    /// is complete, and without a rule.
+    /// Wages of a monthly list that fall by more than the limit of a rule. Null for a roster, until the plan is complete, and
+    /// without a rule.
     fn fallen_wages(&self, ctx: &Context<'_>) -> Option<FallenWages> {
         monthly::fallen_wages(caller(ctx), &self.0)
     }

@@ -398,11 +398,11 @@ pub struct ParticipantQuery;
 
 #[Object]
 impl ParticipantQuery {
-    /// Returns a participant by id, identity number, card number or service number, or null if there is none in your scope.
-    /// With `asOf`, the person as of the end of that day: status, province, employer, association, enrollments with their
-    /// wages, and events; null if the person was not registered yet. With `knownOn`, what was recorded by the end of that
-    /// day, without later corrections; alone, as of that day. `knownOn` is refused (EVENTS_DETACHED) for a person with
-    /// `eventsDetachedUntil`.
+    /// Returns a participant by id, card number, identity number, passport number or service number, or null if there is
+    /// none in your scope. With `asOf`, the person as of the end of that day: status, province, employer, association,
+    /// enrollments with their wages, and events; null if the person was not registered yet. With `knownOn`, what was
+    /// recorded by the end of that day, without later corrections; alone, as of that day. `knownOn` is refused
+    /// (EVENTS_DETACHED) for a person with `eventsDetachedUntil`.
     async fn participant(
         &self,
         ctx: &Context<'_>,

@@ -128,7 +128,7 @@ pub enum UserErrorCode {
     DuplicateFile,
     /// The wage is that of a part of a month. Wages are reported for whole months, also where somebody joins or leaves.
     WageProrated,
-    /// The wage falls by more than a rule allows without a look at it. A warning.
+    /// The wage falls by more than the limit of a rule. A warning.
     WageFalls,
     /// The event was retracted before. Nothing was changed.
     AlreadyRetracted,
@@ -136,7 +136,7 @@ pub enum UserErrorCode {
     NotRetractable,
     /// A later event contradicts the retraction; `reliances` names it.
     ContradictedByLaterEvent,
-    /// A defect of the registry, which its operator has to mend. Only onboardings have it: they go on after an answer.
+    /// A defect of the registry. Report it to the operator. Only onboardings, which run in the background, have this problem.
     Internal,
 }
 

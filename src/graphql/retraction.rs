@@ -36,7 +36,7 @@ pub enum RetractionState {
 /// Something that relied on an event that is retracted.
 #[derive(SimpleObject)]
 pub struct RetractionReliance {
-    /// Kind of thing.
+    /// Whether this is a later event or a clearance certificate.
     kind: RetractionRelianceKind,
     /// Whether it contradicts the retraction, which is then refused.
     contradicts: bool,

@@ -131,7 +131,7 @@ impl Authority {
             return Err(Invalid::DisabledClient.into());
         }
         let reference = database.reference();
-        let channels = client.reach.channel.map(|id| reference.with_descendants(id));
+        let channels = client.stored_scope.channel.map(|id| reference.with_descendants(id));
         let actor = Arc::new(client.actor(channels.unwrap_or_default()));
         Ok(Bearer { actor, until: claims.until, client })
     }

@@ -48,7 +48,7 @@ pub(super) struct ForClients {
     pub(super) database: Arc<Database>,
 }
 
-/// Middleware of the routes of clients. It refuses what is too much before it costs anything, then who is nobody.
+/// Middleware of the routes of clients. Refuses requests beyond the concurrency limit first, then those without a valid token.
 pub(super) async fn for_clients(
     State(this): State<Arc<ForClients>>,
     mut request: Request,

@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 
 use super::error::StoreError;
 use domain::actor::{Actor, Role};
-use domain::client::{Client, Reach};
+use domain::client::{Client, StoredScope};
 
 /// A client to be written.
 #[derive(Clone)]
@@ -26,10 +26,10 @@ domain::redacted_debug!(NewClient);
 pub struct Rights {
     /// What it is to the agency.
     pub role: Role,
-    /// May it read unmasked numbers?
+    /// Whether it may read personal data.
     pub reads_personal_data: bool,
     /// The people whom it sees.
-    pub reach: Reach,
+    pub stored_scope: StoredScope,
     /// Are its tokens refused?
     pub disabled: bool,
 }
@@ -50,7 +50,7 @@ pub async fn list(executor: impl sqlx::PgExecutor<'_>) -> Result<Vec<Client>, St
             name: row.name,
             role: row.role,
             reads_personal_data: row.reads_personal_data,
-            reach: Reach {
+            stored_scope: StoredScope {
                 provinces: row.province_ids,
                 employer: row.employer_id,
                 association: row.association_id,
@@ -70,7 +70,7 @@ pub async fn insert(
     actor: &Actor,
     new: &NewClient,
 ) -> Result<Option<i64>, StoreError> {
-    let Rights { role, reads_personal_data, reach, disabled } = &new.rights;
+    let Rights { role, reads_personal_data, stored_scope, disabled } = &new.rights;
     let id = sqlx::query_scalar!(
         "insert into client (issuer, subject, name, role, reads_personal_data, province_ids, employer_id,
                              association_id, channel_id, disabled_at, created_by)
@@ -81,10 +81,10 @@ pub async fn insert(
         new.name,
         *role as Role,
         reads_personal_data,
-        &reach.provinces,
-        reach.employer,
-        reach.association,
-        reach.channel,
+        &stored_scope.provinces,
+        stored_scope.employer,
+        stored_scope.association,
+        stored_scope.channel,
         disabled,
         actor.client
     )
@@ -95,7 +95,7 @@ pub async fn insert(
 
 /// Changes the rights of a client. Returns `false` if it does not exist.
 pub async fn change(conn: &mut PgConnection, id: i64, rights: &Rights) -> Result<bool, StoreError> {
-    let Rights { role, reads_personal_data, reach, disabled } = rights;
+    let Rights { role, reads_personal_data, stored_scope, disabled } = rights;
     let changed = sqlx::query!(
         "update client set role = $2, reads_personal_data = $3, province_ids = $4, employer_id = $5,
                 association_id = $6, channel_id = $7,
@@ -104,10 +104,10 @@ pub async fn change(conn: &mut PgConnection, id: i64, rights: &Rights) -> Result
         id,
         *role as Role,
         reads_personal_data,
-        &reach.provinces,
-        reach.employer,
-        reach.association,
-        reach.channel,
+        &stored_scope.provinces,
+        stored_scope.employer,
+        stored_scope.association,
+        stored_scope.channel,
         disabled
     );
     Ok(changed.execute(conn).await?.rows_affected() == 1)

@@ -1,8 +1,8 @@
 //! Coverage: counts of people in a part of the country, now or as of a past day, from the maintained counters.
 //!
 //! A past day is the current count, less the changes of later months, less the changes of the rest of its month. Each part
-//! of a statement carries the scope of the actor; row security enforces it again. Who may see the whole country reads the
-//! current counters from [memory](Country).
+//! of a statement carries the scope of the actor; row security enforces it again. Actors who may see the whole country read
+//! the current counters from [memory](Country).
 
 mod country;
 

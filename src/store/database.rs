@@ -110,7 +110,7 @@ pub struct Database {
     reference: ArcSwap<Reference>,
     /// Only one task reads reference data at a time: an older result must not replace a newer one.
     refreshing: tokio::sync::Mutex<()>,
-    key_exchanged: watch::Sender<bool>,
+    key_rotated: watch::Sender<bool>,
 }
 
 impl Database {
@@ -170,7 +170,7 @@ impl Database {
             // On the connections of requests: once one of them is found broken, the others are tested at checkout. So an
             // entry does not meet the broken connection that its request has survived. It has a permit of its own, because
             // the entries of many requests wait for it.
-            journal: Journal::new(writer.lane(JOURNAL_PERMITS)),
+            journal: Journal::new(writer.with_own_permits(JOURNAL_PERMITS)),
             newcomers: NewcomerQueue::new(writer.clone(), &keys),
             writer,
             bulk: session(settings.bulk, settings.for_bulk()),
@@ -188,7 +188,7 @@ impl Database {
             watched: Watched::default(),
             reference: ArcSwap::from_pointee(reference),
             refreshing: Default::default(),
-            key_exchanged: watch::Sender::default(),
+            key_rotated: watch::Sender::default(),
         }))
     }
 
@@ -273,15 +273,15 @@ impl Database {
     }
 
     /// Waits until the key of this process is no longer in force: then it cannot find anybody by a number.
-    pub async fn key_exchanged(&self) {
-        let mut exchanged = self.key_exchanged.subscribe();
+    pub async fn key_rotated(&self) {
+        let mut rotated = self.key_rotated.subscribe();
         // The sender lives as long as `self`.
-        let _ = exchanged.wait_for(|exchanged| *exchanged).await;
+        let _ = rotated.wait_for(|rotated| *rotated).await;
     }
 
     pub(super) async fn check_key(&self) -> Result<(), StoreError> {
         if !rotation::is_in_force(&self.control, &self.keys).await? {
-            self.key_exchanged.send_replace(true);
+            self.key_rotated.send_replace(true);
         }
         Ok(())
     }

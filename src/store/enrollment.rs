@@ -26,7 +26,7 @@ mod exporting;
 mod newcomers;
 mod paid;
 
-pub use ending::{EnrollmentEnd, employed_until, end_many, people_open_at};
+pub use ending::{EndRow, employed_until, end_many, people_open_at};
 pub use exporting::{
     EnrollmentSelection, ExportedEnrollment, push_all, push_count, push_count_of_programmes,
 };

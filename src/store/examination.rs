@@ -25,7 +25,7 @@ pub enum Level {
     Error,
 }
 
-/// The result of one check: a sentence, with what mends it where something is wrong.
+/// The result of one check: a sentence, with the fix if something is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// How much it matters.

@@ -33,7 +33,7 @@ pub async fn claim_identities(
     if indexes.is_empty() {
         return Ok(HashMap::new());
     }
-    // Also where most numbers have an owner: the insert locks the table against an exchange of the key until the transaction
+    // Also where most numbers have an owner: the insert locks the table against a rotation of the key until the transaction
     // ends, as a lookup would not. In the order of the index, so that two transactions never wait for each other.
     let claimed = sqlx::query!(
         "insert into identifier (kind, value_index, participant_id)
@@ -60,7 +60,7 @@ pub async fn claim_identities(
     );
     // A number that is neither claimed nor owned means that the key is not in force.
     if indexes.iter().any(|index| !claims.contains_key(index)) {
-        return Err(rotation::exchanged());
+        return Err(rotation::key_rotated());
     }
     Ok(claims)
 }
@@ -94,7 +94,7 @@ pub async fn claim_further_national_id(
         Some(owner) => Ok(owner),
         None => {
             let owners = owners(conn, NumberKind::NationalId, &[index.to_vec()]).await?;
-            owners.get(index).copied().ok_or_else(rotation::exchanged)
+            owners.get(index).copied().ok_or_else(rotation::key_rotated)
         }
     }
 }

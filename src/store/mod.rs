@@ -12,10 +12,10 @@
 //! - [`examination`] says what is wrong with a database, and changes nothing.
 //! - [`snapshot`] reads a whole list as it was at one moment, for exports.
 //! - [`page`] is keyset pagination for all lists; [`count`] and [`coverage`] read the maintained counters.
-//! - [`audit`] is the audit trail; [`keys`] encrypts and indexes numbers, and [`rotation`] exchanges the key.
+//! - [`audit`] is the audit trail; [`keys`] encrypts and indexes numbers, and [`rotation`] rotates the key.
 //! - [`mod@reference`], [`client_cache`] and [`employer::EmployerCache`] keep in memory what almost every request needs.
 //!
-//! # What is not
+//! # What does not belong here
 //! No function here judges an input (see the package `domain`), and actions open the transactions of their writes and
 //! pass the connection. Only the seals, leases, recount and rotation open transactions of their own. A function that returns people takes the [`Actor`](domain::actor::Actor) and puts its scope into the
 //! statement, so people whom the actor may not see are absent from the result. It also notes the people in the session,

@@ -18,8 +18,8 @@
 //! # Checkouts without a round trip
 //! The statement that sets the role also tests the connection. A connection that was used just now under the same role
 //! and scope needs neither, so it is not taken for another role while the pool may open one more: a pool opens up to
-//! twice as many connections as may be in use at once. [`Pool::lane`] reserves permits for one purpose on the same
-//! connections.
+//! twice as many connections as may be in use at once. [`Pool::with_own_permits`] reserves permits for one purpose on the
+//! same connections.
 //!
 //! On a Citus cluster a use under a scope is a transaction, which tells the scope to the workers.
 
@@ -165,7 +165,7 @@ impl Pool {
     }
 
     /// Makes a pool with `size` permits of its own on the same connections. It does not wait for those who wait here.
-    pub(super) fn lane(&self, size: u32) -> Self {
+    pub(super) fn with_own_permits(&self, size: u32) -> Self {
         self.shared.slots.add_permits(size as usize);
         Self {
             shared: Arc::clone(&self.shared),

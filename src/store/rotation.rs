@@ -29,7 +29,7 @@ pub struct Rotated {
     pub employers: u64,
 }
 
-/// Why a key was not exchanged. Nothing was changed, except perhaps with [`CommitUnknown`](Self::CommitUnknown).
+/// Why a key was not rotated. Nothing was changed, except perhaps with [`CommitUnknown`](Self::CommitUnknown).
 #[derive(Debug, thiserror::Error)]
 pub enum RotationError {
     /// The database is under the new key already, or under a third one.
@@ -63,7 +63,7 @@ impl From<sqlx::Error> for RotationError {
     }
 }
 
-/// Exchanges the previous key of the ring for the newest one. Calls `progress` with the number of people done.
+/// Rotates the key: replaces the previous key of the ring by the newest one. Calls `progress` with the number of people done.
 ///
 /// # Errors
 /// The key in force is another one, a number cannot be read, or the database failed.
@@ -129,14 +129,14 @@ pub async fn is_in_force(executor: impl sqlx::PgExecutor<'_>, keys: &Keys) -> Re
 /// number that found nobody: under another key it would find nobody either.
 ///
 /// # Errors
-/// [`StoreError::Unavailable`] if the key was exchanged.
+/// [`StoreError::Unavailable`] if the key was rotated.
 pub async fn require_in_force(executor: impl sqlx::PgExecutor<'_>, keys: &Keys) -> Result<(), StoreError> {
-    if is_in_force(executor, keys).await? { Ok(()) } else { Err(exchanged()) }
+    if is_in_force(executor, keys).await? { Ok(()) } else { Err(key_rotated()) }
 }
 
-/// The error of a process whose key was exchanged: it ends, and another process answers the retry.
-pub(super) fn exchanged() -> StoreError {
-    StoreError::Unavailable("the identity key was exchanged".into())
+/// The error of a process whose key was rotated: it ends, and another process answers the retry.
+pub(super) fn key_rotated() -> StoreError {
+    StoreError::Unavailable("the identity key was rotated".into())
 }
 
 async fn retry_secret(

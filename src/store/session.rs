@@ -139,8 +139,8 @@ impl Session {
 
     /// Makes a session with the same identity and connections that has `size` permits of its own: it does not wait for
     /// others.
-    pub(super) fn lane(&self, size: u32) -> Self {
-        Self { pool: self.pool.lane(size), ..self.clone() }
+    pub(super) fn with_own_permits(&self, size: u32) -> Self {
+        Self { pool: self.pool.with_own_permits(size), ..self.clone() }
     }
 
     /// Does row security show it all people and counters?

@@ -30,7 +30,7 @@ pub struct VitalSigns {
     pub onboarding_lag: f64,
 }
 
-/// Reads them, in one statement on the connections for background work.
+/// Reads them in one statement.
 pub async fn read(executor: impl PgExecutor<'_>) -> Result<VitalSigns, StoreError> {
     let sql = "with behind as (
              select coalesce((select last_transaction from audit_seal order by number desc limit 1), '0'::xid8) as t,

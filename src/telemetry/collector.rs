@@ -1,4 +1,4 @@
-//! The way of spans to a collector: a bounded queue, and a task that sends what is in it.
+//! Exports spans to a collector through a bounded queue.
 //!
 //! The SDK's own batch processor has such a queue too. It does not tell how many spans it drops, and it sends from a thread
 //! without a runtime, where hyper's client does not work.

@@ -109,7 +109,7 @@ async fn an_entry_that_is_deleted_from_another_partition_is_still_found() {
 }
 
 #[tokio::test]
-async fn a_detachment_outlives_an_exchange_of_the_key() {
+async fn a_detachment_outlives_a_rotation_of_the_key() {
     let app = app_with_entries().await;
     seal_all(&app).await;
     assert_eq!(detach(&app).await.len(), 1);

@@ -23,7 +23,7 @@ const ASKED_OF_ALL_WORKERS: [(&str, &str); 4] = [
     ),
     // The people of an employer that closes: they are found by the employer, 5,000 at a time.
     ("enrollment", "select distinct participant_id from enrollment where employer_id = $1"),
-    // An exchange of the key reads and writes everybody, while nobody is enrolled.
+    // A rotation of the key reads and writes everybody, while nobody is enrolled.
     ("participant", "select id, national_id, phone from participant where id > $1"),
     ("identifier", "select count(*) as \"n!\" from identifier"),
 ];

@@ -31,22 +31,22 @@ async fn an_unavailable_database_is_a_503_without_database_messages() {
         (
             "{ participants { totalCount } }",
             json!({}),
-            "The registry's database is lost or busy. Try again in a moment.",
+            "The database is unavailable or busy. Try again in a moment.",
         ),
         (
             "query ($n: String!) { participant(by: {nationalId: $n}) { id } }",
             json!({"n": person.0["nationalId"]}),
-            "The registry's database is lost or busy. Try again in a moment.",
+            "The database is unavailable or busy. Try again in a moment.",
         ),
         (
             "query ($n: String!) { licenceClearanceGiven(certificateNumber: $n) { asOf } }",
             json!({"n": CertificateNumber::from_random([7; CertificateNumber::RANDOM]).as_str()}),
-            "The registry's database is lost or busy. Try again in a moment.",
+            "The database is unavailable or busy. Try again in a moment.",
         ),
         (
             mutation,
             json!({"v": person.0}),
-            "This attempt changed nothing, because the database is lost or busy. Send the mutation again in a moment, with \
+            "This attempt changed nothing, because the database is unavailable or busy. Send the mutation again in a moment, with \
              the same idempotencyKey.",
         ),
     ];

@@ -91,7 +91,7 @@ async fn the_cause_of_a_field_without_an_answer_is_in_the_log_under_the_id_of_it
     lock.rollback().await.unwrap();
     let body: Value = serde_json::from_str(answer.split("\r\n\r\n").last().unwrap()).unwrap();
     let error = &body["errors"][0];
-    assert_eq!(error["message"], "The registry's database is lost or busy. Try again in a moment.");
+    assert_eq!(error["message"], "The database is unavailable or busy. Try again in a moment.");
     let id = error["extensions"]["requestId"].as_str().unwrap();
     let log = server.stop();
     let line = log.lines().find(|line| line.contains(id) && line.contains("a field has no answer"));

@@ -102,7 +102,7 @@ const CHANGE: &str =
     "mutation ($v: ChangeContactInput!) { changeContact(input: $v) { participant { id } errors { code } } }";
 const OPEN: &str =
     "mutation ($v: OpenChannelInput!) { openChannel(input: $v) { channel { code } errors { code } } }";
-const UNWRITTEN: &str = "This attempt changed nothing, because the database is lost or busy. Send the mutation again in a \
+const UNWRITTEN: &str = "This attempt changed nothing, because the database is unavailable or busy. Send the mutation again in a \
                          moment, with the same idempotencyKey.";
 
 /// Three mutations that write in different ways: a newcomer in one statement, somebody known in a shared transaction, and a

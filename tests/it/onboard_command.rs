@@ -6,7 +6,7 @@ use std::process::{Child, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use domain::actor::Role;
-use participant_registry::actions::onboarding::retention::{Keeps, Tidied, tidy};
+use participant_registry::actions::onboarding::retention::{RetentionPeriods, Tidied, tidy};
 use participant_registry::graphql::node_id::NodeId;
 
 use crate::support::app::codes;
@@ -270,7 +270,8 @@ async fn a_plan_killed_halfway_enrolls_nobody() {
     assert_eq!(terminal.batch().await.1, "CANCELLED");
     terminal.assert_cannot_be_approved().await;
     // The periodic cleanup of a server discards the staged rows.
-    let tidied = async || tidy(&terminal.onboardings.app.database, Keeps::default()).await.unwrap();
+    let tidied =
+        async || tidy(&terminal.onboardings.app.database, RetentionPeriods::default()).await.unwrap();
     assert_eq!(tidied().await, Tidied::default());
     terminal.age_batch(2).await;
     assert_eq!(tidied().await, Tidied { ended: 0, discarded: 1 });
@@ -287,7 +288,7 @@ async fn a_plan_killed_while_staging_is_cleaned_up() {
     assert_eq!(terminal.batch().await.1, "RECEIVING");
     terminal.assert_cannot_be_approved().await;
     terminal.age_batch(25).await;
-    let tidied = tidy(&terminal.onboardings.app.database, Keeps::default()).await.unwrap();
+    let tidied = tidy(&terminal.onboardings.app.database, RetentionPeriods::default()).await.unwrap();
     assert_eq!(tidied, Tidied { ended: 1, discarded: 0 });
     assert_eq!(terminal.batch().await.1, "CANCELLED");
     assert_eq!(terminal.onboardings.app.count(staging).await, 0);

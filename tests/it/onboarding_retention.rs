@@ -1,7 +1,7 @@
 //! Retention: abandoned batches expire, and staged rows are deleted after some time.
 
 use domain::actor::Role;
-use participant_registry::actions::onboarding::retention::{Keeps, Tidied, tidy};
+use participant_registry::actions::onboarding::retention::{RetentionPeriods, Tidied, tidy};
 use sqlx::AssertSqlSafe;
 
 use crate::support::onboarding::{Onboardings, line, roster, sums};
@@ -17,7 +17,8 @@ async fn age_batches(onboardings: &Onboardings, days: u32) {
 }
 
 async fn tidy_counts(onboardings: &Onboardings) -> (u64, u64) {
-    let Tidied { ended, discarded } = tidy(&onboardings.app.database, Keeps::default()).await.unwrap();
+    let Tidied { ended, discarded } =
+        tidy(&onboardings.app.database, RetentionPeriods::default()).await.unwrap();
     (ended, discarded)
 }
 

@@ -262,7 +262,7 @@ async fn doctor_finds_nothing_wrong_with_a_good_installation_and_changes_nothing
 }
 
 #[tokio::test]
-async fn doctor_says_what_is_wrong_and_how_to_mend_it() {
+async fn doctor_says_what_is_wrong_and_how_to_fix_it() {
     let app = App::new().await;
     let folder = Folder::new("doctor-bad");
     let (key, other) = (folder.write("key", &"07".repeat(32)), folder.write("other", &"08".repeat(32)));
@@ -362,10 +362,10 @@ async fn doctor_tells_a_wrong_certificate_from_one_of_an_unknown_authority() {
     let (level, _, text) = provider_line(&settings);
     assert_eq!(level, "error");
     assert!(
-        text.contains("its certificate is not valid") && text.contains("the provider has to mend it"),
+        text.contains("its certificate is not valid") && text.contains("the provider has to fix it"),
         "{text}"
     );
-    // Without the file the authority comes first, and that is the operator's to mend.
+    // Without the file the authority comes first, and that is the operator's to fix.
     let (_, _, text) = provider_line(&settings[..2]);
     assert!(text.contains("REGISTRY_OIDC_CA_FILE"), "{text}");
 }

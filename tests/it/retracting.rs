@@ -257,7 +257,7 @@ async fn an_enrollment_in_error_leaves_no_figure_and_no_claim_on_its_service_num
     .await;
     assert_eq!(app.counts().await, [2, 0, 2, 0, 0]);
     assert_eq!(app.differing_counters().await, 0);
-    // The number of the retracted enrollment is exchanged with the others.
+    // The number of the retracted enrollment is rotated with the others.
     let ring = KeyRing { newest: Keys::derive(&[9; 32]), previous: Some(Keys::derive(&[7; 32])) };
     let mut connection = app.database.maintenance().await.unwrap();
     assert_eq!(rotate(&mut connection, &ring, |_| {}).await.unwrap().enrollments, 3);

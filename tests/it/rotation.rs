@@ -157,7 +157,7 @@ async fn a_process_with_the_old_key_writes_nothing_and_exits() {
     assert_eq!(app.count("select count(*) from participant").await, 1);
     assert_eq!(app.count("select count(*) from employer").await, 0);
     // The limit only ends a failed test.
-    tokio::time::timeout(Duration::from_secs(30), app.database.key_exchanged())
+    tokio::time::timeout(Duration::from_secs(30), app.database.key_rotated())
         .await
         .expect("the process is notified");
     following.abort();

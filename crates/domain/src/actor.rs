@@ -88,8 +88,8 @@ impl Actor {
     }
 
     /// Returns whether the role has a right, and the scope leaves something to use it on. A partner ends enrollments with
-    /// its own payer only, and declares the headcount of its own employer only. One that stands for a payer records and
-    /// reverses no payments: whoever owes the money cannot say that it has arrived.
+    /// its own payer only, and declares the headcount of its own employer only. One whose scope is a payer
+    /// records and reverses no payments: a payer cannot confirm its own payments.
     pub fn can_use(&self, right: Right) -> bool {
         let Scope { employer, association, .. } = &self.scope;
         let has_object = match right {

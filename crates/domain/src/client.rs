@@ -14,7 +14,7 @@ const MAXIMUM_NAME: usize = 100;
 
 /// The stored scope of a client. Without any condition it is the whole country.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Reach {
+pub struct StoredScope {
     /// Provinces of residence, by internal id, in order. Empty: all.
     pub provinces: Vec<i16>,
     /// Only people enrolled with this employer.
@@ -41,7 +41,7 @@ pub struct Client {
     /// Whether it may request unmasked personal data, with a purpose.
     pub reads_personal_data: bool,
     /// The people that it may see.
-    pub reach: Reach,
+    pub stored_scope: StoredScope,
     /// When it was disabled; its tokens are refused since then.
     pub disabled_at: Option<DateTime<Utc>>,
     /// When it was registered.
@@ -69,9 +69,9 @@ impl Client {
             role: self.role,
             reads_personal_data: self.reads_personal_data,
             scope: Scope {
-                provinces: self.reach.provinces.clone(),
-                employer: self.reach.employer,
-                association: self.reach.association,
+                provinces: self.stored_scope.provinces.clone(),
+                employer: self.stored_scope.employer,
+                association: self.stored_scope.association,
                 channels,
             },
         }
@@ -82,29 +82,33 @@ impl Client {
 ///
 /// A partner must have a condition, since none means the whole country. Conditions that the role does not use are
 /// refused instead of ignored, because the person who sets one relies on it.
-pub fn judge(role: Role, reach: &Reach, reads_personal_data: bool) -> Vec<Problem> {
+pub fn judge(role: Role, stored_scope: &StoredScope, reads_personal_data: bool) -> Vec<Problem> {
     let at = |field: &str| Problem::error(ProblemCode::Conflict, field, "").within(&["scope"]);
     let mut problems = Vec::new();
     let mut refuse = |problem: Problem, message: String| problems.push(Problem { message, ..problem });
     let unused = |what: &str| format!("A client with the role {role} cannot be limited by {what}.");
     let partner = role == Role::Partner;
-    if partner && reach.employer.is_none() && reach.association.is_none() && reach.channel.is_none() {
+    if partner
+        && stored_scope.employer.is_none()
+        && stored_scope.association.is_none()
+        && stored_scope.channel.is_none()
+    {
         let missing = Problem::error(ProblemCode::Required, "scope", "");
         refuse(
             missing.hint("Set employerId, associationId or channelCode."),
             "The scope of a PARTNER needs an employer, an association or a channel.".to_owned(),
         );
     }
-    if !partner && reach.employer.is_some() {
+    if !partner && stored_scope.employer.is_some() {
         refuse(at("employerId"), unused("employer"));
     }
-    if !partner && reach.association.is_some() {
+    if !partner && stored_scope.association.is_some() {
         refuse(at("associationId"), unused("association"));
     }
-    if reach.channel.is_some() && !matches!(role, Role::Partner | Role::Officer | Role::Approver) {
+    if stored_scope.channel.is_some() && !matches!(role, Role::Partner | Role::Officer | Role::Approver) {
         refuse(at("channelCode"), unused("channel"));
     }
-    if !reach.provinces.is_empty() && matches!(role, Role::Administrator | Role::Auditor) {
+    if !stored_scope.provinces.is_empty() && matches!(role, Role::Administrator | Role::Auditor) {
         refuse(at("provinceCodes"), unused("provinces"));
     }
     if reads_personal_data && !role.may(Right::ReadPersonalData) {
@@ -153,18 +157,18 @@ mod tests {
 
     use super::*;
 
-    fn fields(role: Role, reach: &Reach, numbers: bool) -> Vec<String> {
-        judge(role, reach, numbers).iter().map(|problem| problem.path.join(".")).collect()
+    fn fields(role: Role, stored_scope: &StoredScope, numbers: bool) -> Vec<String> {
+        judge(role, stored_scope, numbers).iter().map(|problem| problem.path.join(".")).collect()
     }
 
     #[test]
     fn a_partner_needs_a_scope_and_unused_conditions_are_refused() {
-        let nothing = Reach::default();
-        let provinces = Reach { provinces: vec![16], ..Reach::default() };
-        let employer = Reach { employer: Some(1), ..Reach::default() };
-        let association = Reach { association: Some(1), ..Reach::default() };
-        let channel = Reach { channel: Some(1), ..Reach::default() };
-        for (role, reach, refused) in [
+        let nothing = StoredScope::default();
+        let provinces = StoredScope { provinces: vec![16], ..StoredScope::default() };
+        let employer = StoredScope { employer: Some(1), ..StoredScope::default() };
+        let association = StoredScope { association: Some(1), ..StoredScope::default() };
+        let channel = StoredScope { channel: Some(1), ..StoredScope::default() };
+        for (role, stored_scope, refused) in [
             (Role::Partner, &nothing, "scope"),
             (Role::Partner, &provinces, "scope"),
             (Role::Partner, &employer, ""),
@@ -182,14 +186,14 @@ mod tests {
             (Role::Analyst, &provinces, ""),
             (Role::Auditor, &provinces, "scope.provinceCodes"),
         ] {
-            assert_eq!(fields(role, reach, false).join(" "), refused, "{role} {reach:?}");
+            assert_eq!(fields(role, stored_scope, false).join(" "), refused, "{role} {stored_scope:?}");
         }
     }
 
     #[test]
     fn only_roles_with_the_right_may_read_personal_data() {
         for &role in Role::VARIANTS {
-            let refused = !judge(role, &Reach { employer: Some(1), ..Reach::default() }, true)
+            let refused = !judge(role, &StoredScope { employer: Some(1), ..StoredScope::default() }, true)
                 .iter()
                 .all(|problem| problem.path != ["readsPersonalData"]);
             assert_eq!(refused, !role.may(Right::ReadPersonalData), "{role}");

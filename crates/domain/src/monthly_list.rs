@@ -26,7 +26,7 @@ use super::problem::{Problem, ProblemCode, keep};
 use super::rule::Rulebook;
 use super::vocabulary::Sex;
 
-/// What a row of a monthly list is, or somebody who is not in it.
+/// What a monthly list changes for a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[derive(Display, EnumString, IntoStaticStr, VariantArray)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]

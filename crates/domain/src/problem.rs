@@ -68,7 +68,7 @@ pub enum ProblemCode {
     DuplicateFile,
     /// The wage is that of a part of a month.
     WageProrated,
-    /// The wage falls by more than a rule allows.
+    /// The wage falls by more than the limit of a rule.
     WageFalls,
     /// The event was retracted before.
     AlreadyRetracted,

@@ -121,7 +121,7 @@ pub struct ClearanceRule {
 /// By how much a wage may fall from one list to the next without a mark.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WageFallRule {
-    /// A wage that falls by more than these hundredths is marked.
+    /// Limit in percent: a wage that falls by more is marked.
     pub percent: i64,
     /// Its source.
     pub citation: Citation,

@@ -141,7 +141,8 @@ pub fn judge_wage_change(history: &WageHistory, change: WageChange<'_>, rules: &
         return vec![problem.hint(format!("The first day is {}.", history.starts_on))];
     }
     if let Some(ends_on) = history.ends_on.filter(|&ends_on| ends_on <= effective_on) {
-        return vec![refuse(format!("This enrollment covers nobody from {ends_on} on."))];
+        let message = format!("This enrollment ends: {ends_on} is its first day without coverage.");
+        return vec![refuse(message).hint("Give an earlier day.")];
     }
     let before = history.recorded_on(effective_on);
     if before == Some(monthly_wage) {

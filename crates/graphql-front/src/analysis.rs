@@ -65,10 +65,10 @@ impl Analysis {
         catalogue: &Catalogue,
         limits: &Limits,
     ) -> Result<Self, Refusal> {
-        let mut walk = Walk::new(document, variables, catalogue);
-        let (measure, definitions) = walk.operations()?;
+        let mut analyzer = DocumentAnalyzer::new(document, variables, catalogue);
+        let (measure, definitions) = analyzer.operations()?;
         measure.check(limits)?;
-        let Walk { arguments, fragments, lengths_vary, .. } = walk;
+        let DocumentAnalyzer { arguments, fragments, lengths_vary, .. } = analyzer;
         if let Some(name) = document.fragments.keys().find(|name| !fragments.contains_key(name.as_str())) {
             return Err(Refusal::UnusedFragment { name: name.to_string() });
         }
@@ -108,7 +108,7 @@ impl Analysis {
         {
             return Ok(self.measure);
         }
-        let (measure, _) = Walk::new(document, variables, catalogue).operations()?;
+        let (measure, _) = DocumentAnalyzer::new(document, variables, catalogue).operations()?;
         measure.check(limits).map(|()| measure)
     }
 
@@ -140,7 +140,7 @@ impl ArgumentPositions {
 
 /// Where a selection set stands.
 #[derive(Clone, Copy)]
-struct Place {
+struct SelectionContext {
     /// The type whose fields it selects; `None`: the schema has none here, and the validator will say so.
     of: Option<TypeId>,
     /// Whether its fields are at the top of their operation or fragment.
@@ -152,12 +152,12 @@ struct Place {
 /// Measures the arguments of a field or directive. A macro, because the type of a value that may hold variables has no name
 /// outside of async-graphql's crates.
 macro_rules! arguments {
-    ($walk:expr, $arguments:expr) => {{
+    ($analyzer:expr, $arguments:expr) => {{
         let mut measure = Measure::default();
         for (_, value) in $arguments {
             let Ok(literal) = value.node.clone().into_const_with(|name| {
                 measure.variables += 1;
-                let bytes = $walk.weights.get(name.as_str()).copied().unwrap_or(0);
+                let bytes = $analyzer.weights.get(name.as_str()).copied().unwrap_or(0);
                 measure.argument_bytes = measure.argument_bytes.saturating_add(bytes);
                 Ok::<_, Infallible>(Value::Null)
             });
@@ -167,7 +167,7 @@ macro_rules! arguments {
     }};
 }
 
-struct Walk<'a> {
+struct DocumentAnalyzer<'a> {
     document: &'a ExecutableDocument,
     catalogue: &'a Catalogue,
     variables: &'a Variables,
@@ -183,7 +183,7 @@ struct Walk<'a> {
 /// The operations of a document by name, with what each selects.
 type Definitions<'a> = Vec<(Option<&'a Name>, &'a OperationDefinition, Definition<'a>)>;
 
-impl<'a> Walk<'a> {
+impl<'a> DocumentAnalyzer<'a> {
     fn new(document: &'a ExecutableDocument, variables: &'a Variables, catalogue: &'a Catalogue) -> Self {
         Self {
             document,
@@ -204,7 +204,7 @@ impl<'a> Walk<'a> {
         let mut operations = Vec::new();
         for (name, operation) in self.document.operations.iter() {
             let (operation, mut definition) = (&operation.node, Definition::default());
-            let top = Place { of: self.catalogue.root(operation.ty), is_top: true, level: 0 };
+            let top = SelectionContext { of: self.catalogue.root(operation.ty), is_top: true, level: 0 };
             measure = measure.and(self.selection_set(&operation.selection_set.node, top, &mut definition)?);
             measure = measure.and(self.directives(&operation.directives));
             for variable in &operation.variable_definitions {
@@ -219,31 +219,31 @@ impl<'a> Walk<'a> {
     fn selection_set(
         &mut self,
         set: &'a SelectionSet,
-        place: Place,
+        context: SelectionContext,
         definition: &mut Definition<'a>,
     ) -> Result<Measure, Refusal> {
-        if place.level > MAX_LEVELS {
+        if context.level > MAX_LEVELS {
             return Err(Refusal::TooDeep { what: "selections and fragments", limit: MAX_LEVELS });
         }
-        let below = Place { level: place.level + 1, ..place };
+        let below = SelectionContext { level: context.level + 1, ..context };
         let mut sum = Measure::default();
         for selection in &set.items {
             sum = sum.and(match &selection.node {
-                Selection::Field(field) => self.field(&field.node, place, definition)?,
+                Selection::Field(field) => self.field(&field.node, context, definition)?,
                 Selection::InlineFragment(fragment) => {
                     let condition = fragment.node.type_condition.as_ref();
                     let of = match condition {
                         Some(condition) => self.catalogue.type_named(&condition.node.on.node),
-                        None => place.of,
+                        None => context.of,
                     };
                     let set = &fragment.node.selection_set.node;
-                    let inside = self.selection_set(set, Place { of, ..below }, definition)?;
+                    let inside = self.selection_set(set, SelectionContext { of, ..below }, definition)?;
                     inside.one_level_up().and(self.directives(&fragment.node.directives))
                 }
                 Selection::FragmentSpread(spread) => {
                     let name = spread.node.fragment_name.node.as_str();
                     definition.spreads.push(name);
-                    if place.is_top {
+                    if context.is_top {
                         definition.root_spreads.push(name);
                     }
                     let inside = self.fragment(name, below.level)?;
@@ -266,8 +266,8 @@ impl<'a> Walk<'a> {
         self.measured.insert(name, None);
         let of = self.catalogue.type_named(&fragment.type_condition.node.on.node);
         let mut definition = Definition::default();
-        let place = Place { of, is_top: true, level };
-        let inside = self.selection_set(&fragment.selection_set.node, place, &mut definition)?;
+        let context = SelectionContext { of, is_top: true, level };
+        let inside = self.selection_set(&fragment.selection_set.node, context, &mut definition)?;
         let measure = inside.and(self.directives(&fragment.directives));
         self.measured.insert(name, Some(measure));
         self.fragments.insert(name, definition);
@@ -277,13 +277,13 @@ impl<'a> Walk<'a> {
     fn field(
         &mut self,
         field: &'a Field,
-        place: Place,
+        context: SelectionContext,
         definition: &mut Definition<'a>,
     ) -> Result<Measure, Refusal> {
         let name = field.name.node.as_str();
-        let id = place.of.and_then(|of| self.catalogue.field(of, name));
+        let id = context.of.and_then(|of| self.catalogue.field(of, name));
         definition.selected.extend(id.map(|id| (id, field.name.pos)));
-        if place.is_top {
+        if context.is_top {
             definition.roots.push((field, id));
         }
         self.arguments.extend(field.arguments.iter().map(|(_, value)| value.pos));
@@ -294,7 +294,7 @@ impl<'a> Walk<'a> {
             Measure::default()
         } else {
             let of = known.and_then(|known| known.gives);
-            let below = Place { of, is_top: false, level: place.level + 1 };
+            let below = SelectionContext { of, is_top: false, level: context.level + 1 };
             self.selection_set(&field.selection_set.node, below, definition)?.one_level_up()
         };
         let mut measure =

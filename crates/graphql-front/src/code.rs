@@ -251,7 +251,7 @@ impl Code {
             Self::BadRequest => ("The request has the wrong shape.", "Bentuk permintaan tidak benar."),
             Self::BadJson => ("The request is not JSON.", "Permintaan bukan JSON yang benar."),
             Self::BatchNotSupported => (
-                "One operation a request: the body is an object, not an array.",
+                "Batching is not supported: send one operation per request, as an object and not as an array.",
                 "Satu operasi untuk satu permintaan: isi permintaan berupa objek, bukan larik.",
             ),
             Self::BodyTooLarge => (
@@ -259,7 +259,7 @@ impl Code {
                 "Isi permintaan terlalu besar. Kirim berkas, atau bagi menjadi beberapa permintaan.",
             ),
             Self::MethodNotAllowed => (
-                "GraphQL is asked by POST, or by GET for queries.",
+                "Send GraphQL requests by POST; queries may also use GET.",
                 "GraphQL diminta dengan POST, atau dengan GET untuk kueri.",
             ),
             Self::MutationByGet => (
@@ -318,11 +318,11 @@ impl Code {
                 "Hanya dokumen tersimpan yang dijalankan di sini. Kirim id salah satunya.",
             ),
             Self::QueryTooLong => (
-                "The query is too long. Rows and other data belong into `variables`.",
+                "The query is too long. Put rows and other data into `variables`.",
                 "Kueri terlalu panjang. Baris dan data lain dikirim dalam `variables`.",
             ),
             Self::QueryTooManyTokens => (
-                "The query has too many tokens. Rows and other data belong into `variables`.",
+                "The query has too many tokens. Put rows and other data into `variables`.",
                 "Kueri memuat terlalu banyak token. Baris dan data lain dikirim dalam `variables`.",
             ),
             Self::QueryTooDeep => ("The query is nested too deep.", "Kueri bersarang terlalu dalam."),

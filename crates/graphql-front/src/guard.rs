@@ -23,7 +23,7 @@ use super::code::Code;
 /// How large a query may be. The defaults are far above what a page of a client application needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Length of the query's text, in bytes. Rows and other data belong into `variables`. What the parser and
+    /// Length of the query's text, in bytes. Put rows and other data into `variables`. What the parser and
     /// the validator's "did you mean" cost grows with it: both are slow on long comments and long unknown
     /// names.
     pub max_query_bytes: usize,
@@ -95,7 +95,7 @@ pub const MAX_LEVELS: usize = 32;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The text is too long.
-    #[error("The query has {bytes} bytes, {limit} are allowed. Rows and other data belong into `variables`.")]
+    #[error("The query has {bytes} bytes, {limit} are allowed. Put rows and other data into `variables`.")]
     TooLong {
         /// Its length.
         bytes: usize,
@@ -103,7 +103,7 @@ pub enum Refusal {
         limit: usize,
     },
     /// The text has too many tokens.
-    #[error("The query has more than {limit} tokens. Rows and other data belong into `variables`.")]
+    #[error("The query has more than {limit} tokens. Put rows and other data into `variables`.")]
     TooManyTokens {
         /// What is allowed.
         limit: usize,
@@ -174,7 +174,7 @@ pub enum Refusal {
         name: String,
     },
     /// A mutation has two fields of one response name; async-graphql would run both.
-    #[error("The mutation has two fields `{name}`. Give one of them an alias, or leave it away.")]
+    #[error("The mutation has two fields `{name}`. Give one of them an alias, or remove it.")]
     RepeatedMutation {
         /// The name in the response.
         name: String,

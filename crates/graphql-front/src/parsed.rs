@@ -28,7 +28,7 @@ use super::guard::{Limits, Refusal};
 use super::repeated::repeats_objects;
 use super::typename::show_directives;
 
-/// The longest texts that are kept, together, in bytes. A parsed document takes some forty times its text.
+/// Maximum total length of the cached document texts, in bytes. A parsed document takes some forty times its text.
 pub(crate) const KEPT_BYTES: usize = 256 * 1024;
 /// The longest string in a document that is kept, in bytes.
 const LONGEST_STRING: usize = 10;

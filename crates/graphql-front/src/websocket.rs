@@ -67,7 +67,7 @@ pub trait Authenticator: Send + Sync + 'static {
 }
 
 /// A client that was authenticated, for all operations of its socket.
-struct Session {
+struct AuthenticatedSocket {
     extensions: Arc<Extensions>,
     language: Language,
     /// Held until the socket ends.
@@ -248,13 +248,17 @@ impl WebSockets {
         }
     }
 
-    async fn authenticate(&self, payload: &Json, upgrade: &HeaderMap) -> Result<Session, Refused> {
+    async fn authenticate(
+        &self,
+        payload: &Json,
+        upgrade: &HeaderMap,
+    ) -> Result<AuthenticatedSocket, Refused> {
         let headers = headers(payload, self.authenticator.headers(), upgrade)?;
         let language = language::accepted(&headers);
         let extensions = self.authenticator.authenticate(headers).await?;
         let client = extensions.get::<ClientId>().copied();
         let permit = self.endpoint.streams().open_for(client)?;
-        Ok(Session { extensions: Arc::new(extensions), language, _permit: permit })
+        Ok(AuthenticatedSocket { extensions: Arc::new(extensions), language, _permit: permit })
     }
 }
 

@@ -189,7 +189,7 @@ pub fn argument<T: InputType>(ctx: &Context<'_>, name: &str) -> ServerResult<T> 
 /// Writes null for a nullable field that failed, in place of what was written of it, and reports its error.
 ///
 /// # Errors
-/// None; it is a `Result` like what it is made of.
+/// Never fails; returns `Result` so that generated code can chain it with `?`.
 pub fn nullable(
     ctx: &Context<'_>,
     (json, begin): (&mut Vec<u8>, usize),

@@ -399,7 +399,7 @@ export const english = {
   'problem.DUPLICATE_FILE': 'Received before',
   'problem.DUPLICATE_IN_REQUEST': 'Twice in the file',
   'problem.IDENTIFIER_DAMAGED_BY_SPREADSHEET': 'Number damaged by the spreadsheet',
-  'problem.IDENTITY_MISMATCH': 'Another person has this number',
+  'problem.IDENTITY_MISMATCH': 'Registered with other personal details',
   'problem.INVALID_FORMAT': 'Cannot be read',
   'problem.MISSING_COLUMNS': 'Columns missing',
   'problem.NATIONAL_ID_BIRTH_MISMATCH': 'NIK and birth date differ',
@@ -415,6 +415,6 @@ export const english = {
   'problem.SERVICE_NUMBER_MALFORMED': 'Not a valid NIP',
   'problem.SERVICE_NUMBER_MISMATCH': 'NIP differs from the rest',
   'problem.SERVICE_NUMBER_OLD_FORMAT': 'Old NIP with nine digits',
-  'problem.WAGE_FALLS': 'The wage falls far',
+  'problem.WAGE_FALLS': 'The wage falls sharply',
   'problem.WAGE_PRORATED': 'Wage of a part of a month',
 };

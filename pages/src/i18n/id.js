@@ -399,7 +399,7 @@ export const indonesian = {
   'problem.DUPLICATE_FILE': 'Sudah pernah diterima',
   'problem.DUPLICATE_IN_REQUEST': 'Dua kali dalam berkas',
   'problem.IDENTIFIER_DAMAGED_BY_SPREADSHEET': 'Nomor dirusak lembar kerja',
-  'problem.IDENTITY_MISMATCH': 'Nomor milik orang lain',
+  'problem.IDENTITY_MISMATCH': 'Terdaftar dengan data diri lain',
   'problem.INVALID_FORMAT': 'Tidak dapat dibaca',
   'problem.MISSING_COLUMNS': 'Kolom kurang',
   'problem.NATIONAL_ID_BIRTH_MISMATCH': 'NIK dan tanggal lahir berbeda',

@@ -1,4 +1,4 @@
-// What a monthly list changes: its rows by what they are, what is due for the month before and after, and who is absent.
+// What a monthly list changes: its rows by kind of change, what is due for the month before and after, and who is absent.
 
 import { useState } from 'preact/hooks';
 import { ABSENT, LIST_ROWS } from '../documents/onboarding.js';

@@ -1,4 +1,4 @@
-//! What the registry says to an enrollment that breaks no rule by itself, because of what it knows of the person.
+//! Decides a valid enrollment by what the registry knows about the person.
 
 use std::collections::{HashMap, HashSet};
 

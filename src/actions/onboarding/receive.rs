@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::chunk::ChunkReader;
 use super::listed::ListBatch;
-use super::{Authority, authority, duplicate_file};
+use super::{BatchAuthorization, authority, duplicate_file};
 use crate::store::onboarding::lease::{self, LeasedBatch};
 use crate::store::onboarding::staging::{self, Received, SealedChunk};
 use crate::store::onboarding::{self, BatchRow, RosterOf, writing};
@@ -125,7 +125,7 @@ where
 {
     let Expected { batch, held, .. } = expected;
     let reference = database.reference();
-    let Authority { agreed, actor } =
+    let BatchAuthorization { agreed, actor } =
         authority(database, &reference, &held, today).await?.map_err(Refused::Problems)?;
     let reader = ChunkReader {
         database: Arc::clone(database),

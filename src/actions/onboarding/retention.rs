@@ -9,14 +9,14 @@ use domain::onboarding::OnboardingState;
 
 /// Retention periods in days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Keeps {
+pub struct RetentionPeriods {
     /// Days after which the rows of an ended batch are discarded, and its report with them.
     pub report_days: u16,
     /// Days after which a batch that waits for its file or for an approval is cancelled.
     pub waiting_days: u16,
 }
 
-impl Default for Keeps {
+impl Default for RetentionPeriods {
     fn default() -> Self {
         Self { report_days: 90, waiting_days: 30 }
     }
@@ -33,12 +33,12 @@ pub struct Tidied {
 
 /// Cancels batches and discards rows whose time is over, one batch in each transaction. After an error the next run
 /// continues.
-pub async fn tidy(database: &Database, keeps: Keeps) -> Result<Tidied, StoreError> {
+pub async fn tidy(database: &Database, periods: RetentionPeriods) -> Result<Tidied, StoreError> {
     let mut tidied = Tidied::default();
-    while database.bulk.in_time(end_overdue(database, keeps.waiting_days)).await? {
+    while database.bulk.in_time(end_overdue(database, periods.waiting_days)).await? {
         tidied.ended += 1;
     }
-    while retention::discard_one(&database.bulk, keeps.report_days).await?.is_some() {
+    while retention::discard_one(&database.bulk, periods.report_days).await?.is_some() {
         tidied.discarded += 1;
     }
     Ok(tidied)

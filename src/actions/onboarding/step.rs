@@ -10,7 +10,7 @@ use sqlx::PgConnection;
 
 use super::chunk::{Chunk, ChunkReader};
 use super::listed::ListBatch;
-use super::{Authority, SharedTerms};
+use super::{BatchAuthorization, SharedTerms};
 use crate::actions::quota::{MissCounter, Revealed};
 use crate::store::onboarding::lease::{Lease, LeasedBatch};
 use crate::store::reference::Reference;
@@ -40,7 +40,7 @@ pub(super) struct Step {
     pub settings: WorkerSettings,
     pub lease: Lease,
     pub held: LeasedBatch,
-    pub authority: Authority,
+    pub authority: BatchAuthorization,
     pub repeats: Arc<HashMap<u32, Repeat>>,
     pub today: NaiveDate,
     /// The first row whose misses are not counted yet under this lease. A retried chunk does not count again.

@@ -79,7 +79,7 @@ fn defect() -> Problem {
     let message =
         "A defect of the registry prevents this onboarding from being processed. Committed rows stay.";
     Problem::error(ProblemCode::Internal, "", message).hint(
-        "Tell the operator of the registry the id of this onboarding. Once the defect is mended, send the file again: \
+        "Tell the operator of the registry the id of this onboarding. Once the defect is fixed, send the file again: \
          people who are enrolled already are recognized.",
     )
 }

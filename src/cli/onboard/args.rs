@@ -19,17 +19,18 @@ use domain::onboarding::OnboardingKind;
 /// Wrapped by hand at 80 columns, because clap would break the examples.
 const AFTER_HELP: &str = "\
 THE FILE
-  A workbook (XLSX), or CSV separated by commas, semicolons or tabs, in UTF-8,
-  UTF-16 or Windows-1252; the format is detected. One of its first twenty rows
-  names the columns, in any order:
+  A workbook (XLSX), or CSV separated by commas, semicolons, tabs or |, in
+  UTF-8, UTF-16 or Windows-1252; the format is detected. One of its first twenty
+  rows names the columns, in any order:
     needed    NIK or NO PASPOR, NAMA, TANGGAL LAHIR, JENIS KELAMIN; also NIP for
               civil servants, and UPAH for wage earners of other employers
     optional  TEMPAT LAHIR, UNIT KERJA, GOLONGAN, GAJI POKOK, TMT, NO HP
   The usual variants (NO. KTP, TGL LAHIR, L/P, SKPD, …), English names and the
   field names of the API are known too. Other columns are ignored. Dates are
-  day, month, year. NIK and NIP have to be text: spreadsheets round numbers that
-  long, and a file with rounded numbers is refused. Empty rows do not count. Of
-  several sheets, exactly one may have such a header.
+  day, month, year (01/11/2014), or ISO (2014-11-01). NIK and NIP have to be
+  text: spreadsheets round numbers that long, and a file with rounded numbers is
+  refused. Empty rows do not count. Of several sheets, exactly one may have such
+  a header.
 
 MONTHLY LISTS
   With --monthly-list the file has all people of a payer in one month. It may

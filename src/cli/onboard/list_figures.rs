@@ -1,4 +1,4 @@
-//! The figures of a monthly list: its rows by what they are, and what is due for the month before and after it.
+//! The figures of a monthly list: its rows by kind of change, and what is due for the month before and after it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -27,7 +27,10 @@ impl fmt::Display for ListFigures {
         }
         if self.figures.fallen_wages > 0 {
             let fallen = grouped(self.figures.fallen_wages);
-            writeln!(f, "Wages that fall far: {fallen}. Compare them with the payroll.")?;
+            writeln!(
+                f,
+                "Wages that fall by more than the rule's limit: {fallen}. Compare them with the payroll."
+            )?;
         }
         write!(f, "\n{}", self.due())
     }

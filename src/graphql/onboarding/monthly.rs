@@ -35,8 +35,7 @@ pub enum OnboardingKind {
     MonthlyList,
 }
 
-/// What a row of a monthly list is, or somebody who is not in it. A row is the first of LEAVES, MOVED and WAGE_CHANGES
-/// that applies.
+/// What a monthly list changes for a person. If several apply, LEAVES wins over MOVED, and MOVED over WAGE_CHANGES.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(remote = "model::ListChange")]
 pub enum ListChange {
@@ -60,10 +59,10 @@ pub enum ListChange {
     Absent,
 }
 
-/// Number of rows of a monthly list by what they are.
+/// Number of rows of a monthly list with one kind of change.
 #[derive(SimpleObject, rows::Row)]
 pub struct ListChangeCount {
-    /// What they are.
+    /// The kind of change.
     change: ListChange,
     /// Number of rows. For ABSENT: number of people.
     rows: i32,
@@ -84,12 +83,12 @@ pub struct MonthlyDue {
     rule: RuleCitation,
 }
 
-/// Wages that fall by more than a rule allows without a look at them.
+/// Wages that fall by more than the limit of a rule.
 #[derive(SimpleObject)]
 pub struct FallenWages {
     /// Number of rows. `rows(filterBy: {code: [WAGE_FALLS]})` lists them.
     rows: i32,
-    /// A wage that falls by more than these hundredths is marked.
+    /// Limit in percent: a wage that falls by more is marked.
     percent: i32,
     /// The rule.
     rule: RuleCitation,
@@ -194,11 +193,11 @@ impl EndAbsentInput {
 }
 
 /// Returns what a row is, as the caller may see it.
-pub(super) fn told(caller: &Caller, change: model::ListChange) -> ListChange {
+pub(super) fn visible_change(caller: &Caller, change: model::ListChange) -> ListChange {
     if caller.actor.scope.sees_all_payers() { change } else { change.without_elsewhere() }.into()
 }
 
-/// Returns the changes that rows are filtered by. Who is told JOINS of everybody who joins gets all of them.
+/// Returns the changes that rows are filtered by. A caller who sees ELSEWHERE as JOINS gets both.
 pub(super) fn changes_asked(caller: &Caller, changes: Vec<model::ListChange>) -> Vec<model::ListChange> {
     use model::ListChange::{Absent, Elsewhere, Joins};
     if changes.is_empty() || caller.actor.scope.sees_all_payers() {
@@ -206,12 +205,12 @@ pub(super) fn changes_asked(caller: &Caller, changes: Vec<model::ListChange>) ->
     }
     let joins = changes.contains(&Joins);
     let others = changes.into_iter().filter(|&change| change != Elsewhere);
-    let mut told: Vec<_> = others.chain(joins.then_some(Elsewhere)).collect();
-    if told.is_empty() {
+    let mut visible: Vec<_> = others.chain(joins.then_some(Elsewhere)).collect();
+    if visible.is_empty() {
         // No row is absent: nothing matches.
-        told.push(Absent);
+        visible.push(Absent);
     }
-    told
+    visible
 }
 
 /// Returns the figures of a planned list.
@@ -219,10 +218,10 @@ fn summary(batch: &BatchRow) -> Option<&Summary> {
     batch.list_summary.as_ref().filter(|_| batch.plan_digest.is_some()).map(|summary| &summary.0)
 }
 
-/// Returns the rows by what they are, each kind once.
+/// Returns the number of rows by kind of change.
 pub(super) fn changes(caller: &Caller, batch: &BatchRow) -> Vec<ListChangeCount> {
     let Some(summary) = summary(batch) else { return Vec::new() };
-    let is_told = |change: &&model::ListChange| {
+    let is_visible = |change: &&model::ListChange| {
         caller.actor.scope.sees_all_payers() || **change != model::ListChange::Elsewhere
     };
     let count = |&change: &model::ListChange| {
@@ -234,7 +233,7 @@ pub(super) fn changes(caller: &Caller, batch: &BatchRow) -> Vec<ListChangeCount>
         };
         ListChangeCount { change: change.into(), rows: summary.count(change) + hidden }
     };
-    model::ListChange::VARIANTS.iter().filter(is_told).map(count).collect()
+    model::ListChange::VARIANTS.iter().filter(is_visible).map(count).collect()
 }
 
 /// Number of people below which a sum would tell a wage.

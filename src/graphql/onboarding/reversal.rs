@@ -35,7 +35,7 @@ pub struct RevertOnboardingInput {
 pub struct KeptOnboardingRow {
     /// Number of the row.
     number: i32,
-    /// The person. Null if it has moved out of your scope.
+    /// The person. Null if the person has moved out of your scope.
     participant: Option<Participant>,
     /// Why it is kept.
     errors: Vec<UserError>,

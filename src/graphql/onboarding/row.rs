@@ -101,7 +101,7 @@ impl OnboardingRow {
 
     /// What the row of a monthly list is: as planned, and after it was applied, what it did. Null in a roster.
     fn change(&self, ctx: &Context<'_>) -> Option<ListChange> {
-        self.row.change.map(|change| monthly::told(caller(ctx), change))
+        self.row.change.map(|change| monthly::visible_change(caller(ctx), change))
     }
 
     /// Wage that is registered for the month, if the row of a monthly list changes it. Null unless the client may read

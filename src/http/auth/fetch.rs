@@ -52,7 +52,7 @@ pub enum Cause {
     )]
     Authority,
     /// Its certificate is wrong for another reason.
-    #[error("its certificate is not valid ({0}); the provider has to mend it")]
+    #[error("its certificate is not valid ({0}); the provider has to fix it")]
     Certificate(String),
     /// It speaks no TLS that this program knows.
     #[error("there is no TLS 1.2 or 1.3 at its address ({0}); check scheme and port")]

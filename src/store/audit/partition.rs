@@ -95,7 +95,7 @@ async fn signed(executor: impl PgExecutor<'_>, keys: &Keys) -> Result<Vec<Detach
     Ok(rows.into_iter().filter(is_signed).map(|row| row.detachment).collect())
 }
 
-/// Signs with another key what the former one has signed, within the transaction that exchanges the keys.
+/// Signs with another key what the former one has signed, within the transaction that rotates the key.
 pub async fn sign_again(conn: &mut PgConnection, old: &Keys, new: &Keys) -> Result<(), StoreError> {
     for detachment in signed(&mut *conn, old).await? {
         detachment.insert(conn, new).await?;

@@ -9,7 +9,7 @@ use domain::enrollment::EndReason;
 
 /// The end of an enrollment.
 #[derive(Clone, Copy, Debug)]
-pub struct EnrollmentEnd {
+pub struct EndRow {
     /// The person.
     pub participant_id: i64,
     /// The enrollment.
@@ -21,7 +21,7 @@ pub struct EnrollmentEnd {
 }
 
 /// Ends enrollments of locked people, in one statement.
-pub async fn end_many(conn: &mut PgConnection, ends: &[EnrollmentEnd]) -> Result<(), StoreError> {
+pub async fn end_many(conn: &mut PgConnection, ends: &[EndRow]) -> Result<(), StoreError> {
     if ends.is_empty() {
         return Ok(());
     }

@@ -76,7 +76,7 @@ pub async fn insert_chunk(
     let insert = sqlx::query(sql).bind(batch).bind(epoch).bind(chunk.first_row).bind(chunk.rows);
     let written = insert.bind(&chunk.sealed).bind(keys.check()).execute(session).await?;
     if written.rows_affected() == 0 && !rotation::is_in_force(session, keys).await? {
-        return Err(rotation::exchanged());
+        return Err(rotation::key_rotated());
     }
     Ok(written.rows_affected() == 1)
 }

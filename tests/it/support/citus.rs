@@ -13,7 +13,7 @@ use super::cluster::{LOGIN, OWNER, connect, create_login, drop_database, execute
 /// names, and why. docs/scale-out.md says the reasons too.
 pub const ON_ONE_SERVER: [(&str, &str); 21] = [
     ("rotation::", KEY),
-    ("audit_partitions::a_detachment_outlives_an_exchange_of_the_key", KEY),
+    ("audit_partitions::a_detachment_outlives_a_rotation_of_the_key", KEY),
     ("audit_seals::a_replaced_key_verifies_only_the_seals_of_its_own_time", KEY),
     ("enrolling_again::a_person_under_the_former_and_the_new_number_in_one_request_is_enrolled_once", KEY),
     ("enrolling_again::a_row_that_loses_a_race_leaves_no_identifier_behind", KEY),
@@ -38,7 +38,7 @@ pub const ON_ONE_SERVER: [(&str, &str); 21] = [
     ("statements::somebody_new_is_enrolled_by_one_statement", "a cluster needs several statements for it"),
 ];
 
-const KEY: &str = "the identity key cannot be exchanged on a cluster";
+const KEY: &str = "the identity key cannot be rotated on a cluster";
 const POLICIES: &str = "the policies of a cluster are narrower";
 const OTHER_TABLES: &str = "it makes or changes tables by itself, in a way that Citus refuses";
 const SERVER: &str = "it needs a socket or a password rule of the server";

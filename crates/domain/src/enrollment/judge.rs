@@ -132,7 +132,9 @@ pub(crate) fn judge_identity(
     if !is_blank(national_id) {
         let message = "A person is identified by an identity number (NIK) or by a passport, not by both.";
         let problem = Problem::error(ProblemCode::Conflict, "passportNumber", message);
-        problems.push(problem.hint("Leave the passport out: who has an identity number is found by it."));
+        problems.push(
+            problem.hint("Leave the passport number out: a person with an identity number is found by that."),
+        );
         return None;
     }
     keep(PassportNumber::parse(passport, "passportNumber"), problems).map(IdentityNumber::Passport)

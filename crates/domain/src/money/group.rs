@@ -86,7 +86,8 @@ impl Member {
     /// active today by a month that begins later.
     ///
     /// # Errors
-    /// There are none. With `is_strict` also if one of them is paid.
+    /// [`Unpayable`] if no month remains to be paid, if a month ahead does not continue those that are recorded, or, with
+    /// `is_strict`, if one is paid already.
     pub fn months_to_pay(
         &self,
         months: &[NaiveDate],

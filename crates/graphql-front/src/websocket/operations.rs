@@ -14,7 +14,7 @@ use futures_util::stream::{self, BoxStream};
 use serde_json::json;
 use tokio::task::yield_now;
 
-use super::Session;
+use super::AuthenticatedSocket;
 use crate::answer::{Answer, Refused};
 use crate::endpoint::{Endpoint, Surroundings, Transport};
 use crate::parameters::Parameters;
@@ -118,7 +118,7 @@ pub(super) struct Runner {
 }
 
 impl Runner {
-    fn run(&self, number: u64, session: &Session) -> BoxStream<'static, Response> {
+    fn run(&self, number: u64, session: &AuthenticatedSocket) -> BoxStream<'static, Response> {
         // The client has completed it before it started.
         let Some(parameters) = self.operations.start(number) else { return stream::empty().boxed() };
         let (id, language) = (RequestId::new(), session.language);
@@ -166,7 +166,8 @@ impl Executor for Runner {
     }
 
     fn execute_stream(&self, request: Request, data: Option<Arc<Data>>) -> BoxStream<'static, Response> {
-        let session = data.as_deref().and_then(|data| data.get(&TypeId::of::<Session>())?.downcast_ref());
+        let session =
+            data.as_deref().and_then(|data| data.get(&TypeId::of::<AuthenticatedSocket>())?.downcast_ref());
         match (request.query.parse(), session) {
             (Ok(number), Some(session)) => self.run(number, session),
             _ => stream::empty().boxed(),

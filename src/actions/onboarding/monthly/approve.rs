@@ -1,4 +1,4 @@
-//! The approval of a monthly list: whether it may still be applied, and whose enrollments end of those who are absent.
+//! The approval of a monthly list: whether it may still be applied, and which absent people's enrollments end.
 
 use std::collections::HashSet;
 
