@@ -22,9 +22,9 @@ pub const OF_COMMAND: &str = "info,sqlx=error";
 /// statements become spans.
 pub fn start(json: bool, levels: &str, traces: Option<&Traces>) {
     let wanted = std::env::var("RUST_LOG").ok().filter(|levels| !levels.is_empty());
-    let filter = wanted.as_deref().map(EnvFilter::try_new).transpose();
-    let is_wrong = filter.is_err();
-    let filter = filter.ok().flatten().unwrap_or_else(|| EnvFilter::new(levels));
+    let filter = wanted.as_deref().map(read_levels);
+    let is_wrong = filter.as_ref().is_some_and(Option::is_none);
+    let filter = filter.flatten().unwrap_or_else(|| EnvFilter::new(levels));
     // At `debug`, the driver logs the text of statements, without their values.
     let lines = fmt::layer()
         .with_writer(std::io::stderr)
@@ -41,4 +41,27 @@ pub fn start(json: bool, levels: &str, traces: Option<&Traces>) {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(place, "panic");
     }));
+}
+
+/// Reads levels; `None` if they cannot be read. A word that is no level would be the name of a module, and switch all others off.
+fn read_levels(text: &str) -> Option<EnvFilter> {
+    let is_level = |word: &str| word.parse::<tracing_subscriber::filter::LevelFilter>().is_ok();
+    let is_readable = |part: &str| part.contains(['=', '[']) || is_level(part);
+    let mut parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    parts.all(is_readable).then(|| EnvFilter::try_new(text).ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::read_levels;
+
+    #[test]
+    fn a_misspelt_level_is_no_name_of_a_module() {
+        for good in ["info,sqlx=warn", "WARN", "debug , sqlx=off", "registry[request]=trace", "error"] {
+            assert!(read_levels(good).is_some(), "{good}");
+        }
+        for bad in ["waarn", "info,sqlx", "info,sqlx=wrong", "participant_registry"] {
+            assert!(read_levels(bad).is_none(), "{bad}");
+        }
+    }
 }

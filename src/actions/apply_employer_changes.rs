@@ -11,6 +11,7 @@ const CHUNK: i64 = 100;
 /// Applies the recorded changes of employers that take effect today or took effect before, and returns the number of employers.
 /// Several processes may do it at once: each computes the same.
 pub async fn apply_employer_changes(database: &Database, today: NaiveDate) -> Result<usize, StoreError> {
+    database.require_begun(today).await?;
     let mut applied = 0;
     loop {
         let changed = database.bulk.in_time(apply_some(database, today)).await?;

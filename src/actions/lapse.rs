@@ -21,6 +21,7 @@ const CHUNK: i64 = 2_000;
 /// Lets all due enrollments lapse, and returns their number. Returns `None` if the run of today is complete, or another
 /// process is doing it. After an error, committed chunks stay, and the next run does the rest.
 pub async fn lapse(database: &Database, today: NaiveDate) -> Result<Option<u64>, StoreError> {
+    database.require_begun(today).await?;
     if lapse_run::is_done(&database.control, today).await? {
         return Ok(None);
     }

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
 use tokio::net::TcpListener;
@@ -14,6 +15,9 @@ use crate::config::{Config, DatabaseServer, Problems, Trust};
 use crate::http::auth::provider::Provider;
 use crate::store::examination::{Finding, Level, examine};
 use crate::telemetry::traces::Traces;
+
+/// How long the examination of the database may take.
+const DATABASE_DEADLINE: Duration = Duration::from_secs(60);
 
 /// The settings of `serve`, which are examined.
 #[derive(Args, Debug)]
@@ -28,26 +32,25 @@ impl Doctor {
     /// # Errors
     /// Nothing can be printed.
     pub async fn run(self, config: &Config) -> anyhow::Result<ExitCode> {
-        let mut out = std::io::stdout();
-        let mut worst = Level::Ok;
-        for finding in self.examine(config).await {
-            writeln!(out, "{finding}")?;
-            worst = worst.max(finding.level);
-        }
+        let mut problems = Problems::default();
+        let of_installation = self.examine_installation(config, &mut problems).await;
+        // Printed first, because a database that hangs takes its time.
+        let mut worst = print(&of_installation)?;
+        worst = worst.max(print(&self.examine_database(config, &mut problems).await)?);
         Ok(if worst == Level::Error { ExitCode::from(1) } else { ExitCode::SUCCESS })
     }
 
-    async fn examine(&self, config: &Config) -> Vec<Finding> {
-        let mut problems = Problems::default();
-        let settings = self.serve.settings(config, &mut problems).await;
-        let (pools, server) = config.database(&mut problems);
-        let standbys = config.standbys(&mut problems).unwrap_or_default();
+    /// Examines what is on this machine, and the identity provider.
+    async fn examine_installation(&self, config: &Config, problems: &mut Problems) -> Vec<Finding> {
+        let settings = self.serve.settings(config, problems).await;
+        let (_, server) = config.database(problems);
+        config.standbys(problems);
         let to_be_made = config.key_to_be_made();
-        let keys = match to_be_made {
-            None => problems.ok(config.keys()),
-            Some(_) => None,
-        };
-        let mut found = settings_findings(&problems);
+        if to_be_made.is_none() {
+            problems.ok(config.keys());
+        }
+        let mut found = settings_findings(problems);
+        found.push(mode(config, server.as_ref()));
         found.extend(config.key_files().iter().filter_map(|path| key_file(path)));
         if let Some(path) = &to_be_made {
             let text = format!("there is none yet; the first start makes it at {}", path.display());
@@ -59,21 +62,56 @@ impl Doctor {
             found.push(provider(trust).await);
         }
         found.push(traces());
+        found
+    }
+
+    async fn examine_database(&self, config: &Config, problems: &mut Problems) -> Vec<Finding> {
+        let (pools, server) = config.database(problems);
+        let standbys = config.standbys(problems).unwrap_or_default();
+        let keys = config.key_to_be_made().map_or_else(|| config.keys().ok(), |_| None);
         match server {
             Some(DatabaseServer::Given(hosts)) => {
                 hosts.survey().await;
-                found.extend(examine(hosts.current(), pools, keys, config.is_production(), &standbys).await);
+                let examined = examine(hosts.current(), pools, keys, config.is_production(), &standbys);
+                tokio::time::timeout(DATABASE_DEADLINE, examined).await.unwrap_or_else(|_| {
+                    let text =
+                        "it accepts connections and does not answer; look at its processes and its disk";
+                    vec![Finding::new(Level::Error, "database", text)]
+                })
             }
             Some(DatabaseServer::Private(folder)) => {
                 let text = format!(
                     "`serve` runs a private PostgreSQL in {}: good for a trial. DATABASE_URL names another one",
                     folder.display()
                 );
-                found.push(Finding::new(Level::Ok, "database", text));
+                vec![Finding::new(Level::Ok, "database", text)]
             }
-            None => {}
+            None => Vec::new(),
         }
-        found
+    }
+}
+
+/// Prints a line for each finding, and returns the worst level.
+fn print(findings: &[Finding]) -> std::io::Result<Level> {
+    let mut out = std::io::stdout();
+    for finding in findings {
+        writeln!(out, "{finding}")?;
+    }
+    Ok(findings.iter().map(|finding| finding.level).max().unwrap_or(Level::Ok))
+}
+
+/// Whether this is an installation for data of real people. A missing variable makes it one for development.
+fn mode(config: &Config, server: Option<&DatabaseServer>) -> Finding {
+    let about = "mode";
+    match server {
+        _ if config.is_production() => Finding::new(Level::Ok, about, "production"),
+        Some(DatabaseServer::Given(_)) => Finding::new(
+            Level::Warning,
+            about,
+            "development: `serve` migrates the tables, shows the playground and accepts tokens of its own. For data of real \
+             people set REGISTRY_ENV=production",
+        ),
+        _ => Finding::new(Level::Ok, about, "development"),
     }
 }
 

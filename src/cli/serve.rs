@@ -129,7 +129,11 @@ impl Serve {
         if self.demo {
             demonstration::prepare(&database, self.demo_participants).await?;
         }
+        if !config.is_production() && !installation.is_private && !self.demo {
+            tracing::warn!("this is development mode; for data of real people set REGISTRY_ENV=production");
+        }
         let clock = clock.behind(database.days_behind().await?);
+        database.require_begun(clock.today()).await.context("run a time service on both machines")?;
         let mut tasks = background.start(&database, &authority, clock, long_work.handle());
         let playground = !self.no_playground && !config.is_production();
         let has_schema = http.graphql.limits.introspection;
@@ -287,10 +291,13 @@ impl Serve {
 
 fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    // Its terminal is gone.
+    let mut hangup = signal(SignalKind::hangup())?;
     Ok(async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
+            _ = hangup.recv() => {}
         }
         tracing::info!("stopping: finishing the requests that are running");
     })

@@ -19,6 +19,11 @@ pub enum BadAddress {
     /// It has an unknown mode of TLS.
     #[error("sslmode must be disable, allow, prefer, require, verify-ca or verify-full")]
     SslMode,
+    /// It has a parameter that the driver would ignore.
+    #[error(
+        "it has a parameter that is not known; the usual ones are sslmode, sslrootcert, sslcert, sslkey and application_name"
+    )]
+    Parameter,
     /// It names a file that cannot be read.
     #[error("the file that {0} names cannot be read")]
     File(&'static str),
@@ -53,6 +58,10 @@ pub fn address(url: &str) -> Result<PgConnectOptions, BadAddress> {
         match name {
             "sslmode" if !MODES.contains(&&*value.to_lowercase()) => return Err(BadAddress::SslMode),
             "sslrootcert" | "sslcert" | "sslkey" => readable(name, value)?,
+            // Of a misspelt `sslmode` only a line in the log would tell.
+            _ if !KNOWN.contains(&name) && !name.starts_with("options[") => {
+                return Err(BadAddress::Parameter);
+            }
             _ => {}
         }
     }
@@ -65,6 +74,27 @@ fn split(rest: &str) -> (&str, &str) {
 }
 
 const MODES: [&str; 6] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
+/// The parameters that the driver reads.
+const KNOWN: [&str; 18] = [
+    "sslmode",
+    "ssl-mode",
+    "sslrootcert",
+    "ssl-root-cert",
+    "ssl-ca",
+    "sslcert",
+    "ssl-cert",
+    "sslkey",
+    "ssl-key",
+    "statement-cache-capacity",
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "password",
+    "application_name",
+    "options",
+];
 const FILES: [&str; 3] = ["sslrootcert", "sslcert", "sslkey"];
 
 fn parameters(url: &str) -> impl Iterator<Item = (&str, &str)> {

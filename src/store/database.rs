@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use chrono::NaiveDate;
 use sqlx::Connection as _;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgListener, PgPoolOptions};
 use tokio::sync::watch;
@@ -238,6 +239,16 @@ impl Database {
     pub async fn days_behind(&self) -> Result<i64, StoreError> {
         let days = "select days_behind::bigint from installation";
         Ok(sqlx::query_scalar(days).fetch_one(&self.control).await?)
+    }
+
+    /// Fails if a day has not begun by the clock of the database. What follows from a day alone cannot be taken back, so it does
+    /// not go by the clock of one server.
+    pub async fn require_begun(&self, day: NaiveDate) -> Result<(), StoreError> {
+        let begun = "select $1 <= (clock_timestamp() at time zone 'Asia/Jakarta')::date";
+        let has_begun: bool = sqlx::query_scalar(begun).bind(day).fetch_one(&self.control).await?;
+        let message =
+            || format!("the clock of this server is ahead: by that of the database {day} has not begun");
+        if has_begun { Ok(()) } else { Err(StoreError::Fault(message())) }
     }
 
     /// Closes all connections, once they are idle.

@@ -5,10 +5,13 @@ use sqlx::{PgConnection, PgExecutor};
 
 use super::error::StoreError;
 
-/// Is the run of this day complete?
+/// Is the run of this day complete? A run of a day to come, by a server whose clock was ahead, does not count.
 pub async fn is_done(executor: impl PgExecutor<'_>, day: NaiveDate) -> Result<bool, StoreError> {
-    let done =
-        sqlx::query_scalar!(r#"select exists (select from lapse_run where day >= $1) as "done!""#, day);
+    let done = sqlx::query_scalar!(
+        r#"select exists (select from lapse_run where day >= $1
+                                and day <= (clock_timestamp() at time zone 'Asia/Jakarta')::date) as "done!""#,
+        day
+    );
     Ok(done.fetch_one(executor).await?)
 }
 

@@ -46,6 +46,8 @@ pub(super) use connection::PooledConnection;
 const TRUSTED: Duration = Duration::from_millis(100);
 /// How long a connection may take to assume an identity.
 const ASSUME_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a command waits for a connection. A server that hangs accepts it and says nothing.
+const MAINTENANCE_CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a connection may take to close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long to wait before another try to connect to a server that is starting.
@@ -334,14 +336,13 @@ impl Shared {
     }
 }
 
-/// Opens a connection for maintenance, outside of a pool and without timeouts: a migration takes as long as it takes, and
-/// waits for another process's migration.
+/// Opens a connection for maintenance, outside of a pool and without timeouts for its statements: a migration takes as long as it
+/// takes, and waits for another process's migration.
 pub(super) async fn connect_for_maintenance(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
-    connect_to(
-        options,
-        "select set_config('statement_timeout', '0', false), set_config('lock_timeout', '0', false)",
-    )
-    .await
+    let settings =
+        "select set_config('statement_timeout', '0', false), set_config('lock_timeout', '0', false)";
+    let connected = tokio::time::timeout(MAINTENANCE_CONNECT_TIMEOUT, connect_to(options, settings)).await;
+    connected.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
 }
 
 /// The error of what was given up because its server is no longer the primary.

@@ -45,7 +45,7 @@ pub async fn read(executor: impl PgExecutor<'_>) -> Result<VitalSigns, StoreErro
                 coalesce((select extract(epoch from clock_timestamp() - min(at)) from unsealed), 0)::float8 as seal_lag,
                 (select count(*) from (select from unfolded_delta limit $1) d) as unfolded,
                 (select extract(epoch from clock_timestamp() - max(day)::timestamp at time zone 'Asia/Jakarta')
-                 from lapse_run)::float8 as lapse_lag,
+                 from lapse_run where day <= (clock_timestamp() at time zone 'Asia/Jakarta')::date)::float8 as lapse_lag,
                 (select count(*) from batches where state = 'RECEIVING') as receiving,
                 (select count(*) from batches where state = 'AWAITING_APPROVAL') as awaiting_approval,
                 (select count(*) from batches where state in ('VALIDATING', 'APPLYING')) as in_work,
