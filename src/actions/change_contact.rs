@@ -70,7 +70,8 @@ pub async fn change_contact(
         return request.refuse(problems).await;
     }
     let keys = &database.keys;
-    request.run(ContactChange { keys, actor, today, input, phone, channel, reason }).await
+    let tells_phone = submission.tells_withheld(actor);
+    request.run(ContactChange { keys, actor, today, input, phone, channel, reason, tells_phone }).await
 }
 
 struct ContactChange<'a> {
@@ -81,6 +82,8 @@ struct ContactChange<'a> {
     phone: Option<PhoneNumber>,
     channel: Option<i64>,
     reason: Option<String>,
+    /// May a problem tell that the telephone number is the present one?
+    tells_phone: bool,
 }
 
 impl Mutation for ContactChange<'_> {
@@ -94,7 +97,9 @@ impl Mutation for ContactChange<'_> {
         let kept = participant::phone(conn, participant).await?;
         let kept = kept.map(|sealed| self.keys.open(NumberKind::Phone, &sealed)).transpose();
         let kept = kept.map_err(|error| StoreError::Fault(error.to_string()))?;
-        if kept.as_ref().map(|number| number.as_str()) == self.phone.as_ref().map(PhoneNumber::as_str) {
+        if self.tells_phone
+            && kept.as_ref().map(|number| number.as_str()) == self.phone.as_ref().map(PhoneNumber::as_str)
+        {
             return Ok(Done::refused(vec![nothing_changes()]).concerning(vec![participant]));
         }
         let sealed = self.phone.as_ref().map(|phone| self.keys.seal(NumberKind::Phone, phone.as_str()));

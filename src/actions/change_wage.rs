@@ -66,18 +66,27 @@ pub async fn change_wage(
     problems.extend(judged.filter(|problem| is_readable || problem.path != ["reason"]));
     let channel = terms::service_channel(&reference, actor, input.channel_code.as_deref());
     let channel = keep(channel, &mut problems).flatten();
-    let found = ending::find_enrollment(database, actor, input.enrollment).await?;
+    let found = ending::find_enrollment(database, (actor, trail), input.enrollment).await?;
     if let Some(row) = keep(found, &mut problems) {
         problems.extend(ending::of_another_payer(actor, &row));
-        // Judged here too, so that the caller learns everything at once; the wages may change until the lock.
-        problems.extend(
-            judge_wage_change(&row.wages(), change, &reference.rules).into_iter().filter(Problem::is_error),
-        );
+        // Judged here too, so that the caller learns everything at once; the enrollment may end until the lock. Beside other
+        // problems nothing is told of the wage, because then a wrong guess would change nothing.
+        let judged = judge_wage_change(&row.wages(), change, &reference.rules).into_iter();
+        problems.extend(judged.filter(|problem| problem.is_error() && problem.path != ["monthlyWage"]));
     }
     if refuses(&problems) {
         return request.refuse(problems).await;
     }
-    let work = WageRecording { actor, rules: &reference.rules, input, change, channel, doubts: problems };
+    let tells_wage = submission.tells_withheld(actor);
+    let work = WageRecording {
+        tells_wage,
+        actor,
+        rules: &reference.rules,
+        input,
+        change,
+        channel,
+        doubts: problems,
+    };
     request.run(work).await
 }
 
@@ -88,6 +97,8 @@ struct WageRecording<'a> {
     change: WageChange<'a>,
     channel: Option<i64>,
     doubts: Vec<Problem>,
+    /// May problems depend on the present wage?
+    tells_wage: bool,
 }
 
 impl Mutation for WageRecording<'_> {
@@ -103,7 +114,9 @@ impl Mutation for WageRecording<'_> {
             let message = "This enrollment no longer exists.";
             return Ok(Done::refused(vec![ending::not_found("enrollmentId", message)]));
         };
-        let problems = [self.doubts.clone(), judge_wage_change(&history, self.change, self.rules)].concat();
+        let mut judged = judge_wage_change(&history, self.change, self.rules);
+        judged.retain(|problem| self.tells_wage || problem.path != ["monthlyWage"]);
+        let problems = [self.doubts.clone(), judged].concat();
         if refuses(&problems) {
             return Ok(Done::refused(problems).concerning(vec![participant]));
         }

@@ -74,6 +74,8 @@ pub async fn correct_participant(
     let index = |number: &NationalId| database.keys.index(NumberKind::NationalId, number.as_str());
     let claim = wanted.national_id.as_ref().map(index);
     let misses = MissCounter::new(database, actor, 1);
+    let is_withheld = wanted.national_id.is_some() || wanted.birth_date.is_some();
+    let tells_withheld = !is_withheld || submission.tells_withheld(actor);
     let work = ParticipantCorrection {
         database,
         reference: &reference,
@@ -85,6 +87,7 @@ pub async fn correct_participant(
         channel,
         claim,
         misses: &misses,
+        tells_withheld,
     };
     let done = request.run(work).await?;
     misses.verdict()?;
@@ -137,6 +140,8 @@ struct ParticipantCorrection<'a> {
     /// The index of the new identity number.
     claim: Option<Vec<u8>>,
     misses: &'a MissCounter<'a>,
+    /// May a problem tell that the identity number or the birth date is the present one?
+    tells_withheld: bool,
 }
 
 impl Mutation for ParticipantCorrection<'_> {
@@ -158,6 +163,10 @@ impl Mutation for ParticipantCorrection<'_> {
         let held = self.particulars(&before, &kept)?;
         let wanted = self.wanted.apply(&held);
         let changes = correction::changes(&held, &wanted, |id| self.province_code(id));
+        if changes.is_empty() && !self.tells_withheld {
+            let checked = Done::did(Corrected { participant: id }, self.doubts.clone());
+            return Ok(checked.concerning(vec![id]));
+        }
         if changes.is_empty() {
             return Ok(self.refused(vec![correction::nothing_changes()]).concerning(vec![id]));
         }

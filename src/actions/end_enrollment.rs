@@ -59,7 +59,7 @@ pub async fn end_enrollment(
     let mut problems = judge_end_form(input.on, input.reason, today);
     let channel = terms::service_channel(&reference, actor, input.channel_code.as_deref());
     let channel = keep(channel, &mut problems).flatten();
-    let found = ending::find_enrollment(database, actor, input.enrollment).await?;
+    let found = ending::find_enrollment(database, (actor, trail), input.enrollment).await?;
     if let Some(row) = keep(found, &mut problems) {
         problems.extend(judge_rights(actor, &row, input.reason));
     }

@@ -15,6 +15,7 @@ use super::request::{Mutation, Record, Request};
 use super::terms::{self, Asked, Named};
 use super::{ActionError, Done, Submission};
 use crate::store::audit::Trail;
+use crate::store::bill::PayerId;
 use crate::store::enrollment::{WholeMutation, WholeOutcome};
 use crate::store::reference::Reference;
 use crate::store::{Database, StoreError};
@@ -205,6 +206,7 @@ impl ParticipantEnrollment<'_> {
         known: Vec<i64>,
     ) -> Result<Done<Enrolled>, StoreError> {
         let revealed = Revealed::by([Some(&outcome)], |_| self.index.clone());
+        let revealed = revealed.with_payer(PayerId::of(self.new.employer, self.new.association));
         if self.misses.exceeds_quota(executor, &revealed).await? {
             return Ok(MissCounter::rolled_back().concerning(known));
         }

@@ -247,17 +247,19 @@ pub(super) async fn plan_locked(
 }
 
 /// Returns what the members of an association would have to bring, or why they cannot pay. The caller checks whose
-/// association it is, and the session is the registry's own.
+/// association it is, and the session is the registry's own. The members who are named are noted in `reading`, because the sum
+/// tells something of each of them.
 ///
 /// # Errors
 /// The database is unavailable.
 pub async fn quote(
-    session: &Session,
+    (session, reading): (&Session, &Session),
     (today, rules): (NaiveDate, &Rulebook),
     payer: Payer,
     month: NaiveDate,
     terms: &GroupTerms,
 ) -> Result<Result<GroupPlan, Vec<Problem>>, StoreError> {
+    store::show_named(reading, terms.members.named().0);
     match judge_terms(terms, (payer.id.kind, month), today, rules) {
         Ok(span) => plan(session, payer.id.id, (&terms.members, &span), today, rules).await,
         Err(problems) => Ok(Err(problems)),

@@ -126,6 +126,17 @@ pub struct Submission<'a> {
 }
 
 impl Submission<'_> {
+    /// Returns whether the input is judged and nothing is written.
+    pub(crate) fn is_without_effect(&self) -> bool {
+        self.validates_only || !self.malformed.is_empty()
+    }
+
+    /// Returns whether problems may tell that a value of the input equals a value that is withheld from the actor. A check that
+    /// changes nothing would let the actor find it out by trying.
+    pub(super) fn tells_withheld(&self, actor: &Actor) -> bool {
+        actor.reads_personal_data() || !self.is_without_effect()
+    }
+
     /// Only checks the input if `is_set`.
     pub fn validating(self, is_set: bool) -> Self {
         Self { validates_only: is_set, ..self }

@@ -261,7 +261,8 @@ impl RosterOnboarding<'_> {
         let enrolled = enrolling::enroll(conn, (self.actor, &context), &new).await?;
         let keys = &self.database.keys;
         let revealed =
-            Revealed::by(enrolled.outcomes.iter().map(Some), |at| keys.identity_index(&new[at].identity));
+            Revealed::by(enrolled.outcomes.iter().map(Some), |at| keys.identity_index(&new[at].identity))
+                .with_payer(self.judged.agreed.payer());
         let rules = (&self.judged.agreed, self.rules);
         let outcomes = enrolled.outcomes.into_iter().map(Some).collect();
         let report = outcomes_of(rules, &self.places(), &self.judged.rows, (&at, &new), outcomes);

@@ -187,7 +187,9 @@ impl Mutation for Payment<'_> {
         if let Some(group) = group
             && let Err(problems) = self.pay_members(conn, (id, group), &mut recording).await?
         {
-            return Ok(Done::refused(problems));
+            // The problems tell something of the members who are named.
+            let named = group.terms.members.named().0.iter().map(|key| key.0).collect();
+            return Ok(Done::refused(problems).concerning(named));
         }
         let members = group.as_ref().map(|_| int(recording.people.len()));
         let account = Account::load(conn, payer.clone(), (moment.today, Some(month)), rules).await?;

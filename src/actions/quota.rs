@@ -11,6 +11,7 @@ use sqlx::PgExecutor;
 
 use super::enrolling::EnrollOutcome;
 use super::{ActionError, Done};
+use crate::store::bill::PayerId;
 use crate::store::lookup_miss::{self, Spent};
 use crate::store::participant::{
     self, Lookup, ParticipantColumns, ParticipantKey, ParticipantRow, SharedPeople,
@@ -78,18 +79,25 @@ pub(super) struct Revealed {
     refused: Vec<Vec<u8>>,
     /// People who already have this enrollment.
     enrolled: Vec<Vec<u8>>,
+    /// The payer of this enrollment.
+    payer: Option<PayerId>,
 }
 
 impl Revealed {
     /// Returns what a refusal reveals: the number of this index is registered.
     pub(super) fn that_it_is_known(index: Vec<u8>) -> Self {
-        Self { refused: vec![index], enrolled: Vec::new() }
+        Self { refused: vec![index], ..Self::default() }
     }
 
     /// Returns what the rows of a list reveal, by the indexes of their numbers: rows that contradict what is registered, and
     /// rows of people who are registered with the payer.
     pub(super) fn by_list(refused: Vec<Vec<u8>>, enrolled: Vec<Vec<u8>>) -> Self {
-        Self { refused, enrolled }
+        Self { refused, enrolled, payer: None }
+    }
+
+    /// Adds the payer of the enrollments.
+    pub(super) fn with_payer(self, payer: Option<PayerId>) -> Self {
+        Self { payer, ..self }
     }
 
     /// Returns what the outcomes of forms reveal. A form without an outcome reveals nothing.
@@ -136,16 +144,15 @@ impl<'a> MissCounter<'a> {
             return Ok(false);
         }
         let length = |numbers: &[Vec<u8>]| i64::try_from(numbers.len()).unwrap_or(i64::MAX);
-        if self.actor.scope.is_everything() {
-            // The actor sees these people, but not their numbers and birth dates. It could find those out by trying.
-            return self.count(length(&revealed.refused)).await;
-        }
-        let numbers = [revealed.refused.as_slice(), &revealed.enrolled].concat();
-        if numbers.is_empty() {
-            return Ok(false);
-        }
-        let seen = participant::count_by_identities(executor, self.actor, &numbers).await?;
-        self.count(length(&numbers).saturating_sub(seen)).await
+        // Whoever does not read numbers and birth dates could find them out by trying, also of people in its scope.
+        let reads = self.actor.reads_personal_data();
+        let refused = if reads { revealed.refused.as_slice() } else { &[] };
+        let numbers = [refused, &revealed.enrolled].concat();
+        let seen = match self.actor.scope.is_everything() || numbers.is_empty() {
+            true => length(&numbers),
+            false => participant::count_enrolled(executor, self.actor, (&numbers, revealed.payer)).await?,
+        };
+        self.count(length(&revealed.refused) + length(&revealed.enrolled) - seen).await
     }
 
     /// Counts misses. Returns whether the quota is exceeded.

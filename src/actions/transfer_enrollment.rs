@@ -9,6 +9,7 @@ use sqlx::PgConnection;
 
 use super::changing::{self, Change};
 use super::ending::{self, EndContext, Ending};
+use super::quota::MissCounter;
 use super::request::{Mutation, Request};
 use super::{ActionError, Done, Submission, keep, terms};
 use crate::store::audit::Trail;
@@ -65,14 +66,18 @@ pub async fn transfer_enrollment(
     let mut problems = Vec::new();
     let channel = keep(terms::find_channel(&reference, actor, &input.channel_code), &mut problems);
     let payer = keep(terms::find_employer(&database.writer, actor, input.employer).await?, &mut problems);
-    let row = keep(ending::find_enrollment(database, actor, input.enrollment).await?, &mut problems);
+    let row = keep(ending::find_enrollment(database, (actor, trail), input.enrollment).await?, &mut problems);
     let Some(row) = row else {
         return request.refuse(problems).await;
     };
     let channel = channel.as_deref();
     let context =
         EndContext { actor, rules: &reference.rules, today, channel: channel.map(|channel| channel.id) };
-    request.run(EnrollmentTransfer { context, input, row: &row, channel, payer, problems }).await
+    let misses = MissCounter::new(database, actor, 1);
+    let work = EnrollmentTransfer { context, input, row: &row, channel, payer, problems, misses: &misses };
+    let done = request.run(work).await?;
+    misses.verdict()?;
+    Ok(done)
 }
 
 struct EnrollmentTransfer<'a> {
@@ -85,6 +90,7 @@ struct EnrollmentTransfer<'a> {
     /// Problems of the channel and the employer that were not found. The rest is judged all the same, so that the caller
     /// learns everything at once.
     problems: Vec<Problem>,
+    misses: &'a MissCounter<'a>,
 }
 
 impl Mutation for EnrollmentTransfer<'_> {
@@ -102,6 +108,11 @@ impl Mutation for EnrollmentTransfer<'_> {
             return Ok(Done::refused(vec![ending::not_found("enrollmentId", message)]));
         };
         let problems = [self.problems.clone(), self.judge(&before)].concat();
+        let is_there = problems.iter().any(|problem| problem.code == ProblemCode::AlreadyEnrolled);
+        if is_there && !self.context.actor.scope.sees_all_payers() && self.misses.count(1).await? {
+            // The actor may not see the other enrollment.
+            return Ok(MissCounter::rolled_back().concerning(vec![participant]));
+        }
         let Some(channel) = self.channel.filter(|_| !refuses(&problems)) else {
             return Ok(Done::refused(problems).concerning(vec![participant]));
         };

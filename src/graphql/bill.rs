@@ -207,7 +207,8 @@ impl ContributionBill {
         let terms = GroupTerms { months, members };
         let caller = caller(ctx);
         let rules = &caller.reference.rules;
-        let quoted = quote(&caller.registry(), (self.today, rules), payer, month, &terms).await;
+        let quoted =
+            quote((&caller.registry(), &caller.session), (self.today, rules), payer, month, &terms).await;
         Some(quoted.map(GroupQuote::from).map_err(FieldError::from))
     }
 }

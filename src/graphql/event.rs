@@ -47,6 +47,16 @@ impl ParticipantEvent {
     }
 }
 
+impl ParticipantEvent {
+    /// Returns whether the caller stands for a payer, and another client recorded an event about the person: who it was would tell
+    /// with whom the person is enrolled too.
+    fn is_of_another(&self, caller: &Caller) -> bool {
+        let scope = &caller.actor.scope;
+        let stands_for_payer = scope.employer.is_some() || scope.association.is_some();
+        stands_for_payer && self.row.enrollment_id.is_none() && self.row.recorded_by != caller.actor.client
+    }
+}
+
 /// An event in the history of a person: what took effect when, and by whom and through which channel it was recorded.
 #[rows::row]
 #[Object]
@@ -71,9 +81,10 @@ impl ParticipantEvent {
         self.row.recorded_at.into()
     }
 
-    /// Channel through which it was reported.
+    /// Channel through which it was reported. Null for a partner if another client recorded an event about the person.
     fn channel(&self, ctx: &Context<'_>) -> Option<Result<Channel, FieldError>> {
-        Some(Channel::find(caller(ctx), self.row.channel_id?))
+        let channel = self.row.channel_id.filter(|_| !self.is_of_another(caller(ctx)))?;
+        Some(Channel::find(caller(ctx), channel))
     }
 
     /// Enrollment that it concerns.
@@ -86,9 +97,10 @@ impl ParticipantEvent {
         Enrollment::load(ctx, self.row.participant_id, enrollment).await.map_err(FieldError::from).transpose()
     }
 
-    /// Name of the client that recorded it; `command line` if the registry or its operator did.
-    fn recorded_by(&self) -> Option<&str> {
-        Some(&self.row.recorded_by)
+    /// Name of the client that recorded it; `command line` if the registry or its operator did. Null for a partner if another
+    /// client recorded an event about the person.
+    fn recorded_by(&self, ctx: &Context<'_>) -> Option<&str> {
+        (!self.is_of_another(caller(ctx))).then_some(&*self.row.recorded_by)
     }
 
     /// Reason of a correction, a change of a wage or contact, or a move, as the client stated it. Null for other events, where none

@@ -130,7 +130,7 @@ pub async fn by_ids(
          join participant p on p.id = v.participant_id",
     );
     sql.push(JOINS).push(" where true");
-    push_visible(&mut sql, actor);
+    push_visible(&mut sql, actor, PersonEvents::WhileEnrolled);
     let rows: Vec<EventRow> = session.fetch(&mut sql).await?;
     session.shows(rows.iter().map(|row| row.participant_id));
     Ok(rows.into_iter().map(|row| ((row.participant_id, row.id), row)).collect())
@@ -196,7 +196,7 @@ pub(super) fn push_all_of_person(sql: &mut QueryBuilder<sqlx::Postgres>, actor: 
                    on r.participant_id = v.participant_id and r.event_id = v.id and r.state <> 'DECLINED'
               where v.participant_id = p.id",
     );
-    push_visible(sql, actor);
+    push_visible(sql, actor, PersonEvents::All);
     sql.push(") s)");
 }
 
@@ -224,13 +224,22 @@ fn push_source(
     if let Some(moment) = filter.recorded_until {
         sql.push(" and v.recorded_at <= ").push_bind(moment);
     }
-    push_visible(sql, actor);
+    push_visible(sql, actor, PersonEvents::WhileEnrolled);
 }
 
-/// Appends what an actor may see. A partner sees events of its own enrollments, and corrections of the person, but no death:
+/// The events about a person, and not about an enrollment, that a partner's statement has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum PersonEvents {
+    /// All but a death: what the person was on a day follows from them.
+    All,
+    /// Those that were recorded while an enrollment of the partner was in force. Later ones would tell who knows the person now.
+    WhileEnrolled,
+}
+
+/// Appends what an actor may see. A partner sees events of its own enrollments, and events about the person, but no death:
 /// it learns of a death by the end of its own enrollment, and not if the person had left before. A channel sees all events
 /// of people whose first enrollment it made, and of others those that it recorded.
-fn push_visible(sql: &mut QueryBuilder<sqlx::Postgres>, actor: &Actor) {
+fn push_visible(sql: &mut QueryBuilder<sqlx::Postgres>, actor: &Actor, kept: PersonEvents) {
     push_scope(sql, actor);
     let channels = &actor.scope.channels;
     if !channels.is_empty() {
@@ -240,10 +249,16 @@ fn push_visible(sql: &mut QueryBuilder<sqlx::Postgres>, actor: &Actor) {
     for (column, id) in [("employer_id", actor.scope.employer), ("association_id", actor.scope.association)] {
         if let Some(id) = id {
             sql.push(
-                " and ((v.enrollment_id is null and v.kind <> 'DIED') or exists (select from enrollment e \
-                 where e.participant_id = v.participant_id and e.id = v.enrollment_id and e.",
+                " and exists (select from enrollment e where e.participant_id = v.participant_id and (e.id = v.enrollment_id \
+                 or (v.enrollment_id is null and v.kind <> 'DIED'",
             );
-            sql.push(column).push(" = ").push_bind(id).push("))");
+            if kept == PersonEvents::WhileEnrolled {
+                sql.push(
+                    " and v.recorded_at >= e.recorded_at and (e.ends_on is null \
+                     or v.recorded_at < e.ends_on::timestamp at time zone 'Asia/Jakarta')",
+                );
+            }
+            sql.push(")) and e.").push(column).push(" = ").push_bind(id).push(")");
         }
     }
 }

@@ -9,6 +9,7 @@ use sqlx::{FromRow, PgConnection, PgExecutor};
 use super::bill::months_literal;
 use super::enrollment::EnrollmentKey;
 use super::error::StoreError;
+use super::session::Session;
 use domain::employer::Classification;
 use domain::enrollment::{Programme, Segment};
 use domain::money::{Insured, Member, MonthRecord};
@@ -86,6 +87,11 @@ pub async fn members(
     let rows: Vec<MemberRow> =
         sqlx::query_as(sql).bind(association).bind(people).bind(ids).fetch_all(executor).await?;
     Ok(rows.into_iter().map(MemberRow::member).collect())
+}
+
+/// Notes in a session the people whom a caller names, and of whom an answer tells something.
+pub fn show_named(session: &Session, named: &[EnrollmentKey]) {
+    session.shows(named.iter().map(|key| key.0));
 }
 
 /// Stores whom a payment covers, and for which months.

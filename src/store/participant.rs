@@ -6,6 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{Postgres, QueryBuilder};
 
+use super::bill::PayerId;
 use super::columns::{Columns, InOrder, Selected, in_order};
 use super::count::StatusCounts;
 use super::error::StoreError;
@@ -225,11 +226,12 @@ pub async fn look_up(
     Ok(found)
 }
 
-/// Counts the owners of some identity and passport numbers, given by their indexes, whom the actor may see.
-pub async fn count_by_identities(
+/// Counts the owners of some identity and passport numbers, given by their indexes, whom the actor may see with their
+/// enrollments at a payer, or with those without a payer.
+pub async fn count_enrolled(
     executor: impl sqlx::PgExecutor<'_>,
     actor: &Actor,
-    indexes: &[Vec<u8>],
+    (indexes, payer): (&[Vec<u8>], Option<PayerId>),
 ) -> Result<i64, StoreError> {
     let mut sql = QueryBuilder::new(
         "select count(*) from (select participant_id from identifier \
@@ -238,6 +240,19 @@ pub async fn count_by_identities(
     sql.push_bind(indexes.to_vec())
         .push(") offset 0) i join participant p on p.id = i.participant_id where true");
     push_scope(&mut sql, actor);
+    let channels = &actor.scope.channels;
+    if !channels.is_empty() {
+        // A channel sees its own enrollments, and all of people whose first one it made.
+        sql.push(" and (p.channel_id = any(").push_bind(channels.clone());
+        sql.push(
+            ") or exists (select from enrollment s where s.participant_id = p.id and s.channel_id = any(",
+        );
+        sql.push_bind(channels.clone());
+        sql.push(") and s.employer_id is not distinct from ").push_bind(payer.and_then(PayerId::employer));
+        sql.push(" and s.association_id is not distinct from ")
+            .push_bind(payer.and_then(PayerId::association));
+        sql.push("))");
+    }
     Ok(sql.build_query_scalar().fetch_one(executor).await?)
 }
 

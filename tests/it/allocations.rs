@@ -54,7 +54,7 @@ fn the_fixed_queries_allocate_no_more_than_their_budgets() {
             "a person by card number",
             "query ($n: String!) { participant(by: {cardNumber: $n}) { id fullName status } }".to_owned(),
             json!({ "n": person["cardNumber"] }),
-            [210, 62],
+            [210, 64],
         ),
         (
             "a person with relations",

@@ -68,6 +68,7 @@ mod passports;
 mod past;
 mod payments;
 mod personal_data;
+mod probing;
 mod production;
 mod provider;
 mod public_figures;

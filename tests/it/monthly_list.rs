@@ -3,6 +3,7 @@
 mod classes;
 mod leavers;
 mod races;
+mod scopes;
 mod statements;
 
 use axum::body::Body;

@@ -133,7 +133,8 @@ async fn write_rows(step: &Step, conn: &mut PgConnection, chunk: &Chunk) -> Resu
     let context = EnrollContext { keys: &database.keys, rules: &reference.rules, batch: Some(batch) };
     let enrolled = enrolling::enroll(conn, (&authority.actor, &context), &new).await?;
     let index = |at: usize| database.keys.identity_index(&new[at].identity);
-    let revealed = Revealed::by(enrolled.outcomes.iter().map(Some), index);
+    let revealed =
+        Revealed::by(enrolled.outcomes.iter().map(Some), index).with_payer(authority.agreed.payer());
     let rules = (&authority.agreed, &reference.rules);
     let outcomes = enrolled.outcomes.into_iter().map(Some).collect();
     let applied = outcomes_of(rules, &chunk.places(), &chunk.judged, (&at, &new), outcomes);

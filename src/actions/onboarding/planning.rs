@@ -33,6 +33,7 @@ pub(super) async fn plan(step: &Step, chunk: &Chunk) -> Result<StepResult, Store
     let foreseen = enrolling::foresee(&mut transaction, (&authority.actor, &context), &new).await?;
     let index = |at: usize| database.keys.identity_index(&new[at].identity);
     let revealed = Revealed::by(foreseen.outcomes.iter().map(Option::as_ref), index);
+    let revealed = revealed.with_payer(authority.agreed.payer());
     if step.exceeds_quota(&mut transaction, chunk, &revealed).await? {
         transaction.rollback().await?;
         return Ok(StepResult::Stop(vec![quota_spent()]));

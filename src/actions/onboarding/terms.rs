@@ -4,6 +4,7 @@ use chrono::NaiveDate;
 use serde::{Serialize, Serializer};
 
 use crate::actions::terms::{self, Asked, Found, Named};
+use crate::store::bill::PayerId;
 use crate::store::onboarding::RosterOf;
 use crate::store::onboarding::writing::BatchTerms;
 use crate::store::reference::Reference;
@@ -149,6 +150,11 @@ impl SharedTerms {
     pub(in crate::actions) fn roster_of(&self, month: Option<NaiveDate>) -> RosterOf {
         let Found { employer, association, .. } = &self.found;
         RosterOf { employer: employer.map(|employer| employer.id), association: *association, month }
+    }
+
+    /// Returns who pays.
+    pub(in crate::actions) fn payer(&self) -> Option<PayerId> {
+        PayerId::of(self.found.employer.map(|employer| employer.id), self.found.association)
     }
 
     /// Returns risk class and size of the employer by which a month goes, given by one of its days.

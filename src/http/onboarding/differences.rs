@@ -26,12 +26,11 @@ use crate::store::session::Session;
 use crate::store::{Database, StoreError, participant};
 use domain::access::Purpose;
 use domain::actor::{Actor, Right};
-use domain::identity;
 use domain::language::Language;
 use domain::monthly_list::ListChange;
 use domain::onboarding::{OnboardingKind, Row, StagedRow};
 use domain::page::{Direction, Order, Page, Position};
-use roster::{Cell, CsvTable, WorkbookTable};
+use roster::{Cell, CsvTable, WorkbookTable, visible_field};
 
 /// The columns of the file.
 const COLUMNS: [&str; 12] = [
@@ -265,30 +264,37 @@ impl Differences {
         let wage =
             |wage: Option<i64>, is_told: bool| wage.filter(|_| is_told).map_or(Cell::Empty, Cell::Number);
         let text = |text: Option<String>| text.map_or(Cell::Empty, Cell::from);
+        let cell = |field: &str, sent: Option<String>| {
+            text(sent.filter(|_| is_readable).map(|sent| self.shown(field, sent)))
+        };
         sheet.write(&[
             Cell::Number(difference.number.into()),
             difference.line.map_or(Cell::Empty, |line| Cell::Number(line.into())),
             <&str>::from(change).into(),
             text(difference.participant_id.map(|id| NodeId::Participant(id).encode().to_string())),
             self.number(&row),
-            if is_readable { row.full_name.into() } else { Cell::Empty },
-            text(row.last_day.filter(|_| is_readable)),
-            text(row.leaving_reason.filter(|_| is_readable)),
-            text(row.province.filter(|_| is_readable)),
+            cell("fullName", Some(row.full_name)),
+            cell("lastDay", row.last_day),
+            cell("leavingReason", row.leaving_reason),
+            cell("province", row.province),
             wage(difference.wage_before, wages),
             wage(difference.wage_after, wages || self.is_own()),
             error_of(problems, columns, self.language).into(),
         ])
     }
 
-    /// Returns the identity number of a row: as it was sent for its sender, otherwise masked.
+    /// Returns the identity number of a row.
     fn number(&self, row: &Row) -> Cell<'static> {
-        let number = row.passport_number.clone().unwrap_or_else(|| row.national_id.clone());
-        if self.is_own() || self.reads_personal_data {
-            return number.into();
+        match &row.passport_number {
+            Some(number) => self.shown("passportNumber", number.clone()).into(),
+            None => self.shown("nationalId", row.national_id.clone()).into(),
         }
-        let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        if is_number { identity::masked(&number).into() } else { Cell::Empty }
+    }
+
+    /// Returns the text of a field as far as it is visible: as it was sent for its sender, otherwise as
+    /// `OnboardingRow.content` shows it.
+    fn shown(&self, field: &str, sent: String) -> String {
+        if self.is_own() || self.reads_personal_data { sent } else { visible_field(field, &sent) }
     }
 
     /// Writes the absent people whom the caller may see.

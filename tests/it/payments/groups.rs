@@ -424,3 +424,20 @@ async fn of_two_payments_for_a_member_and_month_at_once_one_is_told() {
     assert!(is_told || (paid["recorded"] == 1 && recorded["recorded"] == 0), "{paid} {recorded}");
     assert_eq!(group.app.differing_counters().await, 0);
 }
+
+#[tokio::test]
+async fn what_a_member_owes_tells_something_of_the_member_and_is_on_record() {
+    let group = Group::of(2, 0).await;
+    let about = node_id::participant_id(&group.people[1]).unwrap();
+    let entries = async || {
+        let sql = format!("select count(*) from audit_entry where subjects = '{{{about}}}'");
+        sqlx::query_scalar::<_, i64>(sqlx::AssertSqlSafe(sql)).fetch_one(&group.app.sql).await.unwrap()
+    };
+    let before = entries().await;
+    let named = json!({"paying": [group.members[1]]});
+    assert_eq!(group.quote(OCTOBER, 1, named).await["quote"]["members"], 1);
+    assert_eq!(entries().await, before + 1);
+    let refused = group.pay(OCTOBER, "A1", 1, json!({"enrollmentIds": [group.members[1]]})).await;
+    assert_eq!(codes(&refused["errors"]), ["OUT_OF_RANGE"], "{refused}");
+    assert_eq!(entries().await, before + 2);
+}

@@ -49,6 +49,12 @@ async fn a_batch_is_reverted_row_by_row_and_touched_rows_are_kept() {
             (&json!([]), &json!(2), &kept)
         );
         assert_eq!(payload["lastRow"], 3);
+        let written = "select coalesce(sum(cardinality(subjects)), 0)::bigint from audit_entry
+                       where operation = 'revertOnboarding' and outcome = 'WRITTEN'";
+        assert_eq!(app.count(written).await, if plan_only { 0 } else { 2 }, "a plan changes nobody");
+        let read = "select count(distinct s) from audit_entry, unnest(subjects) s
+                    where operation = 'revertOnboarding' and outcome = 'READ'";
+        assert_eq!(app.count(read).await, 3, "but tells something of all three");
         assert_eq!(app.counts().await, if plan_only { [3, 1, 2, 0, 0] } else { [1, 1, 0, 0, 0] });
         assert_eq!(app.differing_counters().await, 0);
     }
