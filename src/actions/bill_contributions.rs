@@ -28,8 +28,6 @@ pub struct BillState {
     pub fine: i64,
     /// Paid part of the fine.
     pub fine_paid: i64,
-    /// Money of the payer that pays for nothing yet.
-    pub unallocated: i64,
 }
 
 /// Returns the bill of a payer for a month, or `None` if the actor sees no such payer. The session is the registry's own.
@@ -64,33 +62,35 @@ fn state(payer: Payer, bill: Bill, ledger: &Ledger, (today, rules): (NaiveDate, 
         paid_on: last.filter(|_| paid >= due.amount),
         fine: fine_so_far(kind, &due, &instalments, (today, rules)),
         fine_paid: ledger.paid(month, Purpose::Fine),
-        unallocated: ledger.unallocated(),
         bill,
     }
 }
 
-/// What a payer owes for the months before one, in rupiah.
+/// What a payer owes for the months before one, and has beside, in rupiah.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct OwedBefore {
+pub struct Balance {
+    /// Money that pays for nothing: what was paid beyond the bills, also where a bill became less since.
+    pub unallocated: i64,
     /// Contributions that are not paid.
     pub contributions: i64,
     /// Fines that are not paid; of months that are not paid in full, as of today.
     pub fines: i64,
 }
 
-/// Returns what a payer owes for months before one. The session is the registry's own.
-pub async fn owed_before(
+/// Returns what a payer owes for months before one, and has beside. The session is the registry's own.
+pub async fn balance_before(
     session: &Session,
     (today, rules): (NaiveDate, &Rulebook),
     payer: Payer,
     month: NaiveDate,
-) -> Result<OwedBefore, StoreError> {
+) -> Result<Balance, StoreError> {
     let kind = payer.id.kind;
     let mut transaction = session.begin().await?;
     let account = Account::load(&mut transaction, payer, (today, None), rules).await?;
     transaction.rollback().await?;
     let ledger = Ledger::of(&account.receipts, &account.kept);
-    let mut owed = OwedBefore::default();
+    let unallocated = ledger.clone().without_excess(account.dues()).unallocated();
+    let mut owed = Balance { unallocated, ..Balance::default() };
     for due in account.dues().filter(|due| due.month < month) {
         let fine = fine_so_far(kind, due, &ledger.instalments(due.month), (today, rules));
         owed.contributions += (due.amount - ledger.contributions(due.month)).max(0);

@@ -16,7 +16,7 @@ use super::input::Lenient;
 use super::node_id::{association_id, employer_id, enrollment_id};
 use super::problem::{UserError, user_errors};
 use super::scalar::{Date, Rupiah, int};
-use crate::actions::bill_contributions::{BillState, OwedBefore, bill_of, owed_before};
+use crate::actions::bill_contributions::{Balance, BillState, balance_before, bill_of};
 use crate::actions::group_payment::{GroupPlan, quote};
 use crate::actions::group_terms::{GroupTerms, Members};
 use crate::store::bill::PayerId;
@@ -48,7 +48,7 @@ pub struct ContributionBill {
     state: BillState,
     today: NaiveDate,
     /// Read once for the fields that ask for it.
-    before: OnceCell<OwedBefore>,
+    before: OnceCell<Balance>,
 }
 
 impl ContributionBill {
@@ -64,11 +64,11 @@ impl ContributionBill {
         Ok(state.map(|state| Self { state, today, before: OnceCell::new() }))
     }
 
-    /// Returns what is owed for the months before this one.
-    async fn before(&self, caller: &Caller) -> Result<&OwedBefore, FieldError> {
+    /// Returns what is owed for the months before this one, and the money that pays for nothing.
+    async fn before(&self, caller: &Caller) -> Result<&Balance, FieldError> {
         let (payer, month) = (self.state.payer.clone(), self.state.bill.month);
         let (session, rules) = (caller.bulk_registry(), &caller.reference.rules);
-        let read = || owed_before(&session, (self.today, rules), payer, month);
+        let read = || balance_before(&session, (self.today, rules), payer, month);
         self.before.get_or_try_init(read).await.map_err(FieldError::from)
     }
 }
@@ -161,8 +161,8 @@ impl ContributionBill {
     }
 
     /// Money of this payer that pays for nothing yet. It counts towards the next month or a fine.
-    fn unallocated(&self) -> Rupiah {
-        Rupiah(self.state.unallocated)
+    async fn unallocated(&self, ctx: &Context<'_>) -> Result<Rupiah, FieldError> {
+        Ok(Rupiah(self.before(caller(ctx)).await?.unallocated))
     }
 
     /// Last day on which the month is paid in time. Null if no rule is known.
@@ -379,6 +379,7 @@ pub(super) const DECLARATIONS: Declarations = Declarations {
             ("Query.contributionBill", 500),
             ("ContributionBill.owedBefore", 500),
             ("ContributionBill.finesOwedBefore", 500),
+            ("ContributionBill.unallocated", 500),
             ("ContributionBill.quote", 500),
         ],
         ..Rules::NONE

@@ -75,7 +75,8 @@ struct InsuredRow {
 
 /// Selects the enrollments of a payer, `$1`, in groups that are alike from month `$2` to the end of the last month, before
 /// `$3`. What lies outside of these months is cut off, so that it tells no groups apart. With `$4`, enrollments with an
-/// earlier month that is not recorded are kept whole. Nearly all enrollments have one run of paid months.
+/// earlier month that is not recorded are kept whole. Nearly all enrollments have one run of paid months. Somebody who leaves and
+/// comes back within a month owes it once, for the later enrollment.
 const ALIKE: &str = "
     select g.segment, g.programmes, g.monthly_wage, g.wages_from, g.wages, g.starts_on, g.ends_on, g.deceased_on, g.paid,
            array(select unnest(array[lower(r), upper(r) - 1]) from unnest(g.settled) r) as settled,
@@ -83,7 +84,8 @@ const ALIKE: &str = "
     from (
         select e.segment, e.programmes, e.monthly_wage, e.wages_from, e.wages,
                case when o.open_from is null then greatest(e.starts_on, $2 - 1) else e.starts_on end as starts_on,
-               case when e.ends_on <= $3 then e.ends_on end as ends_on,
+               case when e.ends_on <= $3 and RENEWED then date_trunc('month', e.ends_on)::date
+                    when e.ends_on <= $3 then e.ends_on end as ends_on,
                case when p.deceased_on < $3 then p.deceased_on end as deceased_on,
                case when o.open_from is not null or cardinality(e.paid) > 2 then e.paid
                     when e.paid[2] >= $2 and e.paid[1] < $3
@@ -110,7 +112,7 @@ pub async fn of_months(
     rules: &Rulebook,
 ) -> Result<BTreeMap<NaiveDate, Bill>, StoreError> {
     let (from, until) = months;
-    let sql = ALIKE.replace("PAYER", payer.column());
+    let sql = ALIKE.replace("RENEWED", &renewed(payer)).replace("PAYER", payer.column());
     let rows = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(payer.id).bind(from);
     let rows = rows.bind(first_of_next_month(until)).bind(open_before);
     let mut rows = rows.fetch(executor);
@@ -125,6 +127,18 @@ pub async fn of_months(
         row.add_to(&mut makers, months, classification, rules);
     }
     Ok(makers.into_iter().map(|(month, maker)| (month, maker.finish())).collect())
+}
+
+/// Returns the condition that the person of an enrollment `e` has another one with the payer that begins after it in the month of
+/// its end, and covers a day.
+fn renewed(payer: PayerId) -> String {
+    let column = payer.column().replace("e.", "n.");
+    format!(
+        "exists (select from enrollment n
+                 where n.participant_id = e.participant_id and n.id <> e.id and {column} = $1 and n.segment = e.segment
+                   and n.starts_on >= e.ends_on and n.starts_on < date_trunc('month', e.ends_on) + interval '1 month'
+                   and (n.ends_on is null or n.ends_on > n.starts_on))"
+    )
 }
 
 impl InsuredRow {
@@ -180,11 +194,13 @@ pub async fn open_in(
          from enrollment e join participant p on p.id = e.participant_id
          where {} = $1 and e.starts_on < $3 and (e.ends_on is null or (e.ends_on > e.starts_on and e.ends_on > $2))
            and (p.deceased_on is null or p.deceased_on > $2)
+           and not (e.ends_on is not null and e.ends_on < $3 and {})
            and (($4 and not coalesce(e.settled @> $2, false))
                 or not exists (select from generate_series(1, cardinality(e.paid), 2) i
                                where e.paid[i] <= $2 and e.paid[i + 1] >= $2))
          order by 1, 2",
-        payer.column()
+        payer.column(),
+        renewed(payer)
     );
     let keys = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(payer.id).bind(month);
     let only_paid_count = rules.unpaid_month_rule(month).is_some();

@@ -397,6 +397,15 @@ async fn two_rows_of_one_person_are_one_too_many() {
 }
 
 #[tokio::test]
+async fn a_row_that_is_refused_by_itself_does_not_stand_before_the_right_one() {
+    let payer = Payer::new(1).await;
+    let staff = payer.staff(&[2_000_000]).await;
+    let lines = [line(&staff[0].0, "two;;;;"), line(&staff[0].0, "2100000;;;;")];
+    let done = payer.apply(&lines, json!(null)).await;
+    assert_eq!(rows(&done), [("PROBLEM", "REJECTED"), ("WAGE_CHANGES", "ALREADY_ENROLLED")]);
+}
+
+#[tokio::test]
 async fn only_the_differences_come_out_and_nobody_outside_the_scope() {
     let payer = Payer::new(2).await;
     let staff = payer.staff(&[2_000_000, 2_100_000, 2_200_000]).await;

@@ -10,6 +10,7 @@ use crate::support::{App, Person, TokenScope, Value, json};
 mod groups;
 mod licences;
 mod refusals;
+mod renewals;
 mod reversals;
 
 const PAY: &str = "mutation ($input: RecordContributionsInput!) { recordContributions(input: $input) {

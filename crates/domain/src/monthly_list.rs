@@ -13,6 +13,7 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
+use self::compare::concerns_joining;
 pub use self::compare::{Action, Comparison, Registered, RegisteredEnrollment, compare};
 pub use self::leaving::{Leaving, LeavingCode};
 pub use self::summary::{Due, DueSums, Summary};
@@ -164,6 +165,12 @@ fn out_of_scope(province: i16, list: &ListTerms<'_>) -> Option<Problem> {
 }
 
 impl ListedRow {
+    /// Whether it is refused whoever has its number. Then another row with that number counts.
+    pub fn is_refused(&self) -> bool {
+        self.person.is_none()
+            || self.joining.problems.iter().any(|problem| problem.is_error() && !concerns_joining(problem))
+    }
+
     /// Returns a row that nothing is known of, because its cells are in no certain columns.
     fn unreadable(joining: JudgedRow) -> Self {
         Self {

@@ -11,7 +11,6 @@ use super::{RowPlace, SharedTerms};
 use crate::store::onboarding::{monthly, staging};
 use crate::store::reference::Reference;
 use crate::store::{Database, StoreError};
-use domain::monthly_list::identity_of;
 use domain::onboarding::{JudgedRow, Numbers, Repeat, StagedRow, judge_row};
 
 /// The judged rows of a chunk.
@@ -104,9 +103,8 @@ impl ChunkReader {
                 let judged = self.judge(staged);
                 judged.candidate.iter().for_each(|new| numbers.add(index, staged.line, new));
             }
-            Some(_) => {
-                // Whoever is registered may stay where others could not join, so the number alone counts.
-                let number = identity_of(&staged.row(), &self.reference.rules);
+            Some(list) => {
+                let number = list.number_of((&self.reference, self.today), &self.agreed, staged);
                 number.iter().for_each(|number| numbers.add_person(index, staged.line, number));
             }
         }

@@ -10,6 +10,7 @@ use crate::store::onboarding::monthly::PlannedRow;
 use crate::store::reference::Reference;
 use domain::actor::Actor;
 use domain::enrollment::Terms;
+use domain::identity::IdentityNumber;
 use domain::monthly_list::{ListTerms, ListedRow, judge_listed};
 use domain::onboarding::{OnboardingKind, OnboardingState, Repeat, RowOutcome, StagedRow};
 use domain::rule::Rulebook;
@@ -53,11 +54,10 @@ impl ListBatch {
         let is_wanted = |row: &StagedRow| {
             !self.is_applied || planned.get(&row.number).is_some_and(|row| row.outcome == RowOutcome::Pending)
         };
-        let province_of = |text: &str| province_named(reference, self.month, text);
         let judge = |list: &ListTerms<'_>| {
             let rows = staged.iter().enumerate().filter(|(_, row)| is_wanted(row));
             let judge = |(at, row): (usize, &StagedRow)| {
-                let mut listed = judge_listed(&row.row(), list, province_of);
+                let mut listed = self.judge(reference, list, row);
                 let index = u32::try_from(row.number - 1).unwrap_or_default();
                 if let Some(repeat) = repeats.get(&index) {
                     listed.is_repeated = repeat.national_id.is_some();
@@ -69,6 +69,22 @@ impl ListBatch {
         };
         let rows = self.with_terms((agreed, &reference.rules, today), judge);
         ListedRows { rows, planned }
+    }
+
+    /// Returns the number by which repetitions of a row are found; `None` if the row is refused by itself.
+    pub(super) fn number_of(
+        &self,
+        (reference, today): (&Reference, NaiveDate),
+        agreed: &SharedTerms,
+        staged: &StagedRow,
+    ) -> Option<IdentityNumber> {
+        let listed =
+            self.with_terms((agreed, &reference.rules, today), |list| self.judge(reference, list, staged));
+        listed.identity.clone().filter(|_| !listed.is_refused())
+    }
+
+    fn judge(&self, reference: &Reference, list: &ListTerms<'_>, staged: &StagedRow) -> ListedRow {
+        judge_listed(&staged.row(), list, |text| province_named(reference, self.month, text))
     }
 
     /// Calls a function with the terms of the list.

@@ -85,10 +85,7 @@ pub fn allocate(
     let mut months = months.to_vec();
     months.sort_by_key(|due| due.month);
     let mut ledger = Ledger::of(receipts, kept);
-    for due in &months {
-        ledger.trim((due.month, Purpose::Members), due.amount);
-        ledger.trim((due.month, Purpose::Contribution), ledger.beside_members(due));
-    }
+    ledger = ledger.without_excess(&months);
     for due in &months {
         ledger.fill((due.month, Purpose::Contribution), ledger.beside_members(due));
         if order == AllocationOrder::FinesWithMonth {
@@ -117,6 +114,17 @@ impl Ledger {
         }
         parts.values_mut().for_each(|parts| parts.sort_unstable());
         Self { receipts, parts }
+    }
+
+    /// Frees the money that pays for contributions beyond what months owe.
+    #[must_use]
+    pub fn without_excess<'a>(mut self, months: impl IntoIterator<Item = &'a MonthDue>) -> Self {
+        for due in months {
+            self.trim((due.month, Purpose::Members), due.amount);
+            let beside = self.beside_members(due);
+            self.trim((due.month, Purpose::Contribution), beside);
+        }
+        self
     }
 
     /// Returns all allocations, by month, purpose and receipt.

@@ -225,7 +225,7 @@ fn contradiction(person: &ListedPerson, registered: &Registered, list: &ListTerm
 
 /// Returns whether a problem keeps somebody from joining only. Ages, programmes and categories are judged at the first day,
 /// and whoever is registered has passed that day. The birth date is compared with the registered one before.
-fn concerns_joining(problem: &Problem) -> bool {
+pub(super) fn concerns_joining(problem: &Problem) -> bool {
     let field = problem.path.first().map_or("", String::as_str);
     match problem.code {
         _ if !problem.is_error() => false,

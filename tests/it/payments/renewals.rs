@@ -1,0 +1,61 @@
+//! People who leave, and those who come back within the month.
+
+use super::*;
+
+#[tokio::test]
+async fn somebody_who_comes_back_within_the_month_is_billed_once() {
+    let scene = Scene::new().await;
+    let person = worker("BR-PLG", &scene.employer, 20_000_000)
+        .with("programmes", json!(["WORK_ACCIDENT", "DEATH", "OLD_AGE"]));
+    let (id, first) = scene.app.enrollment(&person).await;
+    let alone = scene.bill(OCTOBER).await;
+    assert_eq!((&alone["people"], &alone["wageBase"]), (&json!(4), &json!(33_000_000)));
+    assert_eq!(scene.app.end(&first, "2014-10-02", "CONTRACT_ENDED").await["errors"], json!([]));
+    assert_eq!(scene.bill(OCTOBER).await["people"], 4, "whoever leaves within a month owes it");
+    let again = person.with("startsOn", json!("2014-10-02"));
+    let (_, second) = scene.app.enrollment(&again).await;
+    let both = scene.bill(OCTOBER).await;
+    for field in ["people", "wageBase", "total", "left"] {
+        assert_eq!(both[field], alone[field], "{field}");
+    }
+    assert_eq!(scene.bill(SEPTEMBER).await["people"], 4);
+
+    let due = both["left"].as_i64().unwrap() + both["owedBefore"].as_i64().unwrap();
+    let paid = scene.pay("A1", due).await;
+    assert_eq!((&paid["recorded"], &paid["errors"]), (&json!(8), &json!([])), "two months of four people");
+    let query =
+        "query ($id: ID!) { participant(by: {id: $id}) { enrollments { nodes { id paidThrough } } } }";
+    let data = scene.app.ask(query, json!({"id": id})).await;
+    let through = |of: &str| {
+        let mut nodes = data["participant"]["enrollments"]["nodes"].as_array().unwrap().iter();
+        nodes.find(|node| node["id"] == of).unwrap()["paidThrough"].clone()
+    };
+    assert_eq!((through(&first), through(&second)), (json!("2014-09-30"), json!("2014-10-31")));
+    assert_eq!(scene.bill(OCTOBER).await["left"], 0);
+    assert_eq!(scene.app.reverse(&scene.outlet, "A1").await["unrecorded"], 8);
+    assert_eq!(scene.app.differing_counters().await, 0);
+}
+
+#[tokio::test]
+async fn what_a_leaver_no_longer_owes_is_there_for_the_next_month() {
+    let scene = Scene::new().await;
+    assert_eq!(scene.pay("A1", 1_622_400).await["recorded"], 6);
+    assert_eq!(scene.bill(OCTOBER).await["unallocated"], 0);
+    // The third worker owed 499,200 for October.
+    let query = "query ($id: ID!) { participant(by: {id: $id}) { enrollments { nodes { id } } } }";
+    let data = scene.app.ask(query, json!({"id": scene.people[2]})).await;
+    let leaver = data["participant"]["enrollments"]["nodes"][0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(scene.app.end(&leaver, "2014-10-01", "RESIGNED").await["errors"], json!([]));
+    let october = scene.bill(OCTOBER).await;
+    assert_eq!((&october["total"], &october["left"]), (&json!(312_000), &json!(0)));
+    assert_eq!(october["unallocated"], 499_200);
+    let november = scene.app.second_process_on("2014-11-05T03:00:00Z").await;
+    let bill = november.bill(&scene.outlet, &scene.employer, "2014-11-01").await;
+    assert_eq!((&bill["left"], &bill["unallocated"]), (&json!(312_000), &json!(499_200)));
+    // As the next payment finds it.
+    let input = json!({"employerId": scene.employer, "month": "2014-11-01", "payment": {"channelCode": "OUT-1",
+        "reference": "A2", "paidOn": "2014-11-05", "amount": 1}});
+    let paid = november.record_payment(&scene.outlet, input).await;
+    assert_eq!((&paid["recorded"], &paid["bill"]["left"]), (&json!(2), &json!(0)));
+    assert_eq!(paid["bill"]["unallocated"], 499_200 + 1 - 312_000);
+}
