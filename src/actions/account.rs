@@ -170,14 +170,16 @@ impl<'a> Account<'a> {
         Ok(recording)
     }
 
-    /// Takes a month out of the paid months of the people whom payments of the whole bill covered. Returns them.
+    /// Takes a month out of the paid months of the people whom payments of the whole bill covered, also where a transfer has taken
+    /// it over since. Returns them.
     pub(super) async fn erase(
         &self,
         conn: &mut PgConnection,
         actor: &Actor,
         month: NaiveDate,
     ) -> Result<Vec<i64>, StoreError> {
-        let keys = bill::paid_in(conn, self.payer.id, month).await?;
+        let mut keys = bill::paid_in(conn, self.payer.id, month).await?;
+        keys.extend(bill::taken_over(conn, &keys, month).await?);
         let people = keys.iter().map(|key| key.0).collect();
         self.recorder(actor, MonthChange::Erase).settle(conn, &of_month(keys, month)).await?;
         Ok(people)

@@ -184,11 +184,12 @@ fn without(
     (receipts.copied().collect(), account.kept.iter().filter(stays).copied().collect())
 }
 
-/// Returns the months that have lost money of the whole bill and are not covered any more.
+/// Returns the months that have lost money of the whole bill and are not covered any more. A month without money is covered by
+/// none, also if nobody is billed for it any more.
 fn uncovered(account: &Account<'_>, before: &Ledger, after: &Ledger) -> Vec<NaiveDate> {
     let paid = |ledger: &Ledger, month| ledger.paid(month, Purpose::Contribution);
-    let is_uncovered = |&&month: &&NaiveDate| {
-        paid(after, month) < paid(before, month) && after.contributions(month) < account.due(month)
+    let is_uncovered = |&month: &NaiveDate| {
+        paid(after, month) < paid(before, month) && after.contributions(month) < account.due(month).max(1)
     };
-    account.bills.keys().filter(is_uncovered).copied().collect()
+    before.months().filter(is_uncovered).collect()
 }

@@ -230,6 +230,34 @@ pub async fn paid_in(
     Ok(keys.fetch_all(conn).await?)
 }
 
+/// Returns the enrollments that continue some enrollments after transfers and took a month over from them: it is recorded for them,
+/// and no payment of their own covers it.
+pub async fn taken_over(
+    conn: &mut PgConnection,
+    keys: &[EnrollmentKey],
+    month: NaiveDate,
+) -> Result<Vec<EnrollmentKey>, StoreError> {
+    // Both events of a transfer are recorded in one transaction for one day.
+    let sql = "select e.participant_id, e.id
+               from unnest($1::bigint[], $2::bigint[]) as u(participant_id, id)
+               join participant_event t on t.participant_id = u.participant_id and t.enrollment_id = u.id
+                    and t.kind = 'TRANSFERRED'
+               join participant_event n on n.participant_id = t.participant_id and n.kind = 'ENROLLED' and n.id > t.id
+                    and n.recorded_at = t.recorded_at and n.effective_on = t.effective_on
+               join enrollment e on e.participant_id = n.participant_id and e.id = n.enrollment_id
+               where not coalesce(e.settled @> $3, false)
+                 and exists (select from generate_series(1, cardinality(e.paid), 2) i
+                             where e.paid[i] <= $3 and e.paid[i + 1] >= $3)
+               order by 1, 2";
+    let (mut found, mut last) = (Vec::new(), keys.to_vec());
+    while !last.is_empty() {
+        let (people, ids): (Vec<i64>, Vec<i64>) = last.iter().copied().unzip();
+        last = sqlx::query_as(sql).bind(people).bind(ids).bind(month).fetch_all(&mut *conn).await?;
+        found.extend(&last);
+    }
+    Ok(found)
+}
+
 /// Returns months as a literal of PostgreSQL: `{[2014-10-01,2014-10-31]}`.
 pub(super) fn months_literal(months: &PaidMonths) -> String {
     let runs: Vec<String> =

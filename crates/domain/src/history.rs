@@ -40,6 +40,7 @@ use super::rule::Rulebook;
 use super::vocabulary::{EndReason, EnrollmentStatus};
 
 pub use derived::{Consequences, DerivedEvent};
+pub(crate) use read::is_of;
 pub use read::{EventRow, Incomplete};
 
 /// What an event says about a person.

@@ -1,4 +1,4 @@
-//! People who leave, and those who come back within the month.
+//! People who leave, are transferred, or come back within the month.
 
 use super::*;
 
@@ -58,4 +58,62 @@ async fn what_a_leaver_no_longer_owes_is_there_for_the_next_month() {
     let paid = november.record_payment(&scene.outlet, input).await;
     assert_eq!((&paid["recorded"], &paid["bill"]["left"]), (&json!(2), &json!(0)));
     assert_eq!(paid["bill"]["unallocated"], 499_200 + 1 - 312_000);
+}
+
+/// Returns status and last paid day of the newest enrollment of a person.
+async fn cover(app: &App, person: &str) -> (Value, Value) {
+    let query = "query ($id: ID!) { participant(by: {id: $id}) { enrollments(first: 1) { nodes { status paidThrough } } } }";
+    let node = app.ask(query, json!({"id": person})).await["participant"]["enrollments"]["nodes"][0].take();
+    (node["status"].clone(), node["paidThrough"].clone())
+}
+
+#[tokio::test]
+async fn a_reversal_takes_months_back_for_which_nobody_is_billed_any_more() {
+    let app = App::new().await;
+    let channel = app.channel("BR-PLG").await;
+    let employer = app.employer("PT Karet").await;
+    let (person, enrollment) = app.enrollment(&worker(&channel, &employer, 2_000_000)).await;
+    let outlet = app.outlet("OUT-1").await;
+    let payment = json!({"employerId": employer, "month": OCTOBER, "payment": {"channelCode": "OUT-1",
+        "reference": "A1", "paidOn": "2014-10-02", "amount": 249_600}});
+    assert_eq!(app.record_payment(&outlet, payment).await["recorded"], 2);
+    assert_eq!(app.end(&enrollment, "2014-09-02", "RESIGNED").await["errors"], json!([]));
+    assert_eq!(app.reverse(&outlet, "A1").await["unrecorded"], 2, "October too, though nobody owes it");
+    let query = "query ($id: ID!) { participant(by: {id: $id}) { events { nodes { id kind } } } }";
+    let events = app.ask(query, json!({"id": person})).await["participant"]["events"]["nodes"].take();
+    let ended = events.as_array().unwrap().iter().find(|event| event["kind"] == "ENDED").unwrap();
+    let retract = "mutation ($input: RetractEventInput!) { retractEvent(input: $input) { errors { code } } }";
+    let input = json!({"input": {"eventId": ended["id"], "reason": "Another person resigned"}});
+    assert_eq!(app.ask(retract, input).await["retractEvent"]["errors"], json!([]));
+    assert_eq!(cover(&app, &person).await, (json!("REGISTERED"), Value::Null));
+    assert_eq!(app.bill(&outlet, &employer, OCTOBER).await["left"], 124_800);
+    assert_eq!(app.differing_counters().await, 0);
+}
+
+#[tokio::test]
+async fn a_reversal_takes_months_back_that_transfers_took_over() {
+    let app = App::new().await;
+    let channel = app.channel("BR-PLG").await;
+    let employers =
+        [app.employer("PT Satu").await, app.employer("PT Dua").await, app.employer("PT Tiga").await];
+    let (person, mut enrollment) = app.enrollment(&worker(&channel, &employers[0], 2_000_000)).await;
+    let outlet = app.outlet("OUT-1").await;
+    let payment = json!({"employerId": employers[0], "month": OCTOBER, "payment": {"channelCode": "OUT-1",
+        "reference": "A1", "paidOn": "2014-10-02", "amount": 249_600}});
+    assert_eq!(app.record_payment(&outlet, payment).await["recorded"], 2);
+    for (employer, on) in [(&employers[1], "2014-09-20"), (&employers[2], "2014-10-01")] {
+        let transfer = "mutation ($input: TransferEnrollmentInput!) { transferEnrollment(input: $input) {
+            enrollment { id } errors { code } } }";
+        let input =
+            json!({"enrollmentId": enrollment, "employerId": employer, "channelCode": "BR-PLG", "on": on});
+        let payload = app.ask(transfer, json!({"input": input})).await["transferEnrollment"].take();
+        assert_eq!(payload["errors"], json!([]));
+        enrollment = payload["enrollment"]["id"].as_str().unwrap().to_owned();
+    }
+    assert_eq!(cover(&app, &person).await, (json!("ACTIVE"), json!("2014-10-31")));
+    assert_eq!(app.reverse(&outlet, "A1").await["errors"], json!([]));
+    assert_eq!(cover(&app, &person).await, (json!("REGISTERED"), Value::Null));
+    let bill = app.bill(&outlet, &employers[2], OCTOBER).await;
+    assert_eq!((&bill["left"], &bill["withoutPayment"]), (&json!(124_800), &json!(0)));
+    assert_eq!(app.differing_counters().await, 0);
 }

@@ -223,6 +223,6 @@ fn reversed_with_form<'a>(events: impl Iterator<Item = &'a EventRow>) -> BTreeSe
 }
 
 /// Returns whether two events of a person were recorded in one transaction for the same day.
-fn is_of(one: &EventRow, two: &EventRow) -> bool {
+pub(crate) fn is_of(one: &EventRow, two: &EventRow) -> bool {
     (one.recorded_at, one.effective_on) == (two.recorded_at, two.effective_on)
 }

@@ -3,7 +3,7 @@
 //! Months are paid in order: money clears the oldest shortage first, and what is left counts towards later months and
 //! fines. Money for which nothing is owed yet stays with its receipt.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -139,6 +139,12 @@ impl Ledger {
             parts.iter().map(part).collect::<Vec<_>>()
         };
         self.parts.iter().flat_map(of).collect()
+    }
+
+    /// Returns the months that it pays for, from the oldest on.
+    pub fn months(&self) -> impl Iterator<Item = NaiveDate> {
+        let months: BTreeSet<NaiveDate> = self.parts.keys().map(|&(month, _)| month).collect();
+        months.into_iter()
     }
 
     /// Returns how much of a purpose is paid in a month.

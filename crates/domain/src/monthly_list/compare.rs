@@ -84,12 +84,12 @@ pub enum Action {
     Change {
         /// The enrollment.
         enrollment: i64,
-        /// The day from which the wage and the province are others.
+        /// The day from which the wage is another.
         on: NaiveDate,
         /// The new wage.
         wage: Option<i64>,
-        /// The new province.
-        province: Option<i16>,
+        /// The new province, and the day from which the person lives there.
+        province: Option<(i16, NaiveDate)>,
     },
 }
 
@@ -296,8 +296,11 @@ fn stays(
         (Some(_), _) => ListChange::Moved,
         (None, Some(_)) => ListChange::WageChanges,
     };
-    let on = wage.map_or(open.held.timeline.starts_on.max(list.month), |wage| wage.on);
+    let first = open.held.timeline.starts_on.max(list.month);
+    let on = wage.map_or(first, |wage| wage.on);
     let wage_after = wage.map(|wage| wage.after);
+    // A wage may change ahead, but nobody moves on a day to come.
+    let province = province.map(|province| (province, first.min(list.today)));
     let action = Action::Change { enrollment: open.id, on, wage: wage_after, province };
     Comparison::of(change, action, problems).with_wage(wage)
 }

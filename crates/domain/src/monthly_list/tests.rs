@@ -187,7 +187,7 @@ fn apply(registered: &mut Registered, row: &ListedRow, action: &Action) {
         Action::Change { enrollment, on, wage, province } => {
             let held = registered.enrollments.iter_mut().find(|held| held.id == enrollment).unwrap();
             wage.map(|wage| held.wages.change(on, wage));
-            registered.province = province.unwrap_or(registered.province);
+            registered.province = province.map_or(registered.province, |(province, _)| province);
         }
     }
 }
@@ -329,7 +329,12 @@ fn each_row_is_one_thing() {
     assert_eq!(change(&row(1, Some(2_100_000))), ListChange::WageChanges);
     let moved = Row { province: Some("31".into()), ..row(1, Some(2_100_000)) };
     assert_eq!(change(&moved), ListChange::Moved);
-    let both = Action::Change { enrollment: 1, on: day(MONTH), wage: Some(2_100_000), province: Some(31) };
+    let both = Action::Change {
+        enrollment: 1,
+        on: day(MONTH),
+        wage: Some(2_100_000),
+        province: Some((31, day(MONTH))),
+    };
     assert_eq!(office.compare(&moved, Some(&here)).action, both);
     assert_eq!(change(&Row { province: Some("99".into()), ..row(1, None) }), ListChange::Problem);
     assert_eq!(change(&leaving(row(1, None), "2016-10-31", "PHK")), ListChange::Leaves);

@@ -7,7 +7,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use crate::correction::{Change, CorrectedField};
 use crate::count::HeldEnrollment;
 use crate::event::EventKind;
-use crate::history::{EventRow, History, Incomplete, State};
+use crate::history::{EventRow, History, Incomplete, State, is_of};
 use crate::residence::Residence;
 use crate::rule::Rulebook;
 use crate::wage::WageHistory;
@@ -45,9 +45,24 @@ impl<'a> Knowledge<'a> {
         day: NaiveDate,
         rules: &Rulebook,
     ) -> Result<State, Incomplete> {
-        // Of a person the caller may see a part of the enrollments, and so a part of the events.
-        let is_seen = |row: &EventRow| row.enrollment.is_none_or(|id| enrollments.contains_key(&id));
-        let rows: Vec<EventRow> = self.events.iter().map(|event| event.row).filter(is_seen).collect();
+        // Of a person the caller may see a part of the enrollments, and so a part of the events. Enrollments that are retracted
+        // are not among them.
+        let is_there = |row: &EventRow| row.enrollment.is_none_or(|id| enrollments.contains_key(&id));
+        let rows = || self.events.iter().map(|event| &event.row);
+        let gone = rows().filter(|row| row.kind == EventKind::Enrolled && !is_there(row));
+        if gone
+            .clone()
+            .any(|row| row.recorded_at <= self.until && row.retracted_at.is_some_and(|at| at > self.until))
+        {
+            // It was in force then.
+            return Err(Incomplete::NoEnrollment);
+        }
+        let is_of_gone = |row: &EventRow| {
+            row.kind == EventKind::Transferred
+                && row.retracted_at.is_some()
+                && gone.clone().any(|gone| is_of(gone, row))
+        };
+        let rows: Vec<EventRow> = rows().filter(|row| is_there(row) && !is_of_gone(row)).copied().collect();
         Ok(History::read(&rows, enrollments, deceased_on)?.known_at(self.until).state(day, rules))
     }
 

@@ -308,7 +308,7 @@ async fn move_people(
     let (mut events, mut moved) = (Vec::new(), Vec::new());
     for &(participant_id, row) in work {
         let (province, effective_on) = match row.action {
-            Action::Change { province: Some(province), on, .. } => (province, on),
+            Action::Change { province: Some(moved), .. } => moved,
             Action::Enroll { moved: Some(moved), .. } => moved,
             _ => continue,
         };
