@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use metrics::counter;
 use strum::IntoStaticStr;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
@@ -16,6 +15,7 @@ use crate::actions::onboarding::retention::{RetentionPeriods, Tidied, tidy};
 use crate::actions::onboarding::worker::{self, WorkerSettings};
 use crate::clock::Clock;
 use crate::http::auth::Authority;
+use crate::http::metrics::Metrics;
 use crate::store::audit::seal;
 use crate::store::{Database, StoreError, count, idempotency, partition};
 
@@ -29,6 +29,23 @@ pub struct Background {
     pub workers: u64,
     /// The settings of each worker.
     pub worker: WorkerSettings,
+}
+
+/// Counts the failures of background tasks, if the server records metrics.
+#[derive(Clone, Debug)]
+pub struct Failures(Option<Metrics>);
+
+impl Failures {
+    /// Counts in the metrics of a server.
+    pub fn recorded_in(metrics: Option<Metrics>) -> Self {
+        Self(metrics)
+    }
+
+    fn add(&self, task: &'static str, failures: u64) {
+        if let Some(metrics) = &self.0 {
+            metrics.background_failures(task, failures);
+        }
+    }
 }
 
 /// A job that runs at an interval. Each run does everything that is due, so a failed job catches up.
@@ -54,6 +71,7 @@ impl Background {
         authority: &Authority,
         clock: Clock,
         long_work: &Handle,
+        failures: &Failures,
     ) -> Vec<JoinHandle<()>> {
         let Self { between_seals, retention, workers, worker } = *self;
         let (here, of_database) = (Handle::current(), || Arc::clone(database));
@@ -68,20 +86,23 @@ impl Background {
             (Job::Retention, hour),
             (Job::Partitions, hour),
         ];
-        let repeated =
-            jobs.map(|(job, every)| tokio::spawn(repeat(job, every, of_database(), clock, retention)));
+        let repeated = jobs.map(|(job, every)| {
+            tokio::spawn(repeat(job, every, of_database(), clock, retention, failures.clone()))
+        });
         let mut tasks = Vec::from(repeated);
         let (authority, database) = (authority.clone(), of_database());
-        tasks.push(keep(&here, "provider_keys", move || authority.clone().renew_keys()));
+        tasks.push(keep(&here, "provider_keys", failures, move || authority.clone().renew_keys()));
         let followed = Arc::clone(&database);
-        tasks.push(keep(&here, "reference", move || Arc::clone(&followed).follow_reference()));
+        tasks.push(keep(&here, "reference", failures, move || Arc::clone(&followed).follow_reference()));
         let compared = Arc::clone(&database);
-        tasks.push(keep(&here, "standbys", move || Arc::clone(&compared).compare_standbys()));
+        tasks.push(keep(&here, "standbys", failures, move || Arc::clone(&compared).compare_standbys()));
         let watched = Arc::clone(&database);
-        tasks.push(keep(&here, "hosts", move || Arc::clone(&watched).watch_hosts()));
+        tasks.push(keep(&here, "hosts", failures, move || Arc::clone(&watched).watch_hosts()));
         tasks.extend((0..workers).map(|_| {
-            let database = Arc::clone(&database);
-            keep(long_work, "onboarding", move || process_onboardings(Arc::clone(&database), clock, worker))
+            let (database, counted) = (Arc::clone(&database), failures.clone());
+            keep(long_work, "onboarding", failures, move || {
+                process_onboardings(Arc::clone(&database), clock, worker, counted.clone())
+            })
         }));
         tasks
     }
@@ -113,8 +134,10 @@ async fn repeat(
     database: Arc<Database>,
     clock: Clock,
     retention: RetentionPeriods,
+    failures: Failures,
 ) {
-    let task = <&str>::from(job);
+    let task = <&'static str>::from(job);
+    failures.add(task, 0);
     let mut ticks = tokio::time::interval(every);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut is_failing = false;
@@ -128,7 +151,7 @@ async fn repeat(
             }
             Ok(()) => {}
             Err(error) => {
-                failed(task);
+                failures.add(task, 1);
                 match is_failing {
                     false => tracing::warn!(task, %error, "a background task failed; it will run again"),
                     true => tracing::debug!(task, %error, "a background task failed again"),
@@ -143,34 +166,38 @@ async fn repeat(
 pub(super) fn keep<T>(
     runtime: &Handle,
     task: &'static str,
+    failures: &Failures,
     begin: impl Fn() -> T + Send + 'static,
 ) -> JoinHandle<()>
 where
     T: Future<Output = ()> + Send + 'static,
 {
+    failures.add(task, 0);
+    let failures = failures.clone();
     runtime.spawn(async move {
         while AssertUnwindSafe(begin()).catch_unwind().await.is_err() {
-            failed(task);
+            failures.add(task, 1);
             tracing::error!(task, "a background task panicked; it begins again");
             tokio::time::sleep(IDLE).await;
         }
     })
 }
 
-fn failed(task: &'static str) {
-    counter!("registry_background_failures_total", "task" => task).increment(1);
-}
-
 /// How long a worker waits after it found no work or the database was unavailable, and a task after it panicked.
 const IDLE: Duration = Duration::from_millis(500);
 
 /// Plans and applies onboardings, including those that other processes received.
-async fn process_onboardings(database: Arc<Database>, clock: Clock, settings: WorkerSettings) {
+async fn process_onboardings(
+    database: Arc<Database>,
+    clock: Clock,
+    settings: WorkerSettings,
+    failures: Failures,
+) {
     let mut is_failing = false;
     loop {
         let worked = worker::work(&database, clock.today(), settings, None).await;
         if let Err(error) = &worked {
-            failed("onboarding");
+            failures.add("onboarding", 1);
             if !is_failing {
                 tracing::warn!(%error, "a worker of onboardings failed; it goes on");
             }
@@ -208,4 +235,29 @@ async fn seal_audit_trail(database: &Database) -> Result<(), StoreError> {
         tracing::info!(seal = head.number, head = hex::encode(head.hash), "sealed the audit trail");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_counted_in_the_metrics_of_the_server() {
+        let metrics = Metrics::new();
+        let failures = Failures::recorded_in(Some(metrics.clone()));
+        let (begun, mut heard) = tokio::sync::mpsc::unbounded_channel();
+        let task = keep(&Handle::current(), "test", &failures, move || {
+            let begun = begun.clone();
+            async move {
+                begun.send(()).expect("the test listens");
+                panic!("on purpose");
+            }
+        });
+        let counted = |failures| format!("registry_background_failures_total{{task=\"test\"}} {failures}\n");
+        assert!(metrics.recorded().contains(&counted(0)), "{}", metrics.recorded());
+        // The task runs up to its pause before this test goes on.
+        heard.recv().await.expect("it begins");
+        assert!(metrics.recorded().contains(&counted(1)), "{}", metrics.recorded());
+        task.abort();
+    }
 }

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::background::{self, Background};
+use super::background::{self, Background, Failures};
 use super::installation::Installation;
 use super::long_work::LongWork;
 use super::{demonstration, examples};
@@ -134,13 +134,12 @@ impl Serve {
         }
         let clock = clock.behind(database.days_behind().await?);
         database.require_begun(clock.today()).await.context("run a time service on both machines")?;
-        let mut tasks = background.start(&database, &authority, clock, long_work.handle());
         let playground = !self.no_playground && !config.is_production();
         let has_schema = http.graphql.limits.introspection;
         let pages = self.pages(&pages, (playground, http.public_figures), &database, clock);
         let parts = ServerParts {
             database: Arc::clone(&database),
-            authority,
+            authority: authority.clone(),
             clock,
             settings: Settings { metrics: metrics.is_some(), traces, ..http },
             playground: playground.then(|| self.playground_settings(&database, clock)),
@@ -166,6 +165,9 @@ impl Serve {
             }
         };
         let mut built = build(parts);
+        let recorded_in = built.metrics.as_ref().map(|sources| sources.metrics().clone());
+        let failures = Failures::recorded_in(recorded_in);
+        let mut tasks = background.start(&database, &authority, clock, long_work.handle(), &failures);
         if let (Some(listener), Some(sources)) = (metrics, built.metrics.take()) {
             let address = listener.local_addr()?;
             tracing::info!(%address, "serving: metrics at /metrics");
@@ -174,7 +176,7 @@ impl Serve {
         let shared_limits = Arc::clone(&built.shared_limits);
         let (renewed, of_limits) = (Arc::clone(&shared_limits), Arc::clone(&database));
         let renew = move || Arc::clone(&renewed).keep_renewing(Arc::clone(&of_limits));
-        tasks.push(background::keep(&Handle::current(), "shared_limits", renew));
+        tasks.push(background::keep(&Handle::current(), "shared_limits", &failures, renew));
         server::serve(listener, built, stop).await;
         tasks.iter().for_each(tokio::task::JoinHandle::abort);
         if let Some(spans) = spans {

@@ -77,6 +77,18 @@ impl Metrics {
         });
     }
 
+    /// Adds failures of a background task. Adding 0 makes its counter known before the first failure, so that an alert
+    /// sees the counter rise.
+    pub fn background_failures(&self, task: &'static str, failures: u64) {
+        self.record(|| counter!("registry_background_failures_total", "task" => task).increment(failures));
+    }
+
+    /// Returns what was recorded so far as text, without the gauges.
+    #[cfg(test)]
+    pub(crate) fn recorded(&self) -> String {
+        self.0.handle().render()
+    }
+
     /// Returns all metrics as text.
     async fn render(&self, sources: &Sources) -> String {
         let signs = gauges::VitalSigns::read(&sources.database).await;
@@ -144,6 +156,11 @@ impl fmt::Debug for Sources {
 }
 
 impl Sources {
+    /// Returns where the server records its metrics.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
     /// The route `/metrics`. It needs no token, so it belongs on a listener of its own.
     pub fn routes(self) -> Router {
         let render = |State(sources): State<Self>| async move {
