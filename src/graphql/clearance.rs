@@ -352,7 +352,13 @@ pub(super) const DECLARATIONS: Declarations = Declarations {
         (Right::AskOwnClearance, &["Query.ownLicenceClearance", "LicenceClearance"]),
     ],
     rules: Rules {
-        lists: &[("RuleCitation", 100), ("LicenceClearance", 500)],
+        lists: &[
+            ("RuleCitation", 100),
+            // The licence, a rule for each ground, and a grace rule for each segment.
+            ("LicenceClearance.reasons", 20),
+            ("LicenceClearance", 500),
+            ("Query.licenceClearancesGiven", 100),
+        ],
         prices: &[
             ("Query.licenceClearance", 500),
             ("Query.ownLicenceClearance", 500),

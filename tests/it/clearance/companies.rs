@@ -6,7 +6,7 @@ use crate::support::statements::sent;
 use crate::support::{App, Person, TokenScope, Value, json};
 
 const MANY: &str = "query ($input: LicenceClearancesInput!) { licenceClearances(input: $input) {
-    decision employerName certificateNumber } }";
+    decision employerName certificateNumber reasons { code } } }";
 
 #[tokio::test]
 async fn a_desk_asks_about_many_companies_at_once() {
@@ -71,7 +71,7 @@ async fn what_a_company_was_told_is_listed_newest_first() {
         later.ask_as(&desk, MANY, json!({"input": input})).await;
     }
     let given = "query ($company: CompanyKey!, $first: Int, $before: DateTime) {
-        licenceClearancesGiven(company: $company, first: $first, before: $before) { licenceType answeredAt } }";
+        licenceClearancesGiven(company: $company, first: $first, before: $before) { licenceType answeredAt reasons { code } } }";
     let ask =
         async |variables: Value| app.ask_as(&desk, given, variables).await["licenceClearancesGiven"].take();
     let company = json!({"businessNumber": number});
