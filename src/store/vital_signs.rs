@@ -26,7 +26,8 @@ pub struct VitalSigns {
     pub in_work: i64,
     /// Rows of onboardings in work that are not decided yet.
     pub rows_in_work: i64,
-    /// Seconds since a worker last renewed the lease of the onboarding that is in work and waits longest.
+    /// Seconds since the lease of an onboarding in work expired, or since it was submitted if it has no lease: the longest
+    /// of all. One that waited for an approval shows a large value until a worker takes it.
     pub onboarding_lag: f64,
 }
 

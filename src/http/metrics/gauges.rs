@@ -90,7 +90,7 @@ pub(super) fn describe() {
     );
     describe_gauge!(
         "registry_onboarding_lag_seconds",
-        "Time for which an onboarding in work has waited for a worker."
+        "Longest time since the lease of an onboarding in work expired, or since it was submitted if it has no lease."
     );
 }
 
