@@ -323,7 +323,8 @@ impl Config {
                 }
             };
             bail!(
-                "REGISTRY_KEY_FILE {what}: create a key with `registry key new {shown}`, and keep a copy of it in a safe place"
+                "REGISTRY_KEY_FILE {what}: restore the copy of the key file of this database. Only for a new database, create a \
+                 key with `registry key new {shown}`, and keep a copy of it in a safe place"
             );
         }
         make_key(&path)

@@ -31,7 +31,7 @@ enum Command {
     ///
     /// It encrypts every identity number, service number, tax number and telephone number with the new key, in one
     /// transaction. Meanwhile servers answer queries, and answer enrollments with 503. At the end each server stops;
-    /// start it again with the same two settings.
+    /// start it again with the same two settings. Keep the previous key file as long as there are backups from before.
     Rotate,
 }
 
@@ -50,6 +50,8 @@ impl Key {
 }
 
 const NOT_ROTATED: &str = "the key was not rotated, and no data was changed";
+const ROTATED: &str = "the newest key is in use: copy its file to a safe place now. Keep the previous key file as long as there are \
+                       backups from before the rotation, because the newest key cannot open them";
 const OUTCOME_UNKNOWN: &str = "it is unknown whether the key was rotated, because the database was lost during the commit: keep both \
                                keys, and ask `registry key status` which one is in use";
 
@@ -101,7 +103,7 @@ async fn rotate(config: &Config) -> anyhow::Result<()> {
         enrollments = rotated.enrollments,
         employers = rotated.employers,
         identifiers = rotated.identifiers,
-        "the newest key is in use"
+        "{ROTATED}"
     );
     Ok(())
 }

@@ -168,7 +168,8 @@ pub enum OpenError {
     /// The numbers are indexed under another key.
     #[error(
         "this database belongs to another identity key: with this one, everybody could be enrolled a second time. \
-         Use the key file that the database was made with"
+         Use the key file of this database. If it was restored to before a key rotation, set REGISTRY_PREVIOUS_KEY_FILE to \
+         the key file of that time"
     )]
     WrongKey,
     /// A server of DATABASE_REPLICA_URL is no standby of the database.
