@@ -87,6 +87,23 @@ async fn a_stream_sends_changed_figures() {
 }
 
 #[tokio::test]
+async fn a_root_field_may_stand_in_a_fragment_and_is_the_only_one() {
+    let app = App::new().await;
+    let token = app.administrator().await;
+    for query in [
+        "subscription { ...F } fragment F on Subscription { coverage { counts { total } } }",
+        "subscription { ... { coverage { counts { total } } } }",
+        "subscription { coverage { counts { total } } ...F } fragment F on Subscription { coverage { counts { total } } }",
+    ] {
+        let figures = post(&app, &token, "claim 17", query).await.next().await.unwrap();
+        assert_eq!(figures, json!({"data": {"coverage": {"counts": {"total": 0}}}}), "{query}");
+    }
+    let several = "subscription { a: coverage { progress } b: coverage { progress } }";
+    let refused = post(&app, &token, "claim 17", several).await.next().await.unwrap();
+    assert_eq!(refused["errors"][0]["extensions"]["code"], "GRAPHQL_VALIDATION_FAILED", "{refused}");
+}
+
+#[tokio::test]
 async fn a_stream_ends_with_its_token() {
     let app = App::new().await;
     app.register("officer", Role::Officer, TokenScope::default()).await;

@@ -179,6 +179,21 @@ pub enum Refusal {
         /// The name in the response.
         name: String,
     },
+    /// Two different fields have one name in one object of the answer.
+    #[error(
+        "The fields `{path}` conflict: `{one}` and `{other}` differ in their names or arguments. Give one of them an alias."
+    )]
+    Conflict {
+        /// Where they are in the answer.
+        path: String,
+        /// The name of one.
+        one: String,
+        /// The name of the other.
+        other: String,
+    },
+    /// A subscription has several root fields, or a condition on the way to one.
+    #[error("A subscription has exactly one root field, and no @skip or @include around it.")]
+    SubscriptionRoots,
     /// No operation has the requested name.
     #[error("There is no operation `{name}` in the document.")]
     OperationNotFound {
@@ -236,6 +251,8 @@ impl Refusal {
             | Self::UnknownFragment { .. }
             | Self::UnusedFragment { .. }
             | Self::RepeatedMutation { .. }
+            | Self::Conflict { .. }
+            | Self::SubscriptionRoots
             | Self::RepeatedInputField { .. } => Code::ValidationFailed,
             Self::OperationNotFound { .. } => Code::OperationNotFound,
             Self::OperationNameRequired => Code::OperationNameRequired,

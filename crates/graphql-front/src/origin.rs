@@ -15,12 +15,14 @@ use axum::response::{IntoResponse as _, Response};
 use tokio::time::Instant;
 
 /// Headers of a response that a page may read.
-const EXPOSED: HeaderValue =
-    HeaderValue::from_static("retry-after, x-request-id, content-language, x-registry-position");
+const EXPOSED: HeaderValue = HeaderValue::from_static(
+    "retry-after, x-request-id, content-language, content-disposition, repr-digest, export-rows, x-registry-position",
+);
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PUT");
 /// Headers of a request that a page may send.
 const ALLOWED: HeaderValue = HeaderValue::from_static(
-    "authorization, content-type, accept, accept-language, x-purpose, x-registry-position, apollo-require-preflight",
+    "authorization, content-type, accept, accept-language, traceparent, tracestate, x-purpose, x-registry-position, \
+     apollo-require-preflight, apollographql-client-name, apollographql-client-version",
 );
 /// Seconds for which a browser may reuse a preflight.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");

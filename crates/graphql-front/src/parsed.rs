@@ -24,8 +24,10 @@ use async_trait::async_trait;
 
 use super::analysis::{Analysis, Measure};
 use super::catalogue::{Catalogue, TypeId};
+use super::conflicts::refuse_conflicts;
 use super::guard::{Limits, Refusal};
 use super::repeated::repeats_objects;
+use super::subscription::lift_root_fields;
 use super::typename::show_directives;
 
 /// Maximum total length of the cached document texts, in bytes. A parsed document takes some forty times its text.
@@ -49,7 +51,7 @@ impl ParsedDocument {
     /// Analyses a document.
     ///
     /// # Errors
-    /// See [`Analysis::of`].
+    /// See [`Analysis::of`]; two fields conflict, or a subscription has not one root.
     pub(crate) fn new(
         mut document: ExecutableDocument,
         variables: &Variables,
@@ -60,6 +62,10 @@ impl ParsedDocument {
         show_directives(&mut document);
         let arguments = Arguments::of(&document, catalogue);
         let repeats_objects = repeats_objects(&document);
+        if repeats_objects {
+            refuse_conflicts(&document)?;
+        }
+        lift_root_fields(&mut document)?;
         Ok(Self { document, analysis, arguments, repeats_objects, is_validated: AtomicBool::new(false) })
     }
 

@@ -1,0 +1,145 @@
+//! Fields of one response name that differ below objects that a document selects twice. The validator of async-graphql 8.0.0-rc.5
+//! does not look there, and one of the two would be left out of the answer without a word.
+
+use std::collections::{BTreeMap, HashSet};
+
+use async_graphql::parser::types::{ExecutableDocument, Field, Selection, SelectionSet};
+
+use super::guard::Refusal;
+use super::subscription::same_arguments;
+
+/// Fields that are compared at most. A larger document passes; the limits of the analysis come long before.
+const MOST_FIELDS: usize = 50_000;
+
+/// Refuses a document in which two different fields would have one name in an object of the answer. The analysis has found that all
+/// fragments are there, and that none contains itself.
+///
+/// # Errors
+/// [`Refusal::Conflict`]
+pub(crate) fn refuse_conflicts(document: &ExecutableDocument) -> Result<(), Refusal> {
+    let mut search = Search { document, left: MOST_FIELDS };
+    for (_, operation) in document.operations.iter() {
+        search.object(&[&operation.node.selection_set.node], &mut Vec::new())?;
+    }
+    Ok(())
+}
+
+struct Search<'a> {
+    document: &'a ExecutableDocument,
+    left: usize,
+}
+
+/// A field, and the type on whose objects alone it is selected.
+type Selected<'a> = (Option<&'a str>, &'a Field);
+
+impl<'a> Search<'a> {
+    /// Compares the fields of an object that all these selections are for.
+    fn object(&mut self, sets: &[&'a SelectionSet], path: &mut Vec<&'a str>) -> Result<(), Refusal> {
+        let (mut fields, mut fragments) = (BTreeMap::new(), HashSet::new());
+        sets.iter().for_each(|set| self.collect(set, None, &mut fields, &mut fragments));
+        for (name, selected) in fields {
+            self.left = self.left.saturating_sub(selected.len());
+            if self.left == 0 {
+                return Ok(());
+            }
+            path.push(name);
+            self.compare(&selected, path)?;
+            // Objects of different types are never one object.
+            let kinds: HashSet<Option<&str>> = selected.iter().map(|field| field.0).collect();
+            let kinds: Vec<_> =
+                kinds.iter().copied().filter(|kind| kind.is_some() || kinds.len() == 1).collect();
+            for kind in kinds {
+                let of_kind = selected.iter().filter(|field| field.0.is_none() || field.0 == kind);
+                let below: Vec<&SelectionSet> = of_kind.map(|field| &field.1.selection_set.node).collect();
+                if below.iter().any(|set| !set.items.is_empty()) {
+                    self.object(&below, path)?;
+                }
+            }
+            path.pop();
+        }
+        Ok(())
+    }
+
+    fn collect(
+        &self,
+        set: &'a SelectionSet,
+        kind: Option<&'a str>,
+        fields: &mut BTreeMap<&'a str, Vec<Selected<'a>>>,
+        fragments: &mut HashSet<&'a str>,
+    ) {
+        for selection in &set.items {
+            match &selection.node {
+                Selection::Field(field) => {
+                    fields
+                        .entry(field.node.response_key().node.as_str())
+                        .or_default()
+                        .push((kind, &field.node));
+                }
+                Selection::InlineFragment(fragment) => {
+                    let condition = fragment.node.type_condition.as_ref();
+                    let kind = condition.map(|condition| condition.node.on.node.as_str()).or(kind);
+                    self.collect(&fragment.node.selection_set.node, kind, fields, fragments);
+                }
+                Selection::FragmentSpread(spread) => {
+                    let name = &spread.node.fragment_name.node;
+                    let Some(fragment) = self.document.fragments.get(name) else { continue };
+                    if fragments.insert(name.as_str()) {
+                        let kind = Some(fragment.node.type_condition.node.on.node.as_str());
+                        self.collect(&fragment.node.selection_set.node, kind, fields, fragments);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Compares fields of one name. Those on two different types may differ: an object is of one of them.
+    fn compare(&self, selected: &[Selected<'a>], path: &[&str]) -> Result<(), Refusal> {
+        let mut distinct: Vec<Selected<'a>> = Vec::new();
+        for &(kind, field) in selected {
+            let same =
+                |other: &Selected<'a>| other.1.name.node == field.name.node && same_arguments(other.1, field);
+            let may_meet = |other: &Selected<'a>| other.0 == kind || other.0.is_none() || kind.is_none();
+            if let Some(other) = distinct.iter().find(|&other| may_meet(other) && !same(other)) {
+                return Err(Refusal::Conflict {
+                    path: path.join("."),
+                    one: other.1.name.node.to_string(),
+                    other: field.name.node.to_string(),
+                });
+            }
+            if !distinct.iter().any(|other| other.0 == kind && same(other)) {
+                distinct.push((kind, field));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn different_fields_of_one_name_in_one_object_are_refused() {
+        for (text, conflict) in [
+            ("{ a { b } a { b: c } }", Some("a.b")),
+            ("{ a { b } ...F } fragment F on Q { a { b: c } }", Some("a.b")),
+            ("{ a { b(x: 1) { c } } a { b(x: 2) { c } } }", Some("a.b")),
+            ("query($x: Int, $y: Int) { a { b(x: $x) { c } } a { b(x: $y) { c } } }", Some("a.b")),
+            ("{ a { b { c { d } } } a { b { c { d: e } } } }", Some("a.b.c.d")),
+            ("{ a { b ... on A { b: c } } }", Some("a.b")),
+            ("{ a { b } a { b c } }", None),
+            ("{ a { b(x: 1, y: 2) { c } } a { b(y: 2, x: 1) { d } } }", None),
+            ("{ a { ... on A { x: b } ... on B { x: c } } }", None),
+            ("{ a { ... on A { x { y: b } } ... on B { x { y: c } } } }", None),
+            ("{ a { ...F } b { ...F } } fragment F on A { c { d } }", None),
+        ] {
+            let document = async_graphql::parser::parse_query(text).unwrap();
+            let found = refuse_conflicts(&document);
+            let path = found.err().map(|refusal| match refusal {
+                Refusal::Conflict { path, .. } => path,
+                other => panic!("{other}"),
+            });
+            assert_eq!(path.as_deref(), conflict, "{text}");
+        }
+    }
+}
