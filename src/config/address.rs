@@ -74,8 +74,8 @@ fn split(rest: &str) -> (&str, &str) {
 }
 
 const MODES: [&str; 6] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
-/// The parameters that the driver reads.
-const KNOWN: [&str; 18] = [
+/// The parameters of the driver, and those of libpq that it leaves out, with a line in the log.
+const KNOWN: &[&str] = &[
     "sslmode",
     "ssl-mode",
     "sslrootcert",
@@ -94,6 +94,31 @@ const KNOWN: [&str; 18] = [
     "password",
     "application_name",
     "options",
+    "target_session_attrs",
+    "connect_timeout",
+    "client_encoding",
+    "channel_binding",
+    "fallback_application_name",
+    "gssencmode",
+    "keepalives",
+    "keepalives_count",
+    "keepalives_idle",
+    "keepalives_interval",
+    "krbsrvname",
+    "load_balance_hosts",
+    "passfile",
+    "require_auth",
+    "requirepeer",
+    "ssl_max_protocol_version",
+    "ssl_min_protocol_version",
+    "sslcertmode",
+    "sslcompression",
+    "sslcrl",
+    "sslcrldir",
+    "sslnegotiation",
+    "sslpassword",
+    "sslsni",
+    "tcp_user_timeout",
 ];
 const FILES: [&str; 3] = ["sslrootcert", "sslcert", "sslkey"];
 
@@ -137,6 +162,10 @@ mod tests {
                 "postgres://anna:p%40ss@one:6,two:7/register?sslmode=disable",
                 "anna@one:6/register anna@two:7/register",
             ),
+            (
+                "postgres://anna@one/register?connect_timeout=10&channel_binding=prefer",
+                "anna@one:5432/register",
+            ),
             ("postgres://anna:p@ss@one/register?sslmode=Prefer", "anna@one:5432/register"),
             ("postgres://one/register?user=anna@corp&application_name=a@b", "anna@corp@one:5432/register"),
             (
@@ -159,6 +188,7 @@ mod tests {
             ("postgres://anna:p/ss@one/register", BadAddress::NotEncoded),
             ("postgres://anna:p#ss@one/register", BadAddress::NotEncoded),
             ("postgres://anna@one/register?sslmode=verfy-full", BadAddress::SslMode),
+            ("postgres://anna@one/register?sslmod=verify-full", BadAddress::Parameter),
             (
                 "postgres://anna@one/register?sslmode=require&sslrootcert=/no/file",
                 BadAddress::File("sslrootcert"),

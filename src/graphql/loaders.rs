@@ -360,30 +360,12 @@ pages_of! {
     /// Pages of the absent people of monthly lists.
     AbsentPages: () => AbsentRecord, |caller, parents, _filter, page|
         monthly::absent_of((&caller.session, &caller.actor), parents, page);
+    /// Pages of the events of people.
+    EventPages: EventFilter => EventRow, |caller, parents, filter, page|
+        event::list_of(&caller.session, &caller.actor, parents, *filter, page);
     /// Pages of the enrollments of people.
     EnrollmentPages: EnrollmentFilter => EnrollmentRow, |caller, parents, filter, page|
         enrollment::list_of(&caller.session, &caller.actor, parents, filter, page);
-}
-
-/// Pages of the events of people.
-pub struct EventPages;
-
-impl Source for EventPages {
-    type Key = Nested<EventFilter>;
-    type Value = Slice<EventRow>;
-
-    async fn fetch(
-        caller: &Caller,
-        keys: &[Self::Key],
-    ) -> Result<HashMap<Self::Key, Self::Value>, StoreError> {
-        let mut pages = HashMap::new();
-        for ((filter, page), parents) in groups(keys, |n| (n.filter, &n.page), |n| n.parent) {
-            let lists = event::list_of(&caller.session, &caller.actor, &parents, filter, page).await?;
-            let key = |parent| Nested { parent, filter, page: page.clone() };
-            pages.extend(lists.into_iter().map(|(parent, list)| (key(parent), list)));
-        }
-        Ok(pages)
-    }
 }
 
 /// Counts of people. For an actor who sees the whole country they come from maintained counters; for others, people in

@@ -143,3 +143,19 @@ async fn partitions_are_made_ahead_of_the_entries_and_the_writer_reaches_them_by
     let owner = sqlx::query("delete from audit_entry_3").execute(&app.sql).await.expect_err("refused");
     assert!(owner.to_string().contains("only be added to"), "{owner}");
 }
+
+#[tokio::test]
+async fn an_entry_that_finds_no_partition_makes_it() {
+    let app = App::new().await;
+    let channel = app.channel("BR-PLG").await;
+    app.enrolled(&Person::new(&channel)).await;
+    let partitions = "select count(*) from pg_inherits where inhparent = 'audit_entry'::regclass";
+    let before = app.count(partitions).await;
+    // No server has made them: whoever comes first does, with a query as with a mutation.
+    app.owner("select setval('audit_entry_id_seq', 89999999)").await;
+    read(&app).await;
+    let between = app.count(partitions).await;
+    app.owner("select setval('audit_entry_id_seq', 189999999)").await;
+    app.enrolled(&Person::new(&channel)).await;
+    assert!(before < between && between < app.count(partitions).await, "{before} {between}");
+}

@@ -348,3 +348,18 @@ async fn no_contribution_is_due_for_a_void_enrollment_or_after_a_death() {
     );
     assert_eq!(app.differing_counters().await, 0);
 }
+
+#[tokio::test]
+async fn a_server_whose_clock_is_ahead_lapses_nobody_and_keeps_no_other_from_it() {
+    let app = App::new().await;
+    let ahead = lapse(&app.database, "2999-01-01".parse().unwrap()).await.unwrap_err();
+    assert!(ahead.to_string().contains("the clock of this server is ahead"), "{ahead}");
+    assert_eq!(app.count("select count(*) from lapse_run").await, 0);
+    // As an earlier version left it.
+    sqlx::query("insert into lapse_run (day, lapsed) values ('2999-01-01', 5)")
+        .execute(&app.sql)
+        .await
+        .unwrap();
+    assert_eq!(lapse(&app.database, app.today).await.unwrap(), Some(0));
+    assert_eq!(lapse(&app.database, app.today).await.unwrap(), None);
+}

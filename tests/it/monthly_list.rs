@@ -406,6 +406,29 @@ async fn a_row_that_is_refused_by_itself_does_not_stand_before_the_right_one() {
 }
 
 #[tokio::test]
+async fn a_move_beside_a_wage_to_come_takes_effect_in_the_month() {
+    let payer = Payer::new(1).await;
+    let staff = payer.staff(&[3_000_000]).await;
+    let query = "query ($id: ID!) { participant(by: {id: $id}) { enrollments { nodes { id } }
+        events(first: 2) { nodes { kind effectiveOn } } } }";
+    let look = async || payer.app().ask(query, json!({"id": staff[0].1})).await["participant"].take();
+    let raise = "mutation ($input: ChangeWageInput!) { changeWage(input: $input) { errors { code } } }";
+    let input = json!({"enrollmentId": look().await["enrollments"]["nodes"][0]["id"], "monthlyWage": 4_000_000,
+        "effectiveOn": "2014-10-03"});
+    let raised = payer.app().ask(raise, json!({"input": input})).await["changeWage"].take();
+    assert_eq!(raised["errors"], json!([]));
+    let list = list(&[line(&staff[0].0, "3000000;;;;31")]);
+    let batch = payer.onboardings.start_and_upload(Payer::input("2014-10-01"), &list).await;
+    payer.onboardings.work().await;
+    assert_eq!(payer.approve(&batch, json!(null)).await["errors"], json!([]));
+    payer.onboardings.work().await;
+    let events = look().await["events"]["nodes"].take();
+    let moved = events.as_array().unwrap().iter().find(|event| event["kind"] == "MOVED");
+    assert_eq!(moved.unwrap()["effectiveOn"], "2014-10-01", "{events}");
+    assert_eq!(payer.app().differing_counters().await, 0);
+}
+
+#[tokio::test]
 async fn only_the_differences_come_out_and_nobody_outside_the_scope() {
     let payer = Payer::new(2).await;
     let staff = payer.staff(&[2_000_000, 2_100_000, 2_200_000]).await;

@@ -93,6 +93,7 @@ async fn a_refused_login_is_named_with_the_missing_right() {
 #[tokio::test]
 async fn a_wrong_password_is_not_reported_as_an_unreachable_server() {
     if std::env::var_os("TEST_DATABASE_URL").is_some() {
+        assert!(std::env::var_os("CI").is_none(), "continuous integration runs its own PostgreSQL");
         eprintln!("NOT TESTED: the access rules of another server stay as they are");
         return;
     }

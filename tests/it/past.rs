@@ -413,6 +413,35 @@ async fn a_person_is_shown_as_it_was_known_on_a_day() {
 }
 
 #[tokio::test]
+async fn a_transfer_that_was_taken_back_is_not_known_since_and_not_told_before() {
+    let app = App::on(NEW_YEARS_EVE).await;
+    app.channel("BR-PLG").await;
+    let (musi, ogan) = (app.employer("PT Musi").await, app.employer("PT Ogan").await);
+    let start = Person::new("BR-PLG").at(&musi).with("startsOn", json!("2014-11-01"));
+    let (id, enrollment) = app.enrollment(&start).await;
+    recorded_on(&app, "2014-11-01").await;
+    let transfer =
+        json!({"enrollmentId": enrollment, "employerId": ogan, "channelCode": "BR-PLG", "on": "2014-12-10"});
+    done(&app, "transferEnrollment", transfer).await;
+    recorded_on(&app, "2014-12-10").await;
+    let query = "query ($id: ID!) { participant(by: {id: $id}) { events { nodes { id kind } } } }";
+    let events = app.ask(query, json!({"id": id})).await["participant"]["events"]["nodes"].take();
+    let transferred = events.as_array().unwrap().iter().find(|event| event["kind"] == "TRANSFERRED").unwrap();
+    done(&app, "retractEvent", json!({"eventId": transferred["id"], "reason": "Another person moved"})).await;
+    sqlx::query("update event_retraction set requested_at = '2014-12-20T05:00:00Z', decided_at = '2014-12-20T05:00:00Z'")
+        .execute(&app.sql)
+        .await
+        .unwrap();
+    let since = known(&app, &id, Value::Null, json!("2014-12-30")).await;
+    assert!(since.contains("PT Musi REGISTERED open"), "{since}");
+    let before = known(&app, &id, Value::Null, json!("2014-12-01")).await;
+    assert!(before.contains("PT Musi REGISTERED open"), "{before}");
+    // The enrollment with the second employer is not stored any more.
+    let between = json!({"id": id, "known": "2014-12-15"});
+    assert_eq!(app.refused(&app.administrator().await, KNOWN, between).await, "BAD_FILTER");
+}
+
+#[tokio::test]
 async fn what_is_known_today_is_what_is_recorded_for_random_histories() {
     let app = App::on(NEW_YEARS_EVE).await;
     app.channel("BR-PLG").await;
