@@ -1,6 +1,7 @@
 //! `registry serve`: the API, the pages, the playground and health checks, until a signal.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -110,28 +111,10 @@ impl Serve {
             None => None,
         };
         let authority = Authority::new(trust.own, provider.clone());
-        // The port is bound before the database is opened, because a port that is in use shows at once.
-        let listener = TcpListener::bind(self.listen.listen).await;
-        let listener =
-            listener.with_context(|| format!("REGISTRY_LISTEN: {} cannot be used", self.listen.listen))?;
-        let metrics = match self.listen.metrics_listen {
-            Some(address) => {
-                let listener = TcpListener::bind(address).await;
-                Some(listener.with_context(|| format!("REGISTRY_METRICS_LISTEN: {address} cannot be used"))?)
-            }
-            None => None,
-        };
-        let installation = Installation::open_with(installation).await?;
+        // The ports are bound before the database is opened, because a port that is in use shows at once.
+        let (listener, metrics) = self.bind().await?;
+        let installation = self.open(config, installation).await?;
         let database = Arc::clone(&installation.database);
-        if config.is_production() && !installation.is_private && database.login_is_owner {
-            bail!(OWNER_SERVES);
-        }
-        if self.demo {
-            demonstration::prepare(&database, self.demo_participants).await?;
-        }
-        if !config.is_production() && !installation.is_private && !self.demo {
-            tracing::warn!("this is development mode; for data of real people set REGISTRY_ENV=production");
-        }
         let clock = clock.behind(database.days_behind().await?);
         database.require_begun(clock.today()).await.context("run a time service on both machines")?;
         let playground = !self.no_playground && !config.is_production();
@@ -148,15 +131,7 @@ impl Serve {
                 None => pages,
             }),
         };
-        let has_pages = parts.pages.is_some();
-        let address = listener.local_addr()?;
-        if self.demo {
-            demonstration::welcome(&database, clock, &config.data_dir, address).await?;
-        }
-        let page = if playground { ", playground at /" } else { "" };
-        let coverage = if has_pages { ", pages at /coverage and /onboarding" } else { "" };
-        let schema = if has_schema { ", schema at /schema.graphql" } else { "" };
-        tracing::info!(%address, "serving: API at /graphql{page}{coverage}{schema}");
+        self.announce(&parts, has_schema, (&config.data_dir, listener.local_addr()?)).await?;
         let (stop, rotated) = (stop_signal()?, AtomicBool::new(false));
         let stop = async {
             tokio::select! {
@@ -192,6 +167,52 @@ impl Serve {
             );
         }
         tracing::info!("stopped");
+        Ok(())
+    }
+
+    /// Binds the port of the API, and the one of the metrics if there are any.
+    async fn bind(&self) -> anyhow::Result<(TcpListener, Option<TcpListener>)> {
+        let bind = async |setting: &str, address: SocketAddr| {
+            let listener = TcpListener::bind(address).await;
+            listener.with_context(|| format!("{setting}: {address} cannot be used"))
+        };
+        let api = bind("REGISTRY_LISTEN", self.listen.listen).await?;
+        let metrics = match self.listen.metrics_listen {
+            Some(address) => Some(bind("REGISTRY_METRICS_LISTEN", address).await?),
+            None => None,
+        };
+        Ok((api, metrics))
+    }
+
+    /// Opens the database, and fills it for a demonstration.
+    async fn open(&self, config: &Config, settings: InstallationSettings) -> anyhow::Result<Installation> {
+        let installation = Installation::open_with(settings).await?;
+        let database = &installation.database;
+        if config.is_production() && !installation.is_private && database.login_is_owner {
+            bail!(OWNER_SERVES);
+        }
+        if self.demo {
+            demonstration::prepare(database, self.demo_participants).await?;
+        } else if !config.is_production() && !installation.is_private {
+            tracing::warn!("this is development mode; for data of real people set REGISTRY_ENV=production");
+        }
+        Ok(installation)
+    }
+
+    /// Says where the server is found.
+    async fn announce(
+        &self,
+        parts: &ServerParts,
+        has_schema: bool,
+        (data_dir, address): (&Path, SocketAddr),
+    ) -> anyhow::Result<()> {
+        if self.demo {
+            demonstration::welcome(&parts.database, parts.clock, data_dir, address).await?;
+        }
+        let page = if parts.playground.is_some() { ", playground at /" } else { "" };
+        let coverage = if parts.pages.is_some() { ", pages at /coverage and /onboarding" } else { "" };
+        let schema = if has_schema { ", schema at /schema.graphql" } else { "" };
+        tracing::info!(%address, "serving: API at /graphql{page}{coverage}{schema}");
         Ok(())
     }
 
