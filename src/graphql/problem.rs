@@ -44,7 +44,7 @@ impl UserError {
     fn message(&self, ctx: &Context<'_>) -> &str {
         match language(ctx) {
             Language::English => &self.0.message,
-            Language::Indonesian => self.0.code.in_indonesian().0,
+            Language::Indonesian => self.0.message_in_indonesian(),
         }
     }
 

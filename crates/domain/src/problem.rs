@@ -80,6 +80,11 @@ pub enum ProblemCode {
     Internal,
 }
 
+/// The beginning of the warning about lines of a file that were left out because they are not people.
+pub const NOT_PEOPLE: &str = "Lines that are not people were left out";
+/// The beginning of the warning about a wage that may be too low for contributions.
+pub const WAGE_FROM_ONE_COLUMN: &str = "The wage was read from the column";
+
 /// Whether a problem refuses the input or only marks it for review.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[derive(Display, EnumString, IntoStaticStr, VariantArray)]

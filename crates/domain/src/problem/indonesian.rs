@@ -1,10 +1,10 @@
 //! Problems in Indonesian: for each code, the rule and what to do.
 
-use super::{Problem, ProblemCode};
+use super::{NOT_PEOPLE, Problem, ProblemCode, Severity, WAGE_FROM_ONE_COLUMN};
 
 /// A problem in Indonesian.
 ///
-/// The message is that of the code. Particulars that only the English message has (a limit, a day, a regulation)
+/// The message is that of the code, or of a situation in which that of the code would be wrong. Particulars that only the English message has (a limit, a day, a regulation)
 /// follow in the hint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Indonesian {
@@ -17,13 +17,48 @@ pub struct Indonesian {
 impl Problem {
     /// Returns the problem for readers of Indonesian.
     pub fn in_indonesian(&self) -> Indonesian {
-        let (message, advice) = self.code.in_indonesian();
+        let (message, advice) = self.sentences_in_indonesian();
         let mut hint = format!("{advice} Rincian dalam bahasa Inggris: {}", self.message);
         if let Some(more) = &self.hint {
             hint.push(' ');
             hint.push_str(more);
         }
         Indonesian { message, hint }
+    }
+
+    /// Returns the message for readers of Indonesian.
+    pub fn message_in_indonesian(&self) -> &'static str {
+        self.sentences_in_indonesian().0
+    }
+
+    /// Returns the message and the advice: those of the code, except where they would say something false.
+    fn sentences_in_indonesian(&self) -> (&'static str, &'static str) {
+        let field = self.path.last().map_or("", String::as_str);
+        match (self.code, self.severity, field) {
+            (_, Severity::Warning, "file") if self.message.starts_with(NOT_PEOPLE) => (
+                "Beberapa baris bukan data orang dan dilewati.",
+                "Jika salah satunya data orang, lengkapi nomornya lalu kirim berkas lagi.",
+            ),
+            (_, Severity::Warning, "file") if self.message.starts_with(WAGE_FROM_ONE_COLUMN) => (
+                "Upah dibaca dari satu kolom, padahal di sampingnya ada kolom tunjangan tetap atau jumlah upah. Iuran \
+                 mungkin terlalu rendah.",
+                "Dasar iuran adalah upah pokok dan tunjangan tetap. Jika belum termasuk, tulis jumlahnya dalam satu kolom \
+                 UPAH, hapus kolom upah yang lain, lalu kirim berkas lagi.",
+            ),
+            (ProblemCode::Required, Severity::Warning, "programmes") => (
+                "Program wajib bagi ukuran usaha ini belum lengkap.",
+                "Tambahkan program yang disebut dalam rincian. Orang ini tetap didaftarkan.",
+            ),
+            (ProblemCode::NotEligible, Severity::Warning, "leavingReason") => (
+                "Sebab ini tidak mengakhiri kepesertaan; orang ini tetap terdaftar.",
+                "Jika orang ini keluar, isi sebab keluarnya.",
+            ),
+            (ProblemCode::NotEligible, Severity::Error, "leavingReason") => (
+                "Kematian tidak dicatat lewat daftar; laporkan ke kantor cabang.",
+                "Hapus baris ini dari daftar setelah kematiannya dilaporkan.",
+            ),
+            _ => self.code.in_indonesian(),
+        }
     }
 }
 
@@ -64,18 +99,18 @@ impl ProblemCode {
                 "Periksa enam angka pertama NIK pada KTP.",
             ),
             Self::NationalIdBirthMismatch => (
-                "NIK dan tanggal lahir tidak cocok. Ini peringatan: data tetap diterima.",
+                "NIK dan tanggal lahir tidak cocok. Hal ini saja tidak membuat data ditolak.",
                 "Bandingkan tanggal lahir dan NIK dengan KTP.",
             ),
             Self::NationalIdSexMismatch => (
-                "NIK dan jenis kelamin tidak cocok. Ini peringatan: data tetap diterima.",
+                "NIK dan jenis kelamin tidak cocok. Hal ini saja tidak membuat data ditolak.",
                 "Bandingkan jenis kelamin dan NIK dengan KTP.",
             ),
             Self::ServiceNumberMalformed => {
                 ("NIP ini tidak benar.", "Salin NIP dari surat keputusan: delapan belas angka.")
             }
             Self::ServiceNumberMismatch => (
-                "NIP tidak cocok dengan tanggal lahir, jenis kelamin, atau NIK. Ini peringatan: data tetap diterima.",
+                "NIP tidak cocok dengan tanggal lahir, jenis kelamin, atau NIK. Hal ini saja tidak membuat data ditolak.",
                 "Bandingkan NIP dengan surat keputusan dan KTP.",
             ),
             Self::ServiceNumberOldFormat => (
@@ -145,7 +180,7 @@ impl ProblemCode {
             ),
             Self::Internal => (
                 "Kesalahan pada sistem registri menghalangi pemrosesan ini. Yang sudah tersimpan tetap tersimpan.",
-                "Sampaikan id pendaftaran massal ini kepada pengelola registri, lalu kirim ulang berkasnya setelah diperbaiki.",
+                "Sampaikan id pendaftaran kolektif ini kepada pengelola registri, lalu kirim ulang berkasnya setelah diperbaiki.",
             ),
         }
     }
@@ -169,6 +204,28 @@ mod tests {
                 sentences.insert(message) && sentences.insert(advice),
                 "{code} repeats a sentence of another code"
             );
+        }
+    }
+
+    #[test]
+    fn a_sentence_that_would_be_false_in_a_situation_is_another_one_there() {
+        let message = |problem: Problem| problem.within(&["rows", "0"]).in_indonesian().message;
+        let left_out = format!("{NOT_PEOPLE} (1): 5.");
+        let wage = format!("{WAGE_FROM_ONE_COLUMN} UPAH POKOK.");
+        for (problem, beginning) in [
+            (Problem::warning(ProblemCode::InvalidFormat, "file", left_out.clone()), "Beberapa baris bukan"),
+            (Problem::error(ProblemCode::InvalidFormat, "file", left_out), "Isian ini tidak dalam bentuk"),
+            (Problem::warning(ProblemCode::InvalidFormat, "file", "Dates"), "Isian ini tidak dalam bentuk"),
+            (Problem::warning(ProblemCode::Conflict, "file", wage), "Upah dibaca dari satu kolom"),
+            (Problem::warning(ProblemCode::Required, "programmes", ""), "Program wajib bagi"),
+            (Problem::error(ProblemCode::Required, "programmes", ""), "Isian ini wajib ada"),
+            (Problem::warning(ProblemCode::NotEligible, "leavingReason", ""), "Sebab ini tidak mengakhiri"),
+            (Problem::error(ProblemCode::NotEligible, "leavingReason", ""), "Kematian tidak dicatat"),
+            (Problem::error(ProblemCode::NotEligible, "startsOn", ""), "Peraturan tidak mengizinkan"),
+        ] {
+            assert_eq!(problem.message_in_indonesian(), problem.in_indonesian().message);
+            let said = message(problem);
+            assert!(said.starts_with(beginning), "{said}");
         }
     }
 
