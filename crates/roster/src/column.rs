@@ -106,6 +106,17 @@ const NOTES: [&str; 34] = [
     "text",
     "formatteks",
 ];
+/// Names of basic wages, which lack the allowances. All of these lists are written like [`Column::names`].
+const BASIC_WAGES: &str = "gajipokok gapok upahpokok basicsalary basicwage";
+/// Names of allowances that are fixed, and so belong to the amount on which contributions are paid.
+const FIXED_ALLOWANCES: &str = "tunjangantetap tunjtetap totaltunjangantetap jumlahtunjangantetap \
+                                tunjangantetapperbulan tunjangantetapbulan fixedallowance fixedallowances";
+/// Names of basic wage and allowances together.
+const TOTALS_OF_WAGES: &str = "totalupah totalgaji upahtotal gajitotal jumlahupah jumlahgaji totalupahsebulan \
+                               totalgajisebulan upahpokoktunjangantetap upahpokokdantunjangantetap \
+                               gajipokoktunjangantetap gajipokokdantunjangantetap totalwage totalwages totalsalary";
+/// Names of totals of something.
+const BARE_TOTALS: &str = "total jumlah";
 /// Maximum number of notes after one name.
 const NOTES_AT_ONCE: usize = 3;
 
@@ -119,7 +130,7 @@ impl Column {
         let names = match self {
             Self::NationalId => {
                 "nik nonik nomornik ktp noktp nomorktp nikktp niknoktp noindukkependudukan nomorindukkependudukan \
-                 identitynumber identitycardnumber nationalidnumber nationalid"
+                 noidentitas nomoridentitas identitynumber identitycardnumber nationalidnumber nationalid"
             }
             Self::Passport => {
                 "nopaspor paspor nomorpaspor nopassport nomorpassport passport passportno passportnumber"
@@ -130,7 +141,8 @@ impl Column {
             }
             Self::FullName => {
                 "nama namalengkap namapegawai namapns namapeserta namadangelar namadengangelar namalengkapdangelar \
-                 namalengkapdengangelar namalengkappegawai name fullname employeename nameofemployee"
+                 namalengkapdengangelar namalengkappegawai namakaryawan namalengkapkaryawan namapekerja namatenagakerja \
+                 namatk name fullname employeename nameofemployee"
             }
             Self::BirthPlace => "tempatlahir tmptlahir tmplahir tptlahir kotalahir placeofbirth birthplace",
             Self::BirthDate => "tanggallahir tgllahir tglahir tgllhr dateofbirth dob birthday birthdate",
@@ -144,12 +156,13 @@ impl Column {
                  pangkatgolruang rank grade"
             }
             Self::MonthlyWage => {
-                "gajipokok gapok gaji gajiperbulan gajibulan gajisebulan gajibulanan upah upahperbulan upahbulan \
-                 upahsebulan upahbulanan gajiupah upahgaji wage salary basicsalary monthlysalary monthlywage \
-                 allowanceorwage wageorallowance"
+                "gajipokok gapok upahpokok gaji gajiperbulan gajibulan gajisebulan gajibulanan upah upahperbulan upahbulan \
+                 upahsebulan upahbulanan gajiupah upahgaji wage salary basicsalary basicwage monthlysalary \
+                 monthlywage allowanceorwage wageorallowance"
             }
             Self::StartsOn => {
-                "tmt tmtkepesertaan terhitungmulaitanggal tanggalmulai tglmulai mulaitanggal startdate startson"
+                "tmt tmtkepesertaan tanggalkepesertaan tglkepesertaan terhitungmulaitanggal tanggalmulai tglmulai \
+                 mulaitanggal startdate startson"
             }
             Self::Phone => {
                 "nohp hp nomorhp nohandphone handphone notelp notlp notelepon nomortelepon telepon telp nowa mobile \
@@ -181,17 +194,46 @@ impl Column {
         names.split(' ')
     }
 
-    /// Returns names that mean the column only if no other column of the header does. Next to `GAJI POKOK`, `TUNJANGAN`
-    /// is an allowance that is not read; alone, it is the amount on which contributions are paid.
-    fn fallback_names(self) -> &'static str {
+    /// Returns names that mean the column only if no other column of the header does, in the order in which they count.
+    ///
+    /// Next to `GAJI POKOK`, `TUNJANGAN` is an allowance that is not read; alone, it is the amount on which contributions
+    /// are paid. Next to `TANGGAL KEPESERTAAN`, `TGL AWAL BEKERJA` is not the first day of the enrollment; the agency's
+    /// own template for new workers has both.
+    const fn fallback_names(self) -> [&'static str; Self::FALLBACKS] {
         match self {
-            Self::WorkUnit => "dinas dinasinstansi unitorganisasi namaunitorganisasi department",
-            Self::MonthlyWage => {
+            Self::WorkUnit => ["dinas dinasinstansi unitorganisasi namaunitorganisasi department", ""],
+            Self::MonthlyWage => [
+                TOTALS_OF_WAGES,
                 "penghasilan penghasilanperbulan penghasilanbulan tunjangan tpp tambahanpenghasilan \
-                 tambahanpenghasilanpegawai tunjangankinerja allowance income monthlyincome"
-            }
-            _ => "",
+                 tambahanpenghasilanpegawai tunjangankinerja allowance income monthlyincome",
+            ],
+            Self::StartsOn => [
+                "tglawalbekerja tanggalawalbekerja tglawalkerja tanggalawalkerja tanggalmasuk tglmasuk \
+                 tanggalmasukkerja tglmasukkerja tanggalmulaikerja tglmulaikerja tanggalmulaibekerja tglmulaibekerja \
+                 tmtkerja tmtbekerja",
+                "",
+            ],
+            _ => ["", ""],
         }
+    }
+
+    /// The number of lists of fallback names: those of a later list count only if none of an earlier one is there.
+    pub(super) const FALLBACKS: usize = 2;
+
+    /// Returns whether a column beside that of the wage belongs to the amount on which contributions are paid, which is
+    /// basic wage and fixed allowances: a fixed allowance, or a total of wages. Beside a total nothing is missing. A bare
+    /// total may be one of contributions: it counts only beside a wage that is named basic.
+    pub(super) fn completes_wage(name: &str, wage: &str) -> bool {
+        let is_one_of = |name: &str, names: &'static [&'static str]| {
+            let known = |key: &str| {
+                let found = names.iter().any(|names| names.split(' ').any(|name| name == key));
+                found.then_some(Self::MonthlyWage)
+            };
+            Self::meant(name, &known).is_some()
+        };
+        let is_part = is_one_of(name, &[FIXED_ALLOWANCES, TOTALS_OF_WAGES])
+            || is_one_of(name, &[BARE_TOTALS]) && is_one_of(wage, &[BASIC_WAGES]);
+        is_part && !is_one_of(wage, &[TOTALS_OF_WAGES])
     }
 
     /// Returns the column that a name means. Case, punctuation, spaces and [`NOTES`] do not matter. Several names in
@@ -202,9 +244,10 @@ impl Column {
         Self::meant(name, &known)
     }
 
-    /// Returns the column that a name means if no other column of the header does.
-    pub(super) fn fallback_of(name: &str) -> Option<Self> {
-        let is_it = |key: &str, column: Self| column.fallback_names().split(' ').any(|name| name == key);
+    /// Returns the column that a name means if no other column of the header does, by one of the lists of such names.
+    pub(super) fn fallback_of(name: &str, list: usize) -> Option<Self> {
+        let is_it =
+            |key: &str, column: Self| column.fallback_names()[list].split(' ').any(|name| name == key);
         let known =
             |key: &str| Self::VARIANTS.iter().copied().find(|&column| !key.is_empty() && is_it(key, column));
         Self::meant(name, &known)

@@ -33,7 +33,11 @@ pub fn understood_columns(kind: OnboardingKind, header: &[String]) -> Vec<(Strin
 /// Returns the name that a header has for a field of the API, such as `TGL LAHIR` for `birthDate`.
 pub fn column_name<'a>(header: &'a [String], field: &str) -> Option<&'a str> {
     let column = Column::of(field)?;
-    header.iter().map(String::as_str).find(|name| Column::of(name) == Some(column))
+    let named = |of: &dyn Fn(&str) -> Option<Column>| {
+        header.iter().map(String::as_str).find(|name| of(name) == Some(column))
+    };
+    let by_fallback = |list| named(&|name| Column::fallback_of(name, list));
+    named(&Column::of).or_else(|| (0..Column::FALLBACKS).find_map(by_fallback))
 }
 
 /// Returns the columns that a roster of a kind needs: who each person is, and the NIP or the wage where the kind has one.
@@ -71,10 +75,12 @@ impl Header {
     pub(super) fn of(kind: OnboardingKind, names: Vec<String>) -> Self {
         let column = |name: &String| Column::of(name).filter(|column| column.is_of(kind));
         let mut columns: Vec<_> = names.iter().map(column).collect();
-        let fallbacks: Vec<_> = names.iter().map(|name| Column::fallback_of(name)).collect();
-        let is_free = |column: Option<Column>| column.filter(|_| !columns.contains(&column));
-        let fallbacks: Vec<_> = fallbacks.into_iter().map(is_free).collect();
-        columns.iter_mut().zip(fallbacks).for_each(|(column, fallback)| *column = column.or(fallback));
+        for list in 0..Column::FALLBACKS {
+            let fallbacks = names.iter().map(|name| Column::fallback_of(name, list));
+            let is_free = |column: Option<Column>| column.filter(|_| !columns.contains(&column));
+            let fallbacks: Vec<_> = fallbacks.map(is_free).collect();
+            columns.iter_mut().zip(fallbacks).for_each(|(column, fallback)| *column = column.or(fallback));
+        }
         let unknown = names.iter().zip(&columns).filter(|(name, column)| column.is_none() && !is_blank(name));
         let ignored = unknown.map(|(name, _)| shown(name)).collect();
         let mut header = Self { kind, names, columns, ignored, name_continues: 0..0 };
@@ -146,6 +152,15 @@ impl Header {
         }
         let found = self.names.iter().filter(|name| !is_blank(name)).take(NAMES_SHOWN);
         Err(RosterError::Columns { missing, repeated, found: found.map(|name| shown(name)).collect() })
+    }
+
+    /// Returns the name of the column of the wage, and of those beside it that the wage may lack. `None` if there are none.
+    pub(super) fn incomplete_wage(&self) -> Option<(String, Vec<String>)> {
+        let wage = self.names_of(Column::MonthlyWage).next()?;
+        let unread = self.names.iter().zip(&self.columns).filter(|(_, column)| column.is_none());
+        let beside = unread.filter(|(name, _)| Column::completes_wage(name, wage));
+        let beside: Vec<String> = beside.map(|(name, _)| shown(name)).collect();
+        (!beside.is_empty()).then(|| (shown(wage), beside))
     }
 
     /// Returns whether an unclosed quotation mark has made the next row part of a cell: the cell has a line break, and

@@ -105,6 +105,10 @@ fn open_wanted(
             (Table::Workbook(Box::new(rows)), header, WORKBOOK_SEPARATOR)
         }
     };
+    let warnings = FileWarnings::default();
+    if let Some((wage, beside)) = header.incomplete_wage() {
+        warnings.incomplete_wage(wage, beside);
+    }
     Ok(Roster {
         table,
         header,
@@ -112,7 +116,7 @@ fn open_wanted(
         separator,
         people: 0,
         empty_rows: 0,
-        warnings: FileWarnings::default(),
+        warnings,
         is_below_signature: false,
         is_over: false,
     })

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use domain::problem::{Problem, ProblemCode};
+use domain::problem::{NOT_PEOPLE, Problem, ProblemCode, WAGE_FROM_ONE_COLUMN};
 
 /// Maximum number of lines that a warning names.
 const LINES_SHOWN: usize = 10;
@@ -24,6 +24,7 @@ struct Found {
     unnamed_column: Option<usize>,
     right_of_table: u64,
     right_of_table_at: Option<String>,
+    incomplete_wage: Option<(String, Vec<String>)>,
 }
 
 /// Lines of a file: their number, and the first of them.
@@ -74,6 +75,11 @@ impl FileWarnings {
         });
     }
 
+    /// Notes the column of the wage, and the columns beside it that the wage may lack.
+    pub(super) fn incomplete_wage(&self, wage: String, beside: Vec<String>) {
+        self.note(|found| found.incomplete_wage = Some((wage, beside)));
+    }
+
     fn note(&self, note: impl FnOnce(&mut Found)) {
         note(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
@@ -90,7 +96,7 @@ impl FileWarnings {
         [
             warning(
                 left_out.count,
-                format!("Lines that are not people were left out {left_out}."),
+                format!("{NOT_PEOPLE} {left_out}."),
                 "Totals, the numbers of columns, titles between the rows and signatures below them are left out. If one \
                  of these lines is a person, give it its numbers and send it again.",
             ),
@@ -129,8 +135,21 @@ impl FileWarnings {
         ]
         .into_iter()
         .flatten()
+        .chain(found.incomplete_wage.as_ref().map(|(wage, beside)| incomplete_wage(wage, beside)))
         .collect()
     }
+}
+
+/// Returns the warning that the wage may lack allowances. Contributions are paid on basic wage and fixed allowances.
+fn incomplete_wage(wage: &str, beside: &[String]) -> Problem {
+    let beside = beside.join(", ");
+    let message = format!(
+        "{WAGE_FROM_ONE_COLUMN} {wage}, although there is also: {beside}. Contributions may be too low."
+    );
+    Problem::warning(ProblemCode::Conflict, "file", message).hint(
+        "Contributions are paid on basic wage and fixed allowances together. If the column lacks the allowances, put the \
+         sum into one column UPAH, remove the other columns of the wage, and send the file again.",
+    )
 }
 
 impl Lines {

@@ -6,9 +6,12 @@ use super::*;
 
 #[test]
 fn each_name_means_one_column_and_is_written_as_it_is_looked_up() {
-    let fallbacks = Column::VARIANTS.iter().flat_map(|column| column.fallback_names().split_whitespace());
-    let names: Vec<&str> =
-        Column::VARIANTS.iter().flat_map(|column| column.names()).chain(fallbacks).collect();
+    let fallbacks = Column::VARIANTS.iter().flat_map(|column| column.fallback_names());
+    let names: Vec<&str> = Column::VARIANTS
+        .iter()
+        .flat_map(|column| column.names())
+        .chain(fallbacks.flat_map(str::split_whitespace))
+        .collect();
     for name in &names {
         assert_eq!(names.iter().filter(|other| *other == name).count(), 1, "{name}");
         assert!(name.bytes().all(|byte| byte.is_ascii_lowercase()), "{name}");
@@ -42,6 +45,16 @@ fn the_names_that_rosters_use_are_known() {
         ("OPD", Column::WorkUnit),
         ("GOL/RUANG", Column::Grade),
         ("Gaji Pokok (Rp)", Column::MonthlyWage),
+        ("Upah Pokok", Column::MonthlyWage),
+        ("Upah Sebulan", Column::MonthlyWage),
+        ("NOMOR_IDENTITAS", Column::NationalId),
+        ("No. Identitas", Column::NationalId),
+        ("No KTP", Column::NationalId),
+        ("Nama Karyawan", Column::FullName),
+        ("Nama Pekerja", Column::FullName),
+        ("NAMA_TENAGA_KERJA", Column::FullName),
+        ("Nama TK", Column::FullName),
+        ("TANGGAL_KEPESERTAAN", Column::StartsOn),
         ("T.M.T.", Column::StartsOn),
         ("No. HP", Column::Phone),
         ("NO.", Column::Number),

@@ -24,6 +24,86 @@ fn a_fallback_name_counts_only_where_no_other_column_is_meant() {
 }
 
 #[test]
+fn the_first_day_is_that_of_the_enrollment_and_otherwise_that_of_the_work() {
+    let header = |names: &[&str]| {
+        Header::of(OnboardingKind::Roster, names.iter().map(|&name| name.to_owned()).collect())
+    };
+    for name in [
+        "TGL_AWAL_BEKERJA",
+        "Tanggal Masuk",
+        "Tgl Masuk Kerja",
+        "Tanggal Masuk Kerja",
+        "Tgl Mulai Kerja",
+        "TMT Kerja",
+    ] {
+        assert_eq!(header(&["NIK", name]).column(1), Some(Column::StartsOn), "{name}");
+        let both = header(&[name, "TANGGAL_KEPESERTAAN"]);
+        assert_eq!((both.column(0), both.column(1)), (None, Some(Column::StartsOn)), "{name}");
+        assert_eq!(column_name(&["NIK".to_owned(), name.to_owned()], "startsOn"), Some(name));
+    }
+    assert_eq!(column_name(&["Tgl Masuk", "TMT"].map(str::to_owned), "startsOn"), Some("TMT"));
+}
+
+#[test]
+fn two_columns_that_may_both_be_the_wage_or_the_number_are_reported() {
+    let needed = ["NIK", "NIP", "NAMA", "TGL LAHIR", "JK"];
+    for (twice, names) in [
+        (["Total Upah", "Total Gaji"].as_slice(), ["Total Upah", "Total Gaji"]),
+        (&["No. Identitas"], ["NIK", "No. Identitas"]),
+        (&["Nama Karyawan"], ["NAMA", "Nama Karyawan"]),
+        (&["Tgl Masuk", "TMT Kerja"], ["Tgl Masuk", "TMT Kerja"]),
+    ] {
+        let header = needed.iter().chain(twice).map(|&name| name.to_owned()).collect();
+        let judged = Header::of(OnboardingKind::Roster, header).judge(&REQUIRED);
+        assert!(
+            matches!(&judged, Err(RosterError::Columns { repeated, .. }) if repeated[0].names == names),
+            "{names:?}"
+        );
+    }
+}
+
+#[test]
+fn a_total_of_wages_is_the_wage_before_an_allowance_is() {
+    let header = Header::of(
+        OnboardingKind::Roster,
+        ["TUNJANGAN", "Upah (Pokok + Tunjangan Tetap)"].map(str::to_owned).into(),
+    );
+    assert_eq!((header.column(0), header.column(1)), (None, Some(Column::MonthlyWage)));
+}
+
+#[test]
+fn a_wage_that_may_lack_allowances_is_told_with_the_columns_beside_it() {
+    let incomplete = |names: &[&str]| {
+        let names = names.iter().map(|&name| name.to_owned()).collect();
+        Header::of(OnboardingKind::MonthlyList, names).incomplete_wage()
+    };
+    for (wage, beside) in [
+        ("Gaji Pokok", ["Tunjangan Tetap", "Total Upah"].as_slice()),
+        ("UPAH POKOK (RP)", &["TUNJANGAN TETAP (RP)"]),
+        ("Gaji Pokok", &["Total"]),
+        ("Gaji", &["Total Gaji"]),
+        ("UPAH", &["Upah (Pokok + Tunjangan Tetap)"]),
+    ] {
+        let names = [&["NIK", wage, "Tunjangan Tidak Tetap"], beside].concat();
+        let told = incomplete(&names);
+        assert_eq!(
+            told,
+            Some((wage.to_owned(), beside.iter().map(|&name| name.to_owned()).collect())),
+            "{names:?}"
+        );
+    }
+    for names in [
+        ["Gaji Pokok", "Tunjangan Tidak Tetap"],
+        ["Gaji Pokok", "TPP"],
+        ["Upah", "Total"],
+        ["Total Upah", "Tunjangan Tetap"],
+        ["NIK", "Total"],
+    ] {
+        assert_eq!(incomplete(&names), None, "{names:?}");
+    }
+}
+
+#[test]
 fn a_person_sees_what_each_column_was_read_as() {
     let names = ["NO", "NIK / NO. KTP", "TGL LAHIR", "ALAMAT", "1671010208850001", ""];
     let understood = understood_columns(OnboardingKind::Roster, &names.map(str::to_owned));

@@ -124,3 +124,34 @@ fn a_text_that_is_not_a_telephone_number_is_passed_on_unchanged() {
     ];
     assert_eq!(phones, expected);
 }
+
+const WORKERS: RosterKind = RosterKind { segment: domain::enrollment::Segment::WageEarner, category: None };
+
+#[test]
+fn the_columns_of_the_agency_for_new_workers_are_read() {
+    let (rows, warnings) = read_for(WORKERS, "field/agency-joiners.csv").unwrap();
+    assert_eq!(names(&rows), ["Bagaskara Fiktifan", "Melatisari Karangdewi"]);
+    assert_eq!(
+        (rows[0].national_id.as_str(), rows[0].monthly_wage.as_deref()),
+        ("1671241701731858", Some("3250000"))
+    );
+    assert_eq!(rows[0].starts_on.as_deref(), Some("01-11-2014"), "of the enrollment and not of the work");
+    assert_eq!(warnings, [""; 0]);
+}
+
+#[test]
+fn a_basic_wage_beside_fixed_allowances_is_read_with_a_warning() {
+    let (rows, warnings) = read_for(WORKERS, "field/personnel.csv").unwrap();
+    assert_eq!(names(&rows), ["Bagaskara Fiktifan", "Melatisari Karangdewi"]);
+    assert_eq!(
+        (rows[0].monthly_wage.as_deref(), rows[0].starts_on.as_deref()),
+        (Some("2750000"), Some("03/11/2014"))
+    );
+    assert_eq!(
+        warnings,
+        [
+            "The wage was read from the column Upah Pokok, although there is also: Tunjangan Tetap, Total Upah. \
+          Contributions may be too low."
+        ]
+    );
+}
