@@ -10,6 +10,7 @@ use super::vocabulary::{CivilServantCategory, Sex};
 
 mod date;
 
+pub(crate) use date::named_month;
 pub use date::parse_date;
 
 /// Maximum monthly wage, in rupiah. It is far above the wage of the best-paid director, and catches amounts with a few

@@ -235,7 +235,7 @@ fn judge_month_of_row(text: &str, month: NaiveDate) -> Option<Problem> {
     problems.pop()
 }
 
-/// Reads a month as its first day: `2014-11`, `11/2014`, or any of its days.
+/// Reads a month as its first day: `2014-11`, `11/2014`, `201411`, `November 2014`, `Nop-14`, or any of its days.
 ///
 /// # Errors
 /// `INVALID_FORMAT` for another text.
@@ -246,14 +246,19 @@ pub fn parse_month(text: &str, field: &str) -> Result<NaiveDate, Problem> {
     let month = match parts[..] {
         [year, month] if year.len() == 4 => number(year).zip(number(month)),
         [month, year] if year.len() == 4 => number(year).zip(number(month)),
+        [both] if both.len() == 6 => {
+            let year_and_month = both.split_at_checked(4);
+            let month = year_and_month.and_then(|(year, month)| number(year).zip(number(month)));
+            month.filter(|(year, _)| (1900..=2100).contains(year))
+        }
         _ => None,
     };
     let first = month.and_then(|(year, month)| NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, month, 1));
-    match first {
+    match first.or_else(|| cell::named_month(text)) {
         Some(first) => Ok(first),
         None => cell::parse_date(text, field).map(first_of_month).map_err(|problem| {
             Problem { message: "This is not a month.".into(), ..problem }
-                .hint("Write it as 2014-11, 11/2014 or one of its days: 01/11/2014.")
+                .hint("Write it as 2014-11, 11/2014, November 2014 or one of its days: 01/11/2014.")
         }),
     }
 }

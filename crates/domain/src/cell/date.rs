@@ -96,12 +96,11 @@ fn in_digits(text: &str) -> Option<Written> {
     Written::of(year, month.parse().ok()?, day)
 }
 
-/// Parses a day, a year and the name of a month, in any order. Their forms differ.
-fn with_named_month(text: &str) -> Option<Written> {
-    let mut parts: Vec<&str> = Vec::new();
+/// Returns the runs of digits and of letters in a text, without the marks between them. `20Mei1985` has no marks.
+fn parts_of(text: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
     for part in text.split(|c: char| c.is_whitespace() || matches!(c, '-' | '–' | '‑' | '/' | '.' | ','))
     {
-        // `20Mei1985` has no marks between its parts.
         let mut rest = part;
         while let Some(first) = rest.chars().next() {
             let is_digit = first.is_ascii_digit();
@@ -110,11 +109,34 @@ fn with_named_month(text: &str) -> Option<Written> {
             rest = &rest[end..];
         }
     }
+    parts
+}
+
+/// Parses a day, a year and the name of a month, in any order. Their forms differ.
+fn with_named_month(text: &str) -> Option<Written> {
+    let mut parts = parts_of(text);
     let at = parts.iter().position(|part| !part.starts_with(|c: char| c.is_ascii_digit()))?;
     let month = month_named(parts.remove(at))?;
     let &[first, second] = parts.as_slice() else { return None };
     let (year, day) = if first.len() == 4 { (first, second) } else { (second, first) };
     Written::of(year, month, day)
+}
+
+/// Parses a month by its name and its year: `November 2026`, `NOPEMBER 2026`, `2026 Nov`, `Nov-26`. Returns its first day.
+///
+/// Of a year with two digits the name comes first, because `26-Nov` is a day. It is a year of this century: no list is
+/// older.
+pub(crate) fn named_month(text: &str) -> Option<NaiveDate> {
+    let text = bare(text);
+    let (month, year) = match parts_of(&text)[..] {
+        [name, year] if year.len() == 4 && is_number(year, 4) => (month_named(name)?, year.parse().ok()?),
+        [year, name] if year.len() == 4 && is_number(year, 4) => (month_named(name)?, year.parse().ok()?),
+        [name, year] if year.len() == 2 && is_number(year, 2) => {
+            (month_named(name)?, 2000 + year.parse::<i32>().ok()?)
+        }
+        _ => return None,
+    };
+    NaiveDate::from_ymd_opt(year, month, 1)
 }
 
 /// Returns the number of a month by its name in Indonesian or English, whole or abbreviated.

@@ -406,10 +406,10 @@ fn a_row_of_another_month_or_province_is_a_problem() {
         let row = Row { month: Some(month.into()), ..row(1, None) };
         office.change(&row, Some(&registered(1, 2_000_000)))
     };
-    for month in ["01-10-2016", "2016-10", "10/2016", "2016-10-31", "-"] {
+    for month in ["01-10-2016", "2016-10", "10/2016", "201610", "2016-10-31", "OKTOBER 2016", "Okt-16", "-"] {
         assert_eq!(of(month), ListChange::Unchanged, "{month}");
     }
-    for month in ["01-09-2016", "2016-11", "October", "13/2016", "2016"] {
+    for month in ["01-09-2016", "2016-11", "October", "13/2016", "2016", "201611", "Nop-16"] {
         assert_eq!(of(month), ListChange::Problem, "{month}");
     }
     let away = Row { province: Some("31".into()), ..row(1, Some(2_000_000)) };
@@ -425,4 +425,31 @@ fn a_month_has_begun_and_is_not_older_than_the_programmes() {
     assert_eq!([judge("2016-11-01"), judge("1993-01-01")], [None, None]);
     assert_eq!(judge("2016-12-01"), Some(ProblemCode::OutOfRange));
     assert_eq!(judge("1992-12-01"), Some(ProblemCode::OutOfRange));
+}
+
+#[test]
+fn a_month_is_read_in_every_form_that_payrolls_use() {
+    for text in [
+        "2014-10",
+        "10/2014",
+        "201410",
+        "01-10-2014",
+        "31/10/2014",
+        "Oktober 2014",
+        "OCTOBER 2014",
+        " Okt. 2014",
+        "2014 Oct",
+        "Okt-14",
+        "Oct 14",
+        "okt2014",
+        "'Oktober-2014",
+    ] {
+        assert_eq!(parse_month(text, "month"), Ok(day("2014-10-01")), "{text}");
+    }
+    assert_eq!(parse_month("Nov-26", "month"), parse_month("NOPEMBER 2026", "month"));
+    for text in ["26-Nov", "Nov", "Nov 126", "Nov-6", "201413", "000010", "2014é1", "Smarch 2014"] {
+        let problem = parse_month(text, "month").unwrap_err();
+        assert_eq!(problem.code, ProblemCode::InvalidFormat, "{text}");
+        assert!(problem.hint.unwrap().contains("November 2014"), "{text}");
+    }
 }
