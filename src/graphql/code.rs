@@ -97,7 +97,7 @@ impl RegistryCode {
             ),
             Self::ReportGone => (
                 "The rows of this batch are no longer kept, nor is the report. Its counts and outcomes are.",
-                "Baris kelompok ini tidak disimpan lagi, begitu pula laporannya. Jumlah dan hasilnya tetap ada.",
+                "Baris pendaftaran kolektif ini tidak disimpan lagi, begitu pula laporannya. Jumlah dan hasilnya tetap ada.",
             ),
         };
         Sentence { english, indonesian }

@@ -34,11 +34,12 @@ pub mod tls;
 use std::sync::{Arc, LazyLock};
 
 use axum::Router;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use tower_http::compression::CompressionLayer;
 
+use domain::language::Language;
 use graphql_front::Endpoint;
 use graphql_front::streams::Streams;
 use graphql_front::websocket::WebSockets;
@@ -183,7 +184,7 @@ pub fn build(parts: ServerParts) -> BuiltServer {
         origins,
     };
     let router = router
-        .fallback(|| async { (StatusCode::NOT_FOUND, "There is nothing here; the API is at /graphql.\n") })
+        .fallback(not_found)
         .layer(from_fn_with_state(Arc::new(all), middleware::for_all));
     BuiltServer { router, writes, streams, health, shared_limits, connections, tls, metrics: sources }
 }
@@ -194,6 +195,14 @@ pub fn build(parts: ServerParts) -> BuiltServer {
 /// None can be made.
 pub fn can_spool(folder: &std::path::Path) -> std::io::Result<()> {
     onboarding::spool::unnamed_file(folder).map(|_| ())
+}
+
+async fn not_found(headers: HeaderMap) -> (StatusCode, &'static str) {
+    let text = match language::accepted(&headers) {
+        Language::English => "There is nothing here; the API is at /graphql.\n",
+        Language::Indonesian => "Halaman tidak ditemukan. API ada di /graphql.\n",
+    };
+    (StatusCode::NOT_FOUND, text)
 }
 
 async fn schema_text() -> ([(header::HeaderName, &'static str); 1], &'static str) {

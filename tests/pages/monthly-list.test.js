@@ -84,6 +84,8 @@ test('a monthly list is planned, approved with a decision about absent people, a
     const differences = await readFile(await (await download).path(), 'utf8')
     assert.equal(differences.trim().split(/\r?\n/).length, 1 + 5 + 1 + 2 + 2, differences)
 
+    assert.equal(await page.figure('unchanged'), 2)
+
     // Another person approves, on a small screen and in Indonesian: one of the absent people leaves.
     const address = new URL(page.url()).pathname
     const approver = await open(browser, address, { role: 'APPROVER', width: 390, locale: 'id-ID' })
@@ -104,6 +106,7 @@ test('a monthly list is planned, approved with a decision about absent people, a
 
     await state(page, 'COMPLETED')
     await page.getByText(/^The list was applied by .* 2 people were enrolled\.$/).waitFor()
+    assert.deepEqual([await page.figure('enrolled'), await page.figure('changed'), await page.figure('unchanged')], [2, 6, 2])
     await picture(page, 'monthly-list-done')
     page.assertSound()
     const { employer: found } = await api('ADMINISTRATOR', 'query ($id: ID!) { employer(by: { id: $id }) { counts { total ended } } }', { id: employer })

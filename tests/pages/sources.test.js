@@ -28,6 +28,23 @@ test('both languages have the same texts with the same places for values', async
   assert.deepEqual(places(indonesian), places(english))
 })
 
+test('the columns of every download have texts, and Indonesian spreadsheets get their separator', async () => {
+  const { indonesian } = await import(repository('pages/src/i18n/id.js'))
+  const { readCsv, writeCsv } = await import(repository('pages/src/ui/csv.js'))
+  const columns = []
+  for (const file of await readdir(repository('pages/src/'), { recursive: true })) {
+    if (!file.endsWith('.jsx')) continue
+    const source = await readFile(repository(`pages/src/${file}`), 'utf8')
+    for (const [, list] of source.matchAll(/columns: \[([^\]]*)\]/g)) columns.push(...list.match(/\w+/g))
+  }
+  assert(columns.length > 40)
+  assert.deepEqual(columns.filter((column) => !(`column.${column}` in indonesian)), [])
+  const rows = [['Kode', 'Provinsi'], ['16', 'Sumatera; "Selatan", 1'], ['', '=1']]
+  const text = writeCsv(rows, ';')
+  assert(text.startsWith('\u{feff}Kode;Provinsi\r\n'))
+  assert.deepEqual(readCsv(text), [rows[0], rows[1], ['', "'=1"]])
+})
+
 test('the names of the schema have texts', async () => {
   const schema = buildSchema(await readFile(repository('schema.graphql'), 'utf8'))
   const { english } = await import(repository('pages/src/i18n/en.js'))
@@ -35,6 +52,7 @@ test('the names of the schema have texts', async () => {
     agreement: 'AgreementStatus',
     category: 'CivilServantCategory',
     kind: 'ChannelKind',
+    programme: 'Programme',
     role: 'Role',
     scope: 'AgreementScope',
     segment: 'Segment',

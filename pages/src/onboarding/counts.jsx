@@ -9,22 +9,33 @@ const OUTCOMES = [
   ['alreadyEnrolled', 'part-rest'],
   ['rejected', 'part-rejected'],
 ];
+const OUTCOMES_OF_LIST = [
+  ['enrolled', 'part-active'],
+  ['changed', 'part-inactive'],
+  ['pending', 'part-registered'],
+  ['unchanged', 'part-rest'],
+  ['rejected', 'part-rejected'],
+];
 
 export function Counts({ batch }) {
   const { t, format } = usePage();
   const { counts, state, monthlyContributions } = batch;
   const isPlan = state === 'VALIDATING' || state === 'AWAITING_APPROVAL';
   const isList = batch.kind === 'MONTHLY_LIST';
-  // Of a list, the rows that are not enrolled change something else, or nothing.
+  // Of a list, the rows that enroll nobody change something else, or nothing.
+  const unchanged = batch.changes.find(({ change }) => change === 'UNCHANGED')?.rows ?? 0;
+  const changed = Math.max(0, counts.alreadyEnrolled - unchanged);
+  const of = { ...counts, changed, unchanged: counts.alreadyEnrolled - changed };
+  const outcomes = isList ? OUTCOMES_OF_LIST : OUTCOMES;
   const text = (outcome) => {
     if (isPlan && outcome === 'pending') return t(isList ? 'counts.wouldChange' : 'counts.wouldEnroll');
-    return t(isList && outcome === 'alreadyEnrolled' ? 'counts.listed' : `counts.${outcome}`);
+    return t(`counts.${outcome}`);
   };
   const isRunning = state === 'APPLYING' || state === 'VALIDATING';
   const csv = () => ({
     name: `onboarding-${batch.id}`,
     columns: ['outcome', 'rows'],
-    rows: [...OUTCOMES.map(([outcome]) => outcome), 'flagged', 'received'].map((it) => [it, counts[it]]),
+    rows: [...outcomes.map(([outcome]) => outcome), 'flagged', 'received'].map((it) => [it, of[it]]),
   });
   return (
     <Section id="counts" title={isPlan ? t('counts.plan') : t('counts.result')} csv={csv} class="counts">
@@ -32,13 +43,13 @@ export function Counts({ batch }) {
         <strong data-figure="received">{format.number(counts.received)}</strong> <span>{t('counts.rows')}</span>
       </p>
       <div class={isRunning ? 'is-running' : ''}>
-        <Bar label={t('counts.bar')} of={counts.received} parts={OUTCOMES.map(([outcome, part]) => [part, counts[outcome]])} />
+        <Bar label={t('counts.bar')} of={counts.received} parts={outcomes.map(([outcome, part]) => [part, of[outcome]])} />
       </div>
       <ul class="legend">
-        {OUTCOMES.map(([outcome, part]) => (
+        {outcomes.map(([outcome, part]) => (
           <li key={outcome}>
             <i class={`swatch ${part}`} />
-            {text(outcome)} <b data-figure={outcome}>{format.number(counts[outcome])}</b>
+            {text(outcome)} <b data-figure={outcome}>{format.number(of[outcome])}</b>
           </li>
         ))}
         <li>

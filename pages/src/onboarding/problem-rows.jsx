@@ -39,7 +39,7 @@ export function ProblemRows({ batch, isOwn }) {
   );
   const edit = (row, column, value) => setEdits((before) => ({ ...before, [row]: { ...before[row], [column]: value } }));
   return (
-    <Section id="problems" title={t('rows.title')} note={t('rows.note')} controls={controls}>
+    <Section id="problems" title={t('rows.title')} note={t(batch.month ? 'rows.noteList' : 'rows.note')} controls={controls}>
       {failure && <Notice kind="error">{failure.message}</Notice>}
       <div class="chips" role="group" aria-label={t('rows.filter')}>
         <Chip pressed={!isFlagged && !code} onClick={() => (setFlagged(false), setCode(null))}>

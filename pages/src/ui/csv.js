@@ -1,10 +1,19 @@
 // Tables of the page as CSV files.
 
-/** Downloads a table as `NAME.csv`. Numbers are plain digits, so that every spreadsheet reads them. */
-export function saveCsv({ name, columns, rows }) {
-  const lines = [columns, ...rows].map((row) => row.map(cell).join(','));
+/** Downloads a table as `NAME.csv`, in a language. */
+export function saveCsv({ name, columns, rows }, language, t) {
+  const text = writeCsv([columns.map((column) => t(`column.${column}`)), ...rows], SEPARATORS[language]);
+  saveFile(`${name}.csv`, text, 'text/csv;charset=utf-8');
+}
+
+/** A spreadsheet with decimal commas, as in Indonesia, expects a semicolon. */
+const SEPARATORS = { en: ',', id: ';' };
+
+/** Returns rows as CSV. Numbers are plain digits, so that every spreadsheet reads them. */
+export function writeCsv(rows, separator) {
+  const lines = rows.map((row) => row.map(cell).join(separator));
   // The mark tells Excel that the text is UTF-8.
-  saveFile(`${name}.csv`, `\u{feff}${lines.join('\r\n')}\r\n`, 'text/csv;charset=utf-8');
+  return `\u{feff}${lines.join('\r\n')}\r\n`;
 }
 
 /** Downloads a text as a file. */
@@ -24,7 +33,7 @@ function cell(value) {
   if (value === null || value === undefined) return '';
   if (typeof value === 'number') return String(value);
   const text = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  return /[",;\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
 /**

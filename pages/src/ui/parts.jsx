@@ -28,7 +28,7 @@ export function Notice({ kind = 'info', title, children, action }) {
 
 /** A section with a heading, its CSV, and other controls. `csv()` returns `{ name, columns, rows }`. */
 export function Section({ title, note, csv, controls, class: extra = '', id, children }) {
-  const { t } = usePage();
+  const { t, language } = usePage();
   return (
     <section class={`card ${extra}`} aria-labelledby={id}>
       <header class="card-head">
@@ -43,7 +43,7 @@ export function Section({ title, note, csv, controls, class: extra = '', id, chi
               type="button"
               class="button-quiet csv"
               aria-label={t('csv.of', { title })}
-              onClick={() => saveCsv(csv())}
+              onClick={() => saveCsv(csv(), language, t)}
             >
               CSV
             </button>

@@ -21,6 +21,8 @@ struct Texts {
     limits: &'static str,
     unsaid: [&'static str; 4],
     months: [&'static str; 12],
+    /// Stands between hours and minutes.
+    colon: char,
 }
 
 const ENGLISH: Texts = Texts {
@@ -54,13 +56,14 @@ const ENGLISH: Texts = Texts {
         "November",
         "December",
     ],
+    colon: ':',
 };
 
 const INDONESIAN: Texts = Texts {
-    title: "Keterangan izin usaha",
+    title: "Keterangan kepesertaan untuk perizinan",
     valid: "Keterangan ini berlaku.",
     invalid: "Keterangan ini tidak berlaku.",
-    why: "Nomornya tidak dikenal, masa berlakunya sudah habis, atau izinnya ditolak.",
+    why: "Nomornya tidak dikenal, masa berlakunya sudah habis, atau keterangannya tidak diberikan.",
     licence: "Izin",
     number: "Nomor",
     from: "Berlaku sejak",
@@ -87,6 +90,7 @@ const INDONESIAN: Texts = Texts {
         "November",
         "Desember",
     ],
+    colon: '.',
 };
 
 /// A certificate that is valid, with what is shown beside it.
@@ -150,8 +154,9 @@ fn valid(texts: &Texts, shown: &Shown<'_>) -> String {
 fn moment(texts: &Texts, moment: DateTime<Utc>) -> String {
     let jakarta = FixedOffset::east_opt(7 * 3_600).expect("it is within a day");
     let moment = moment.with_timezone(&jakarta);
-    let month = texts.months[moment.month0() as usize];
-    format!("{} {month} {}, {:02}:{:02} WIB", moment.day(), moment.year(), moment.hour(), moment.minute())
+    let (month, colon) = (texts.months[moment.month0() as usize], texts.colon);
+    let (hour, minute) = (moment.hour(), moment.minute());
+    format!("{} {month} {}, {hour:02}{colon}{minute:02} WIB", moment.day(), moment.year())
 }
 
 fn escaped(text: &str) -> String {
@@ -190,7 +195,7 @@ mod tests {
     #[test]
     fn moments_are_those_of_jakarta() {
         let last: DateTime<Utc> = "2014-12-31T17:30:00Z".parse().unwrap();
-        assert_eq!(moment(&INDONESIAN, last), "1 Januari 2015, 00:30 WIB");
+        assert_eq!(moment(&INDONESIAN, last), "1 Januari 2015, 00.30 WIB");
         assert_eq!(moment(&ENGLISH, last), "1 January 2015, 00:30 WIB");
     }
 }
