@@ -183,9 +183,7 @@ pub fn build(parts: ServerParts) -> BuiltServer {
         metrics: sources.as_ref().map(|sources| sources.metrics.clone()),
         origins,
     };
-    let router = router
-        .fallback(not_found)
-        .layer(from_fn_with_state(Arc::new(all), middleware::for_all));
+    let router = router.fallback(not_found).layer(from_fn_with_state(Arc::new(all), middleware::for_all));
     BuiltServer { router, writes, streams, health, shared_limits, connections, tls, metrics: sources }
 }
 

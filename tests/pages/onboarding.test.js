@@ -126,3 +126,30 @@ test('a file that is no roster is refused with what is missing, and another one 
     await page.getByRole('button', { name: 'Cancel the batch' }).click()
     await state(page, 'CANCELLED')
   }))
+
+test('an employer beyond the first hundred of a province is found by its name', () =>
+  withBrowser(async (browser) => {
+    const register = 'mutation ($input: RegisterEmployerInput!) { registerEmployer(input: $input) { employer { id } errors { message } } }'
+    const ids = []
+    for (let at = 0; at <= 100; at += 1) {
+      const input = { name: `PT Deretan ${String(at).padStart(3, '0')}`, kind: 'COMPANY', provinceCode: '75' }
+      const { registerEmployer } = await api('ADMINISTRATOR', register, { input })
+      assert.deepEqual(registerEmployer.errors, [])
+      ids.push(registerEmployer.employer.id)
+    }
+    const page = await open(browser, '/onboarding', { role: 'ADMINISTRATOR', width: 390 })
+    await page.getByRole('combobox', { name: 'People', exact: true }).selectOption('WAGE_EARNER')
+    await page.getByLabel('Province of residence').selectOption('75')
+    await page.getByText('Only the first 100 are shown').waitFor()
+    const employers = page.getByRole('combobox', { name: 'Employer', exact: true })
+    assert.equal(await employers.locator('option').count(), 101, 'a hundred, and the invitation to choose')
+    await page.getByRole('searchbox', { name: 'Search: Employer' }).fill('deretan 100')
+    await page.getByText('1 found.').waitFor()
+    await employers.selectOption(ids[100])
+    await page.getByRole('searchbox', { name: 'Search: Employer' }).fill('')
+    await page.getByText('Only the first 100 are shown').waitFor()
+    assert.equal(await employers.inputValue(), ids[100], 'the choice stays')
+    await assertFits(page)
+    await assertAccessible(page)
+    page.assertSound()
+  }))

@@ -102,20 +102,30 @@ ${COUNTS}`;
 /** What the form offers. */
 export const PROVINCES = `query Provinces { provinces { code name nameEn } }`;
 
-export const PAYERS_AND_CHANNELS = `
-query PayersAndChannels($province: String!) {
-  employers(first: 100, filterBy: { kind: [GOVERNMENT], provinceCode: $province }, orderBy: { field: NAME }) {
+/** Employers of a province, by words of their names if there are more than a page of them. */
+export const EMPLOYERS = `
+query Employers($province: String!, $kind: [EmployerKind!]!, $name: String) {
+  found: employers(first: 100, filterBy: { kind: $kind, provinceCode: $province, name: $name }, orderBy: { field: NAME }) {
+    pageInfo { hasNextPage }
     nodes { id name }
   }
-  companies: employers(
-    first: 100, filterBy: { kind: [COMPANY, INDIVIDUAL], provinceCode: $province }, orderBy: { field: NAME }
+}`;
+
+export const ASSOCIATIONS = `
+query Associations($province: String!, $name: String) {
+  found: associations(first: 100, filterBy: { provinceCode: $province, name: $name }, orderBy: { field: NAME }) {
+    pageInfo { hasNextPage }
+    nodes { id name }
+  }
+}`;
+
+export const CHANNELS = `
+query Channels($province: String!, $name: String) {
+  found: channels(
+    first: 100
+    filterBy: { provinceCode: $province, open: true, name: $name, kind: [GOVERNMENT_UNIT, ASSOCIATION_DESK, BRANCH, REGIONAL_OFFICE] }
   ) {
-    nodes { id name }
-  }
-  associations(first: 100, filterBy: { provinceCode: $province }, orderBy: { field: NAME }) {
-    nodes { id name }
-  }
-  channels(first: 100, filterBy: { provinceCode: $province, open: true, kind: [GOVERNMENT_UNIT, ASSOCIATION_DESK, BRANCH, REGIONAL_OFFICE] }) {
+    pageInfo { hasNextPage }
     nodes { code name kind }
   }
 }`;

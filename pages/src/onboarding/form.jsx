@@ -1,10 +1,11 @@
 // The form of a new onboarding: where, who pays, from when, and the file.
 
-import { useEffect, useState } from 'preact/hooks';
-import { PAYERS_AND_CHANNELS, PROVINCES } from '../documents/onboarding.js';
+import { useState } from 'preact/hooks';
+import { ASSOCIATIONS, CHANNELS, EMPLOYERS, PROVINCES } from '../documents/onboarding.js';
 import { usePage } from '../i18n/index.js';
 import { Notice, Section, Segmented, useLoad } from '../ui/parts.jsx';
 import { DropField } from './drop.jsx';
+import { SearchChoice } from './search-choice.jsx';
 import { start } from './start.js';
 
 // Staff of a government by category, and other people by segment: what they are decides who pays for them.
@@ -20,8 +21,8 @@ export function StartForm() {
   const own = viewer.employer ?? viewer.association;
   const offeredPeople = peopleOf(viewer);
   const [province, setProvince] = useState(own?.province.code ?? viewer.provinces[0]?.code ?? '');
-  const [payer, setPayer] = useState(own?.id ?? '');
-  const [channel, setChannel] = useState('');
+  const [payer, setPayer] = useState(own ?? null);
+  const [channel, setChannel] = useState(viewer.channel ?? null);
   const [startsOn, setStartsOn] = useState('');
   const [kind, setKind] = useState(FILES[0]);
   const [month, setMonth] = useState('');
@@ -35,18 +36,22 @@ export function StartForm() {
   const [problems, setProblems] = useState([]);
 
   const provinces = useLoad((signal) => api.query(PROVINCES, {}, signal), [api]);
-  const choices = useLoad(
-    async (signal) => (province ? api.query(PAYERS_AND_CHANNELS, { province }, signal) : null),
-    [api, province],
-  );
-  const payers = own ? [own] : payersOf(people, choices.data);
-  const channels = viewer.channel ? [viewer.channel] : (choices.data?.channels.nodes ?? []);
-  useEffect(() => {
-    if (!choices.data) return;
-    const usual = USUAL_CHANNEL[people] ?? 'GOVERNMENT_UNIT';
-    setChannel((channels.find(({ kind }) => kind === usual) ?? channels[0])?.code ?? '');
-    setPayer(payers[0]?.id ?? '');
-  }, [choices.data, people]);
+  // Of another province or other people, somebody else pays and another channel sends.
+  const chooseAnew = () => {
+    setPayer(own ?? null);
+    setChannel(viewer.channel ?? null);
+  };
+  const loadPayers = async (words, signal) => {
+    if (own || !province) return only(own);
+    const kind = people === 'WAGE_EARNER' ? ['COMPANY', 'INDIVIDUAL'] : ['GOVERNMENT'];
+    const variables = { province, name: words, ...(people === 'SELF_EMPLOYED' ? {} : { kind }) };
+    return (await api.query(people === 'SELF_EMPLOYED' ? ASSOCIATIONS : EMPLOYERS, variables, signal)).found;
+  };
+  const loadChannels = async (words, signal) => {
+    if (viewer.channel || !province) return only(viewer.channel);
+    return (await api.query(CHANNELS, { province, name: words }, signal)).found;
+  };
+  const usualChannel = (channels) => channels.find(({ kind }) => kind === (USUAL_CHANNEL[people] ?? 'GOVERNMENT_UNIT')) ?? channels[0];
 
   const offered = viewer.provinces.length > 0 ? viewer.provinces : (provinces.data?.provinces ?? []);
   const isList = kind === 'MONTHLY_LIST';
@@ -56,9 +61,9 @@ export function StartForm() {
     event.preventDefault();
     setSending(true);
     const terms = {
-      ...(people === 'SELF_EMPLOYED' ? { associationId: payer } : { employerId: payer }),
+      ...(people === 'SELF_EMPLOYED' ? { associationId: payer.id } : { employerId: payer.id }),
       ...(CATEGORIES.includes(people) ? { category: people } : {}),
-      channelCode: channel, provinceCode: province, ...days, programmes, firstContributionPaid: isPaid, allOrNothing,
+      channelCode: channel.code, provinceCode: province, ...days, programmes, firstContributionPaid: isPaid, allOrNothing,
     };
     try {
       setProblems(await start(api, terms, file, key));
@@ -87,22 +92,32 @@ export function StartForm() {
           <Choice
             label={t('form.province')}
             value={province}
-            onChange={setProvince}
+            onChange={(it) => (setProvince(it), chooseAnew())}
             choices={offered.map((it) => [it.code, language === 'id' ? it.name : it.nameEn])}
           />
           <Choice
             label={t('form.people')}
             value={people}
-            onChange={setPeople}
+            onChange={(it) => (setPeople(it), chooseAnew())}
             choices={offeredPeople.map((it) => [it, name('category', it)])}
           />
-          <Choice
+          <SearchChoice
+            key={`payer ${province} ${people}`}
             label={t(people === 'SELF_EMPLOYED' ? 'form.association' : 'form.employer')}
             value={payer}
             onChange={setPayer}
-            choices={payers.map((it) => [it.id, it.name])}
+            load={loadPayers}
+            keyOf={(it) => it.id}
           />
-          <Choice label={t('form.channel')} value={channel} onChange={setChannel} choices={channels.map((it) => [it.code, it.name])} />
+          <SearchChoice
+            key={`channel ${province} ${people}`}
+            label={t('form.channel')}
+            value={channel}
+            onChange={setChannel}
+            load={loadChannels}
+            keyOf={(it) => it.code}
+            usual={usualChannel}
+          />
           {isList ? (
             <label class="field">
               <span>{t('form.month')}</span>
@@ -141,7 +156,6 @@ export function StartForm() {
             </Check>
           </fieldset>
         </div>
-        {choices.error && <Notice kind="error">{choices.error.message}</Notice>}
         <ProblemList problems={problems} />
         <p class="form-end">
           <button type="submit" class="button button-primary" disabled={!isReady || isSending}>
@@ -161,11 +175,8 @@ function peopleOf({ employer, association }) {
   return [...CATEGORIES, ...SEGMENTS];
 }
 
-function payersOf(people, choices) {
-  if (!choices) return [];
-  if (people === 'SELF_EMPLOYED') return choices.associations.nodes;
-  return (people === 'WAGE_EARNER' ? choices.companies : choices.employers).nodes;
-}
+/** Returns a choice without alternatives, as a connection. */
+const only = (node) => ({ pageInfo: { hasNextPage: false }, nodes: node ? [node] : [] });
 
 /** Returns what a template is asked for by. */
 const kindOf = (people) => (CATEGORIES.includes(people) ? `category=${people}` : `segment=${people}`);
