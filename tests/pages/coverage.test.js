@@ -86,6 +86,23 @@ test('a past day shows its figures, and today follows again', () =>
     page.assertSound()
   }))
 
+test('a day beyond the figures, and one that does not exist, are told as such', () =>
+  withBrowser(async (browser) => {
+    const page = await open(browser, '/coverage', { role: 'ADMINISTRATOR', locale: 'id-ID' })
+    await page.locator('.status-live').waitFor()
+    const field = page.getByLabel('Tanggal', { exact: true })
+    const today = await field.inputValue()
+    await field.fill('1990-01-01')
+    await page.keyboard.press('Enter')
+    await page.getByText(/^Pilih hari antara 1 /).waitFor()
+    assert.equal(await field.inputValue(), today)
+    await page.goto(url('/coverage?on=2012-02-30'))
+    await page.getByText('Hari “2012-02-30” tidak ada.').waitFor()
+    await page.getByRole('button', { name: 'Hari ini' }).click()
+    await ready(page)
+    page.assertSound()
+  }))
+
 test('a change arrives without a reload, and colours by targets once there are some', () =>
   withBrowser(async (browser) => {
     const page = await open(browser, '/coverage', { role: 'ADMINISTRATOR' })

@@ -95,6 +95,7 @@ test('a monthly list is planned, approved with a decision about absent people, a
     await approver.getByLabel('Sebab berakhirnya kepesertaan').selectOption('RESIGNED')
     assert.equal(await approve.isDisabled(), true, 'nobody is named yet')
     await approver.getByLabel(name(9)).check()
+    await approver.getByRole('button', { name: /8 baris, dan akhiri kepesertaan 1 orang .*mulai 1 Oktober 2014/ }).waitFor()
     await assertFits(approver)
     await assertAccessible(approver)
     await picture(approver, 'monthly-list-approval')

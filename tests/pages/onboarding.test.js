@@ -118,6 +118,7 @@ test('a file that is no roster is refused with what is missing, and another one 
     await page.getByLabel('Choose a file').setInputFiles(right)
     await state(page, 'AWAITING_APPROVAL')
     await page.getByText('Not read: ALAMAT').waitFor()
+    await page.getByText('No row is refused or has a warning.').waitFor()
     await assertFits(page)
     await assertAccessible(page)
     await picture(page, 'onboarding-phone')
@@ -152,4 +153,27 @@ test('an employer beyond the first hundred of a province is found by its name', 
     await assertFits(page)
     await assertAccessible(page)
     page.assertSound()
+  }))
+
+test('a file that was sent before opens on its warnings, and is told of once', () =>
+  withBrowser(async (browser) => {
+    const line = '1671010208850001;198508022005011001;Budi Contoh;02/08/1985;P'
+    const file = { name: 'again.csv', mimeType: 'text/csv', buffer: Buffer.from(`NIK;NIP;NAMA;TGL LAHIR;L/P\n${line}\n`) }
+    for (const time of [1, 2]) {
+      const page = await open(browser, '/onboarding', { role: 'PARTNER' })
+      await page.getByRole('heading', { name: 'New roster' }).waitFor()
+      await send(page, file)
+      await state(page, 'AWAITING_APPROVAL')
+      assert.deepEqual([await page.figure('rejected'), await page.figure('flagged')], [0, 1])
+      await page.getByRole('button', { name: 'With a warning 1', pressed: true }).waitFor()
+      await page.locator('tr.is-warning').first().waitFor()
+      assert.equal(await page.getByText('Refused 0').count(), 1, 'only in the counts')
+      await page.getByText('The same file of this payer was received before').waitFor({ state: time === 1 ? 'detached' : 'visible' })
+      assert.equal(await page.getByText('sameFileAs').count(), 0)
+      await page.getByText('Cancel this batch').click()
+      await page.getByLabel(/^Reason/).fill('A test')
+      await page.getByRole('button', { name: 'Cancel the batch' }).click()
+      await state(page, 'CANCELLED')
+      page.assertSound()
+    }
   }))

@@ -11,6 +11,7 @@ const text = (value) => new Date(value * DAY).toISOString().slice(0, 10);
 export function DayChoice({ first, today, day, setDay, state }) {
   const { t, format } = usePage();
   const [moved, setMoved] = useState(null);
+  const [isBeyond, setBeyond] = useState(false);
   const timer = useRef(0);
   useEffect(() => () => clearTimeout(timer.current), []);
   useEffect(() => setMoved(null), [day]);
@@ -22,12 +23,21 @@ export function DayChoice({ first, today, day, setDay, state }) {
     clearTimeout(timer.current);
     timer.current = setTimeout(() => setDay(value), 250);
   };
+  const isWithin = (value) => value >= first && value <= today;
   const type = (value) => {
-    if (value !== '' && value >= first && value <= today) setDay(value);
+    if (!isWithin(value)) return;
+    setBeyond(false);
+    setDay(value);
+  };
+  // A day is judged once it is typed: the year 2013 begins as the year 2.
+  const finish = (field) => {
+    if (isWithin(field.value)) return;
+    setBeyond(field.value !== '');
+    field.value = shown;
   };
   return (
     <div class="day" role="group" aria-label={t('day.label')}>
-      <Status state={state} day={day} />
+      {state !== 'none' && <Status state={state} day={day} />}
       <input
         type="range"
         aria-label={t('day.slider')}
@@ -44,10 +54,17 @@ export function DayChoice({ first, today, day, setDay, state }) {
         max={today}
         value={shown}
         onChange={(event) => type(event.currentTarget.value)}
+        onBlur={(event) => finish(event.currentTarget)}
+        onKeyDown={(event) => event.key === 'Enter' && finish(event.currentTarget)}
       />
-      <button type="button" class="button" disabled={day === null} onClick={() => setDay(null)}>
+      <button type="button" class="button" disabled={day === null && state !== 'none'} onClick={() => setDay(null)}>
         {t('day.today')}
       </button>
+      {isBeyond && (
+        <p class="note" role="alert">
+          {t('day.beyond', { first: format.day(first), today: format.day(today) })}
+        </p>
+      )}
     </div>
   );
 }

@@ -14,20 +14,33 @@ function months() {
   return { from: `${year - 15}-01-01`, until: `${year + 4}-12-31` };
 }
 
+/** Returns whether a text is a day that exists, as `2014-10-31`. */
+export function isDay(text) {
+  const time = Date.parse(`${text}T00:00:00Z`);
+  return /^\d{4}-\d{2}-\d{2}$/.test(text) && !Number.isNaN(time) && new Date(time).toISOString().startsWith(text);
+}
+
 /**
- * Returns `{ picture, first, today, day, setDay, state, error }`. `day` is null for now; `state` is `loading`, `live`, `lost`
- * or `past`.
+ * Returns `{ picture, first, today, day, setDay, state, error }`. `day` is null for now; `state` is `loading`, `live`, `lost`,
+ * `past`, or `none` where the address names a day that does not exist.
  */
 export function useCoverage(filter) {
-  const { api } = usePage();
+  const { api, t } = usePage();
   const address = useAddress();
-  const day = new URLSearchParams(address.split('?')[1]).get('on');
+  const named = new URLSearchParams(address.split('?')[1]).get('on');
+  const isUnknown = named !== null && !isDay(named);
+  const day = isUnknown ? null : named;
   const [calendar, setCalendar] = useState(null);
   const [shown, setShown] = useState({ picture: null, state: 'loading', error: null });
   const key = JSON.stringify(filter);
 
   useEffect(() => {
     const change = (next) => setShown((before) => ({ ...before, ...next }));
+    if (isUnknown) {
+      // It may be long, and anything.
+      change({ picture: null, state: 'none', error: { message: t('day.unknown', { day: `“${named.slice(0, 20)}”` }) } });
+      return undefined;
+    }
     if (day !== null) {
       const abort = new AbortController();
       const variables = { filter: { ...filter, asOf: day }, ...months() };
@@ -45,16 +58,16 @@ export function useCoverage(filter) {
       onState: (state) => change({ state }),
       onError: (error) => change({ error }),
     });
-  }, [api, key, day]);
+  }, [api, key, named]);
 
   // A page that opens on a past day has to learn what today is.
   useEffect(() => {
-    if (day === null || calendar) return;
+    if (named === null || calendar) return;
     api.query(COVERAGE, { filter, ...months() }).then(
       ({ coverage }) => setCalendar(calendarOf(coverage)),
       (error) => setShown((before) => ({ ...before, error })),
     );
-  }, [api, key, day, calendar]);
+  }, [api, key, named, calendar]);
 
   const setDay = (next) => {
     const path = address.split('?')[0];

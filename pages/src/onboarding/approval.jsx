@@ -27,7 +27,13 @@ export function Approval({ batch, isOwn }) {
   const mayApprove = APPROVERS.includes(viewer.role) && !isOwn;
   const rows = format.number(batch.counts.pending);
   const [check, approve] = batch.month ? ['approval.checkList', 'approval.approveList'] : ['approval.check', 'approval.approve'];
-  const isAnybodyAbsent = batch.changes.some((it) => it.change === 'ABSENT' && it.rows > 0);
+  const absentPeople = batch.changes.find((it) => it.change === 'ABSENT')?.rows ?? 0;
+  const isAnybodyAbsent = absentPeople > 0;
+  // The button says all that it does.
+  const ending = absent.whose === 'NOBODY' || !isComplete(absent) ? null : {
+    people: format.number(absent.whose === 'ALL' ? absentPeople : absent.people.length),
+    day: format.day(absent.on),
+  };
   return (
     <Section id="approval" title={t('approval.title')} class="approval">
       {mayApprove ? (
@@ -40,7 +46,7 @@ export function Approval({ batch, isOwn }) {
             disabled={isBusy || !isComplete(absent)}
             onClick={() => run(APPROVE, { planDigest: batch.planDigest, ...toInput(absent) })}
           >
-            {t(approve, { rows })}
+            {ending ? t('approval.approveEnding', { rows, ...ending }) : t(approve, { rows })}
           </button>
         </>
       ) : (

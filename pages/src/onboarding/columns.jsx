@@ -5,7 +5,8 @@ import { Notice, Section } from '../ui/parts.jsx';
 
 export function Columns({ batch }) {
   const { t, name } = usePage();
-  const warnings = batch.problems.filter(({ severity }) => severity === 'WARNING');
+  // The terms tell of the same file, with a link to the earlier batch.
+  const warnings = batch.problems.filter(({ severity, code }) => severity === 'WARNING' && code !== 'DUPLICATE_FILE');
   const ignored = batch.columns.filter(({ field, name: title }) => field === null && title !== '');
   if (batch.columns.length === 0) return null;
   return (

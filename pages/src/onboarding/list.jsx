@@ -107,6 +107,7 @@ function Rows({ batch, change }) {
   if (!nodes) return <Loading />;
   // Wages and days are shown to people who may read personal data and state a purpose.
   const wages = nodes.some((it) => it.wageAfter !== null && it.wageAfter !== undefined);
+  const days = nodes.some((it) => it.content?.lastDay || it.content?.leavingReason);
   const ends = isAbsent && nodes.some(({ ended }) => ended !== null);
   const wage = (value) => (value === null ? '–' : format.rupiah(value));
   return (
@@ -119,6 +120,8 @@ function Rows({ batch, change }) {
               <th scope="col">{t('list.person')}</th>
               {wages && <th scope="col" class="number">{t('list.wageBefore')}</th>}
               {wages && <th scope="col" class="number">{t('list.wageAfter')}</th>}
+              {days && <th scope="col">{t('field.lastDay')}</th>}
+              {days && <th scope="col">{t('field.leavingReason')}</th>}
               {ends && <th scope="col">{t('list.ended')}</th>}
             </tr>
           </thead>
@@ -129,6 +132,8 @@ function Rows({ batch, change }) {
                 <th scope="row">{it.participant?.fullName ?? it.content?.fullName ?? t('list.unnamed')}</th>
                 {wages && <td class="number">{wage(it.wageBefore)}</td>}
                 {wages && <td class="number">{wage(it.wageAfter)}</td>}
+                {days && <td>{it.content?.lastDay}</td>}
+                {days && <td>{it.content?.leavingReason}</td>}
                 {ends && <td>{it.ended === null ? '' : t(it.ended ? 'list.yes' : 'list.no')}</td>}
               </tr>
             ))}

@@ -16,13 +16,22 @@ export function ProblemRows({ batch, isOwn }) {
   // A monthly list is sent as a whole again: a person who is not in it would be absent.
   const isEditable = isOwn && !batch.month;
   const [code, setCode] = useState(null);
-  const [isFlagged, setFlagged] = useState(false);
+  const [chosen, setFlagged] = useState(null);
   const [failure, setFailure] = useState(null);
   const [edits, setEdits] = useState({});
-  const { rejected, flagged } = batch.counts;
-  const filter = { ...(isFlagged ? { flagged: true } : { outcome: ['REJECTED'] }), ...(code ? { code: [code] } : {}) };
+  const { received, rejected, flagged } = batch.counts;
+  // It opens on rows that are there.
+  const isFlagged = chosen ?? rejected === 0;
+  const filter = code ? { code: [code] } : isFlagged ? { flagged: true } : { outcome: ['REJECTED'] };
   const report = useReport(batch, isOwn && batch.state !== 'APPLYING' && rejected > 0 && rejected <= MOST_CELLS);
-  if (rejected === 0 && flagged === 0) return null;
+  if (received === 0) return null;
+  if (rejected === 0 && flagged === 0) {
+    return (
+      <Section id="problems" title={t('rows.title')}>
+        <p>{t('rows.none')}</p>
+      </Section>
+    );
+  }
 
   const download = async () => {
     setFailure(null);
@@ -42,9 +51,11 @@ export function ProblemRows({ batch, isOwn }) {
     <Section id="problems" title={t('rows.title')} note={t(batch.month ? 'rows.noteList' : 'rows.note')} controls={controls}>
       {failure && <Notice kind="error">{failure.message}</Notice>}
       <div class="chips" role="group" aria-label={t('rows.filter')}>
-        <Chip pressed={!isFlagged && !code} onClick={() => (setFlagged(false), setCode(null))}>
-          {t('counts.rejected')} <b>{format.number(rejected)}</b>
-        </Chip>
+        {rejected > 0 && (
+          <Chip pressed={!isFlagged && !code} onClick={() => (setFlagged(false), setCode(null))}>
+            {t('counts.rejected')} <b>{format.number(rejected)}</b>
+          </Chip>
+        )}
         {flagged > 0 && (
           <Chip pressed={isFlagged && !code} onClick={() => (setFlagged(true), setCode(null))}>
             {t('counts.flagged')} <b>{format.number(flagged)}</b>
