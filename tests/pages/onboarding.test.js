@@ -157,8 +157,9 @@ test('an employer beyond the first hundred of a province is found by its name', 
 
 test('a file that was sent before opens on its warnings, and is told of once', () =>
   withBrowser(async (browser) => {
-    const line = '1671010208850001;198508022005011001;Budi Contoh;02/08/1985;P'
-    const file = { name: 'again.csv', mimeType: 'text/csv', buffer: Buffer.from(`NIK;NIP;NAMA;TGL LAHIR;L/P\n${line}\n`) }
+    // No earlier run has sent this file.
+    const line = `1671010208850001;198508022005011001;Budi Contoh;02/08/1985;P;${crypto.randomUUID()}`
+    const file = { name: 'again.csv', mimeType: 'text/csv', buffer: Buffer.from(`NIK;NIP;NAMA;TGL LAHIR;L/P;CATATAN\n${line}\n`) }
     for (const time of [1, 2]) {
       const page = await open(browser, '/onboarding', { role: 'PARTNER' })
       await page.getByRole('heading', { name: 'New roster' }).waitFor()
@@ -170,10 +171,6 @@ test('a file that was sent before opens on its warnings, and is told of once', (
       assert.equal(await page.getByText('Refused 0').count(), 1, 'only in the counts')
       await page.getByText('The same file of this payer was received before').waitFor({ state: time === 1 ? 'detached' : 'visible' })
       assert.equal(await page.getByText('sameFileAs').count(), 0)
-      await page.getByText('Cancel this batch').click()
-      await page.getByLabel(/^Reason/).fill('A test')
-      await page.getByRole('button', { name: 'Cancel the batch' }).click()
-      await state(page, 'CANCELLED')
       page.assertSound()
     }
   }))

@@ -120,15 +120,18 @@ pub struct ListedRow {
 /// Judges a row by itself. `province_of` finds a province by its code or name. Problems name the fields of the row.
 pub fn judge_listed(row: &Row, list: &ListTerms<'_>, province_of: impl Fn(&str) -> Option<i16>) -> ListedRow {
     let mut problems = Vec::new();
-    let province = row.province.as_deref().filter(|text| !cell::is_blank(text)).and_then(|text| {
-        let found = province_of(text);
-        if found.is_none() {
-            let message = "No province that exists has this code or name.";
-            let problem = Problem::error(ProblemCode::NotFound, "province", message);
-            problems.push(problem.hint("provinces lists the codes: 16 is South Sumatra."));
-        }
-        found
-    });
+    let province =
+        row.province.as_deref().filter(|text| !cell::is_blank(text)).and_then(|text| {
+            let found = province_of(text);
+            if found.is_none() {
+                let message = "No province that exists has this code or name.";
+                let problem = Problem::error(ProblemCode::NotFound, "province", message);
+                problems.push(problem.hint(
+                    "Write its code or its official name: 16 or Sumatera Selatan. provinces lists them.",
+                ));
+            }
+            found
+        });
     problems.extend(province.and_then(|province| out_of_scope(province, list)));
     if let Some(text) = row.month.as_deref().filter(|text| !cell::is_blank(text)) {
         problems.extend(judge_month_of_row(text, list.month));

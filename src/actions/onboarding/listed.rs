@@ -106,15 +106,8 @@ impl ListBatch {
     }
 }
 
-/// Returns the province with a code or a name that exists on a day.
+/// Returns the province with a code, a name or an abbreviation that exists on a day.
 fn province_named(reference: &Reference, day: NaiveDate, text: &str) -> Option<i16> {
-    let text = text.trim();
-    let is_named = |name: &str| name.eq_ignore_ascii_case(text);
     let mut existing = reference.provinces().iter().filter(|province| province.exists_on(day));
-    let found = existing.find(|province| {
-        let names = province.editions.iter();
-        province.code == text
-            || names.clone().any(|edition| is_named(&edition.name) || is_named(&edition.name_en))
-    });
-    found.map(|province| province.id)
+    existing.find(|province| province.is_named(text)).map(|province| province.id)
 }
