@@ -26,7 +26,7 @@ export function Counts({ batch }) {
   const unchanged = batch.changes.find(({ change }) => change === 'UNCHANGED')?.rows ?? 0;
   const changed = Math.max(0, counts.alreadyEnrolled - unchanged);
   const of = { ...counts, changed, unchanged: counts.alreadyEnrolled - changed };
-  const outcomes = isList ? OUTCOMES_OF_LIST : OUTCOMES;
+  const outcomes = isList ? OUTCOMES_OF_LIST.filter(([outcome]) => !isPlan || outcome !== 'changed') : OUTCOMES;
   const text = (outcome) => {
     if (isPlan && outcome === 'pending') return t(isList ? 'counts.wouldChange' : 'counts.wouldEnroll');
     return t(`counts.${outcome}`);

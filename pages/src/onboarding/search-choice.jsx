@@ -1,6 +1,6 @@
 // A choice among many: the first page of them, or those that have the words of a search in their names.
 
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useId, useRef, useState } from 'preact/hooks';
 import { usePage } from '../i18n/index.js';
 import { Notice, useLoad } from '../ui/parts.jsx';
 
@@ -17,6 +17,7 @@ export function SearchChoice({ label, value, onChange, load, keyOf, usual = ([fi
   const [name, setName] = useState(null);
   const [isLong, setLong] = useState(false);
   const timer = useRef(0);
+  const id = useId();
   useEffect(() => () => clearTimeout(timer.current), []);
   const { data, error } = useLoad((signal) => load(name, signal), [name]);
   useEffect(() => {
@@ -41,6 +42,7 @@ export function SearchChoice({ label, value, onChange, load, keyOf, usual = ([fi
   };
   return (
     <div class="field">
+      <label for={id}>{label}</label>
       {isLong && (
         <input
           type="search"
@@ -51,23 +53,21 @@ export function SearchChoice({ label, value, onChange, load, keyOf, usual = ([fi
           onKeyDown={enter}
         />
       )}
-      <label class="field">
-        <span>{label}</span>
-        <select
-          required
-          value={value === null ? '' : keyOf(value)}
-          onChange={(event) => onChange(nodes.find((it) => keyOf(it) === event.currentTarget.value))}
-        >
-          <option value="" disabled>
-            {t('form.choose')}
+      <select
+        id={id}
+        required
+        value={value === null ? '' : keyOf(value)}
+        onChange={(event) => onChange(nodes.find((it) => keyOf(it) === event.currentTarget.value))}
+      >
+        <option value="" disabled>
+          {t('form.choose')}
+        </option>
+        {nodes.map((it) => (
+          <option key={keyOf(it)} value={keyOf(it)}>
+            {it.name}
           </option>
-          {nodes.map((it) => (
-            <option key={keyOf(it)} value={keyOf(it)}>
-              {it.name}
-            </option>
-          ))}
-        </select>
-      </label>
+        ))}
+      </select>
       {isLong && (
         <small role="status">
           {data?.pageInfo.hasNextPage ? t('form.firstOnes') : t('form.found', { found: found.length })}
