@@ -123,7 +123,9 @@ export const CHANNELS = `
 query Channels($province: String!, $name: String) {
   found: channels(
     first: 100
-    filterBy: { provinceCode: $province, open: true, name: $name, kind: [GOVERNMENT_UNIT, ASSOCIATION_DESK, BRANCH, REGIONAL_OFFICE] }
+    filterBy: {
+      provinceCode: $province, open: true, name: $name, kind: [GOVERNMENT_UNIT, ASSOCIATION_DESK, BRANCH, REGIONAL_OFFICE]
+    }
   ) {
     pageInfo { hasNextPage }
     nodes { code name kind }

@@ -51,7 +51,8 @@ export function StartForm() {
     if (viewer.channel || !province) return only(viewer.channel);
     return (await api.query(CHANNELS, { province, name: words }, signal)).found;
   };
-  const usualChannel = (channels) => channels.find(({ kind }) => kind === (USUAL_CHANNEL[people] ?? 'GOVERNMENT_UNIT')) ?? channels[0];
+  const usualKind = USUAL_CHANNEL[people] ?? 'GOVERNMENT_UNIT';
+  const usualChannel = (channels) => channels.find(({ kind }) => kind === usualKind) ?? channels[0];
 
   const offered = viewer.provinces.length > 0 ? viewer.provinces : (provinces.data?.provinces ?? []);
   const isList = kind === 'MONTHLY_LIST';

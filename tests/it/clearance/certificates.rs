@@ -43,7 +43,7 @@ async fn a_browser_gets_a_page_that_loads_only_its_own_files_and_is_not_cached()
     assert_eq!(page.headers[header::CONTENT_TYPE], "text/html; charset=utf-8");
     let text = page.body.as_str().unwrap();
     assert!(text.contains("PT Sawit &amp; Karet") && text.contains("Keterangan ini berlaku."), "{text}");
-    for said in ["SIUP – PP 86/2013", "2 Oktober 2014, 10:00 WIB", "9 Oktober 2014, 10:00 WIB", &number] {
+    for said in ["SIUP – PP 86/2013", "2 Oktober 2014, 10.00 WIB", "9 Oktober 2014, 10.00 WIB", &number] {
         assert!(text.contains(said), "{said} is missing in {text}");
     }
     assert!(!text.contains("http://") && !text.contains("https://") && !text.contains("{{"), "{text}");

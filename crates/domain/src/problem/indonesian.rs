@@ -4,8 +4,8 @@ use super::{NOT_PEOPLE, Problem, ProblemCode, Severity, WAGE_FROM_ONE_COLUMN};
 
 /// A problem in Indonesian.
 ///
-/// The message is that of the code, or of a situation in which that of the code would be wrong. Particulars that only the English message has (a limit, a day, a regulation)
-/// follow in the hint.
+/// The message is that of the code, or of a situation in which that of the code would be wrong. Particulars that only the
+/// English message has (a limit, a day, a regulation) follow in the hint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Indonesian {
     /// What is wrong.
