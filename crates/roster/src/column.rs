@@ -198,7 +198,8 @@ impl Column {
     ///
     /// Next to `GAJI POKOK`, `TUNJANGAN` is an allowance that is not read; alone, it is the amount on which contributions
     /// are paid. Next to `TANGGAL KEPESERTAAN`, `TGL AWAL BEKERJA` is not the first day of the enrollment; the agency's
-    /// own template for new workers has both.
+    /// own template for new workers has both, and that for workers with a card has the latter alone. Other days of hiring are not
+    /// read: those who have worked for long are enrolled from the day of the roster on.
     const fn fallback_names(self) -> [&'static str; Self::FALLBACKS] {
         match self {
             Self::WorkUnit => ["dinas dinasinstansi unitorganisasi namaunitorganisasi department", ""],
@@ -207,12 +208,7 @@ impl Column {
                 "penghasilan penghasilanperbulan penghasilanbulan tunjangan tpp tambahanpenghasilan \
                  tambahanpenghasilanpegawai tunjangankinerja allowance income monthlyincome",
             ],
-            Self::StartsOn => [
-                "tglawalbekerja tanggalawalbekerja tglawalkerja tanggalawalkerja tanggalmasuk tglmasuk \
-                 tanggalmasukkerja tglmasukkerja tanggalmulaikerja tglmulaikerja tanggalmulaibekerja tglmulaibekerja \
-                 tmtkerja tmtbekerja",
-                "",
-            ],
+            Self::StartsOn => ["tglawalbekerja tanggalawalbekerja tglawalkerja tanggalawalkerja", ""],
             _ => ["", ""],
         }
     }

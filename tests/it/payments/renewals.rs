@@ -104,8 +104,8 @@ async fn a_reversal_takes_months_back_that_transfers_took_over() {
     for (employer, on) in [(&employers[1], "2014-09-20"), (&employers[2], "2014-10-01")] {
         let transfer = "mutation ($input: TransferEnrollmentInput!) { transferEnrollment(input: $input) {
             enrollment { id } errors { code } } }";
-        let input =
-            json!({"enrollmentId": enrollment, "employerId": employer, "channelCode": "BR-PLG", "on": on});
+        let input = json!({"enrollmentId": enrollment, "employerId": employer, "channelCode": "BR-PLG", "on": on,
+            "monthlyWage": 2_000_000});
         let payload = app.ask(transfer, json!({"input": input})).await["transferEnrollment"].take();
         assert_eq!(payload["errors"], json!([]));
         enrollment = payload["enrollment"]["id"].as_str().unwrap().to_owned();

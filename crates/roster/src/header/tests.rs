@@ -28,20 +28,16 @@ fn the_first_day_is_that_of_the_enrollment_and_otherwise_that_of_the_work() {
     let header = |names: &[&str]| {
         Header::of(OnboardingKind::Roster, names.iter().map(|&name| name.to_owned()).collect())
     };
-    for name in [
-        "TGL_AWAL_BEKERJA",
-        "Tanggal Masuk",
-        "Tgl Masuk Kerja",
-        "Tanggal Masuk Kerja",
-        "Tgl Mulai Kerja",
-        "TMT Kerja",
-    ] {
+    for name in ["TGL_AWAL_BEKERJA", "Tanggal Awal Kerja"] {
         assert_eq!(header(&["NIK", name]).column(1), Some(Column::StartsOn), "{name}");
         let both = header(&[name, "TANGGAL_KEPESERTAAN"]);
         assert_eq!((both.column(0), both.column(1)), (None, Some(Column::StartsOn)), "{name}");
         assert_eq!(column_name(&["NIK".to_owned(), name.to_owned()], "startsOn"), Some(name));
     }
-    assert_eq!(column_name(&["Tgl Masuk", "TMT"].map(str::to_owned), "startsOn"), Some("TMT"));
+    assert_eq!(column_name(&["Tgl Awal Kerja", "TMT"].map(str::to_owned), "startsOn"), Some("TMT"));
+    for hired in ["Tanggal Masuk", "Tgl Mulai Kerja", "TMT Kerja"] {
+        assert_eq!(header(&["NIK", hired]).column(1), None, "{hired}");
+    }
 }
 
 #[test]
@@ -51,7 +47,7 @@ fn two_columns_that_may_both_be_the_wage_or_the_number_are_reported() {
         (["Total Upah", "Total Gaji"].as_slice(), ["Total Upah", "Total Gaji"]),
         (&["No. Identitas"], ["NIK", "No. Identitas"]),
         (&["Nama Karyawan"], ["NAMA", "Nama Karyawan"]),
-        (&["Tgl Masuk", "TMT Kerja"], ["Tgl Masuk", "TMT Kerja"]),
+        (&["Tgl Awal Kerja", "TGL_AWAL_BEKERJA"], ["Tgl Awal Kerja", "TGL_AWAL_BEKERJA"]),
     ] {
         let header = needed.iter().chain(twice).map(|&name| name.to_owned()).collect();
         let judged = Header::of(OnboardingKind::Roster, header).judge(&REQUIRED);

@@ -145,7 +145,8 @@ fn a_basic_wage_beside_fixed_allowances_is_read_with_a_warning() {
     assert_eq!(names(&rows), ["Bagaskara Fiktifan", "Melatisari Karangdewi"]);
     assert_eq!(
         (rows[0].monthly_wage.as_deref(), rows[0].starts_on.as_deref()),
-        (Some("2750000"), Some("03/11/2014"))
+        (Some("2750000"), None),
+        "the day of hiring is not the first day of the enrollment"
     );
     assert_eq!(
         warnings,
