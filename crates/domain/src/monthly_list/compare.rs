@@ -143,7 +143,7 @@ fn judge(row: &ListedRow, registered: Option<&Registered>, list: &ListTerms<'_>)
     let Some(registered) = registered else {
         return match departure {
             Some(departure) => departure::comes_and_leaves(row, departure, None, list),
-            None => joins(row, ListChange::Joins, None, None),
+            None => joins(row, ListChange::Joins, None, None, (None, list)),
         };
     };
     if let Some(problem) = contradiction(person, registered, list) {
@@ -241,11 +241,14 @@ fn joins(
     change: ListChange,
     moved: Option<(i16, NaiveDate)>,
     departure: Option<Departure>,
+    (doubt, list): (Option<Problem>, &ListTerms<'_>),
 ) -> Comparison {
-    let problems = row.joining.problems.clone();
-    match row.joining.candidate {
+    let mut problems = row.joining.problems.clone();
+    match &row.joining.candidate {
         None => Comparison::problem(problems),
-        Some(_) => {
+        Some(new) => {
+            problems.extend(doubt);
+            problems.extend((new.timeline.starts_on > end_of_month(list.month)).then(after_month));
             let left = departure.map(|departure| (departure.on, departure.reason));
             Comparison::of(change, Action::Enroll { moved, left }, problems)
         }
@@ -276,7 +279,29 @@ fn returns(
         registered.enrollments.iter().any(|held| held.is_open() && !is_with_payer(&held.held, list));
     let from = new.timeline.starts_on.min(list.today);
     let moved = moved_to(row, registered).map(|province| (province, from));
-    joins(row, if is_elsewhere { ListChange::Elsewhere } else { ListChange::Joins }, moved, departure)
+    // A list that was copied from the month before may still have those who have left.
+    let left_on = registered.enrollments.iter().filter(|held| is_with_payer(&held.held, list));
+    let left_on = left_on.filter_map(|held| held.held.timeline.ends_on).max();
+    let doubt = left_on.filter(|_| row.starts_on.is_none() && departure.is_none());
+    let doubt = doubt.map(|left_on| comes_back(left_on, new.timeline.starts_on));
+    let change = if is_elsewhere { ListChange::Elsewhere } else { ListChange::Joins };
+    joins(row, change, moved, departure, (doubt, list))
+}
+
+/// The warning of somebody who has left and stands in a later list without a first day.
+fn comes_back(left_on: NaiveDate, starts_on: NaiveDate) -> Problem {
+    let message = format!(
+        "The enrollment of this person ended on {left_on}. The row enrolls the person again from {starts_on} on."
+    );
+    let problem = Problem::warning(ProblemCode::AlreadyEnrolled, "startsOn", message);
+    problem.hint("If the person has come back, give the first day (TMT). If not, leave the row out.")
+}
+
+/// The warning of somebody who joins after the month of the list.
+fn after_month() -> Problem {
+    let message = "This first day is after the month of the list.";
+    Problem::warning(ProblemCode::OutOfRange, "startsOn", message)
+        .hint("Check the day. Nothing is due for the month of the list.")
 }
 
 /// Compares the row of somebody who is registered with the payer and stays.

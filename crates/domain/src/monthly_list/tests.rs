@@ -453,3 +453,21 @@ fn a_month_is_read_in_every_form_that_payrolls_use() {
         assert!(problem.hint.unwrap().contains("November 2014"), "{text}");
     }
 }
+
+#[test]
+fn who_comes_back_without_a_first_day_or_joins_after_the_month_is_marked() {
+    let office = Office::new(&PROGRAMMES, MONTH);
+    let marks = |row: &Row, person: Option<&Registered>| {
+        let compared = office.compare(row, person);
+        assert_eq!(compared.change, ListChange::Joins);
+        compared.problems.iter().map(|problem| (problem.code, problem.is_error())).collect::<Vec<_>>()
+    };
+    let mut left = registered(1, 2_000_000);
+    end(&mut left.enrollments[0], (day("2016-09-15"), EndReason::Resigned));
+    let came_back = Row { starts_on: Some("2016-10-03".into()), ..row(1, Some(2_000_000)) };
+    assert_eq!(marks(&row(1, Some(2_000_000)), Some(&left)), [(ProblemCode::AlreadyEnrolled, false)]);
+    assert_eq!(marks(&came_back, Some(&left)), []);
+    assert_eq!(marks(&row(1, Some(2_000_000)), None), []);
+    let later = Row { starts_on: Some("2016-11-15".into()), ..row(1, Some(2_000_000)) };
+    assert_eq!(marks(&later, None), [(ProblemCode::OutOfRange, false)]);
+}

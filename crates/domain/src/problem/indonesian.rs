@@ -49,6 +49,14 @@ impl Problem {
                 "Program wajib bagi ukuran usaha ini belum lengkap.",
                 "Tambahkan program yang disebut dalam rincian. Orang ini tetap didaftarkan.",
             ),
+            (ProblemCode::OutOfRange, Severity::Warning, "startsOn") => (
+                "Hari pertama ini sesudah bulan daftar.",
+                "Periksa tanggalnya. Untuk bulan daftar ini tidak ada iuran orang ini.",
+            ),
+            (ProblemCode::AlreadyEnrolled, Severity::Warning, "startsOn") => (
+                "Kepesertaan orang ini sudah berakhir.",
+                "Jika orang ini bekerja kembali, isi hari pertamanya (TMT). Jika tidak, hapus baris ini.",
+            ),
             (ProblemCode::NotEligible, Severity::Warning, "leavingReason") => (
                 "Sebab ini tidak mengakhiri kepesertaan; orang ini tetap terdaftar.",
                 "Jika orang ini keluar, isi sebab keluarnya.",

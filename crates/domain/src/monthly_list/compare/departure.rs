@@ -126,7 +126,7 @@ pub(super) fn comes_and_leaves(
     }
     match registered {
         _ if refuses(&problems) => Comparison::problem(problems),
-        None => joins(row, ListChange::Joins, None, Some(departure)),
+        None => joins(row, ListChange::Joins, None, Some(departure), (None, list)),
         Some(registered) => returns(row, registered, Some(departure), list),
     }
 }
