@@ -240,7 +240,8 @@ pub async fn taken_over(
     // Both events of a transfer are recorded in one transaction for one day.
     let sql = "select e.participant_id, e.id
                from unnest($1::bigint[], $2::bigint[]) as u(participant_id, id)
-               join participant_event t on t.participant_id = u.participant_id and t.enrollment_id = u.id
+               join enrollment o on o.participant_id = u.participant_id and o.id = u.id and o.end_reason = 'TRANSFERRED'
+               join participant_event t on t.participant_id = o.participant_id and t.enrollment_id = o.id
                     and t.kind = 'TRANSFERRED'
                join participant_event n on n.participant_id = t.participant_id and n.kind = 'ENROLLED' and n.id > t.id
                     and n.recorded_at = t.recorded_at and n.effective_on = t.effective_on
