@@ -99,6 +99,11 @@ pub struct BuiltServer {
     pub metrics: Option<Sources>,
 }
 
+/// Headers of the registry that pages of other origins may send.
+const SENT_BY_PAGES: [&str; 2] = ["x-purpose", "x-registry-position"];
+/// Headers of the registry, and of its files, that pages of other origins may read.
+const READ_BY_PAGES: [&str; 4] = ["x-registry-position", "content-disposition", "repr-digest", "export-rows"];
+
 /// Builds the routes of the server.
 pub fn build(parts: ServerParts) -> BuiltServer {
     let ServerParts { database, authority, clock, settings, playground, pages } = parts;
@@ -118,7 +123,8 @@ pub fn build(parts: ServerParts) -> BuiltServer {
     let stored = graphql.documents.stored.as_ref();
     let names = OperationNames::new(stored.map(|stored| stored.operations()).unwrap_or_default());
     let metrics = metrics.then(Metrics::new);
-    let (origins, introspection) = (graphql.origins.clone(), graphql.limits.introspection);
+    let origins = graphql.origins.clone().with_headers(&SENT_BY_PAGES, &READ_BY_PAGES);
+    let introspection = graphql.limits.introspection;
     let verifier = Verifier::new(Arc::clone(&database), clock, verification);
     let observers = Observers { names, metrics: metrics.clone(), traces: traces.clone() };
     let application = RegistryApplication::new(Arc::clone(&database), clock, introspection, observers);

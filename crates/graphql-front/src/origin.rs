@@ -14,16 +14,12 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use tokio::time::Instant;
 
-/// Headers of a response that a page may read.
-const EXPOSED: HeaderValue = HeaderValue::from_static(
-    "retry-after, x-request-id, content-language, content-disposition, repr-digest, export-rows, x-registry-position",
-);
+/// Headers of a response that a page may read, whatever the application.
+const EXPOSED: &str = "retry-after, x-request-id, content-language";
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PUT");
-/// Headers of a request that a page may send.
-const ALLOWED: HeaderValue = HeaderValue::from_static(
-    "authorization, content-type, accept, accept-language, traceparent, tracestate, x-purpose, x-registry-position, \
-     apollo-require-preflight, apollographql-client-name, apollographql-client-version",
-);
+/// Headers of a request that a page may send, whatever the application: those of GraphQL clients and of traces.
+const ALLOWED: &str = "authorization, content-type, accept, accept-language, traceparent, tracestate, apollo-require-preflight, \
+                       apollographql-client-name, apollographql-client-version";
 /// Seconds for which a browser may reuse a preflight.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 
@@ -34,6 +30,10 @@ pub struct Origins {
     localhost: bool,
     /// The setting that names the origins, for the log.
     setting: Option<&'static str>,
+    /// Headers of the application that pages may send.
+    request_headers: &'static [&'static str],
+    /// Headers of the application that pages may read.
+    response_headers: &'static [&'static str],
     logged: Arc<Mutex<Logged>>,
 }
 
@@ -108,6 +108,15 @@ impl Origins {
         Self { setting: Some(setting), ..self }
     }
 
+    /// Lets pages send and read headers of the application.
+    pub fn with_headers(
+        self,
+        request_headers: &'static [&'static str],
+        response_headers: &'static [&'static str],
+    ) -> Self {
+        Self { request_headers, response_headers, ..self }
+    }
+
     fn allows(&self, origin: &HeaderValue) -> bool {
         self.known.contains(origin) || (self.localhost && is_localhost(origin))
     }
@@ -162,7 +171,7 @@ pub async fn share(origins: &Origins, request: Request, next: Next) -> Response 
     let is_preflight = request.method() == Method::OPTIONS
         && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     let mut response = match is_preflight && origin.is_some() {
-        true => preflight().into_response(),
+        true => preflight(origins).into_response(),
         false => next.run(request).await,
     };
     let headers = response.headers_mut();
@@ -173,16 +182,23 @@ pub async fn share(origins: &Origins, request: Request, next: Next) -> Response 
     if let Some(origin) = origin {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         if !is_preflight {
-            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+            let exposed = listed(EXPOSED, origins.response_headers);
+            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
         }
     }
     response
 }
 
-fn preflight() -> (StatusCode, [(HeaderName, HeaderValue); 3]) {
+/// Returns names of headers with those of the application.
+fn listed(always: &'static str, more: &[&str]) -> HeaderValue {
+    let all = more.iter().fold(always.to_owned(), |all, name| all + ", " + name);
+    HeaderValue::try_from(all).unwrap_or(HeaderValue::from_static(always))
+}
+
+fn preflight(origins: &Origins) -> (StatusCode, [(HeaderName, HeaderValue); 3]) {
     let headers = [
         (header::ACCESS_CONTROL_ALLOW_METHODS, METHODS),
-        (header::ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, listed(ALLOWED, origins.request_headers)),
         (header::ACCESS_CONTROL_MAX_AGE, MAX_AGE),
     ];
     (StatusCode::NO_CONTENT, headers)
