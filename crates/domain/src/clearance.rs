@@ -274,7 +274,7 @@ pub fn next_step(decision: LicenceDecision, company: Option<&Company>, language:
     let declared = company.and_then(|company| company.declared).unwrap_or_default();
     let count = |number: i64| number::in_language(number, language);
     let (registered, declared) = (count(workers.registered), count(declared.into()));
-    match (decision, language) {
+    let step = match (decision, language) {
         (LicenceDecision::Clear, language) => after_clearance(company, language),
         (LicenceDecision::ClearNoWorkersYet, Language::English) => {
             "The licence may be given. The company registers its workers, and declares how many it has, when it hires \
@@ -305,6 +305,11 @@ pub fn next_step(decision: LicenceDecision, company: Option<&Company>, language:
              Jika jumlahnya kini lebih sedikit, perusahaan melaporkan jumlah itu di kantor cabang atau secara daring."
         ),
         (LicenceDecision::Arrears, language) => how_to_pay(&workers, language),
+    };
+    // A company that lacks workers and owes for others would be refused again once it has registered them.
+    match how_to_pay(&workers, language) {
+        pay if decision == LicenceDecision::PartialWorkers && !pay.is_empty() => format!("{step} {pay}"),
+        _ => step,
     }
 }
 

@@ -103,6 +103,11 @@ fn partial_registration_and_arrears_are_both_reported() {
         (decision, reasons.join(" ").as_str()),
         (Decision::PartialWorkers, "SIUP PARTIAL_WORKERS ARREARS GRACE")
     );
+    let step = |late| next_step(decision, Some(&company(Some(10), 5, late)), Language::English);
+    assert!(
+        step(5).contains("registers the rest of its workers") && step(5).contains("pays the contributions")
+    );
+    assert!(!step(0).contains("pays the contributions"));
 }
 
 #[test]
