@@ -144,13 +144,14 @@ impl<'a> MissCounter<'a> {
             return Ok(false);
         }
         let length = |numbers: &[Vec<u8>]| i64::try_from(numbers.len()).unwrap_or(i64::MAX);
-        // Whoever does not read numbers and birth dates could find them out by trying, also of people in its scope.
-        let reads = self.actor.reads_personal_data();
-        let refused = if reads { revealed.refused.as_slice() } else { &[] };
-        let numbers = [refused, &revealed.enrolled].concat();
-        let seen = match self.actor.scope.is_everything() || numbers.is_empty() {
-            true => length(&numbers),
-            false => participant::count_enrolled(executor, self.actor, (&numbers, revealed.payer)).await?,
+        // Without the right to read numbers and birth dates, they could be found out by trying, also of people in the scope.
+        let refused = if self.actor.reads_personal_data() { revealed.refused.as_slice() } else { &[] };
+        let seen = match self.actor.scope.is_everything() {
+            true => length(refused) + length(&revealed.enrolled),
+            false => {
+                let of = (refused, revealed.enrolled.as_slice(), revealed.payer);
+                participant::count_seen(executor, self.actor, of).await?
+            }
         };
         self.count(length(&revealed.refused) + length(&revealed.enrolled) - seen).await
     }

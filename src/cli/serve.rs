@@ -314,14 +314,22 @@ impl Serve {
 
 fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    // Its terminal is gone.
-    let mut hangup = signal(SignalKind::hangup())?;
+    // Its terminal is gone. Under `nohup` the signal is ignored, and stays so.
+    let mut hangup = if ignores_hangup() { None } else { Some(signal(SignalKind::hangup())?) };
     Ok(async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
-            _ = hangup.recv() => {}
+            _ = async { hangup.as_mut()?.recv().await }, if hangup.is_some() => {}
         }
         tracing::info!("stopping: finishing the requests that are running");
     })
+}
+
+/// Whether SIGHUP is ignored, as `nohup` sets it. Where the system does not tell, it is not.
+fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
+    mask & 1 != 0
 }

@@ -55,9 +55,9 @@ pub fn address(url: &str) -> Result<PgConnectOptions, BadAddress> {
         return Err(BadAddress::NotEncoded);
     }
     for (name, value) in parameters(url) {
-        match name {
+        match canonical(name) {
             "sslmode" if !MODES.contains(&&*value.to_lowercase()) => return Err(BadAddress::SslMode),
-            "sslrootcert" | "sslcert" | "sslkey" => readable(name, value)?,
+            file @ ("sslrootcert" | "sslcert" | "sslkey") => readable(file, value)?,
             // Of a misspelt `sslmode` only a line in the log would tell.
             _ if !KNOWN.contains(&name) && !name.starts_with("options[") => {
                 return Err(BadAddress::Parameter);
@@ -125,6 +125,17 @@ const FILES: [&str; 3] = ["sslrootcert", "sslcert", "sslkey"];
 fn parameters(url: &str) -> impl Iterator<Item = (&str, &str)> {
     let query = url.split_once('?').map(|(_, query)| query).unwrap_or_default();
     query.split('&').filter_map(|parameter| parameter.split_once('='))
+}
+
+/// Returns the usual name of a parameter that the driver knows by several.
+fn canonical(name: &str) -> &str {
+    match name {
+        "ssl-mode" => "sslmode",
+        "ssl-root-cert" | "ssl-ca" => "sslrootcert",
+        "ssl-cert" => "sslcert",
+        "ssl-key" => "sslkey",
+        name => name,
+    }
 }
 
 /// Refuses a file that is not there: the driver would say that the server cannot be reached.

@@ -83,7 +83,8 @@ const ALIKE: &str = "
            g.open_from, g.people
     from (
         select e.segment, e.programmes, e.monthly_wage, e.wages_from, e.wages,
-               case when o.open_from is null then greatest(e.starts_on, $2 - 1) else e.starts_on end as starts_on,
+               case when e.starts_on >= $2 and CONTINUED then (date_trunc('month', e.starts_on) + interval '1 month')::date
+                    when o.open_from is null then greatest(e.starts_on, $2 - 1) else e.starts_on end as starts_on,
                case when e.ends_on <= $3 and RENEWED then date_trunc('month', e.ends_on)::date
                     when e.ends_on <= $3 then e.ends_on end as ends_on,
                case when p.deceased_on < $3 then p.deceased_on end as deceased_on,
@@ -112,7 +113,8 @@ pub async fn of_months(
     rules: &Rulebook,
 ) -> Result<BTreeMap<NaiveDate, Bill>, StoreError> {
     let (from, until) = months;
-    let sql = ALIKE.replace("RENEWED", &renewed(payer)).replace("PAYER", payer.column());
+    let sql = ALIKE.replace("RENEWED", &renewed(payer)).replace("CONTINUED", &continued(payer));
+    let sql = sql.replace("PAYER", payer.column());
     let rows = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(payer.id).bind(from);
     let rows = rows.bind(first_of_next_month(until)).bind(open_before);
     let mut rows = rows.fetch(executor);
@@ -129,15 +131,38 @@ pub async fn of_months(
     Ok(makers.into_iter().map(|(month, maker)| (month, maker.finish())).collect())
 }
 
-/// Returns the condition that the person of an enrollment `e` has another one with the payer that begins after it in the month of
-/// its end, and covers a day.
-fn renewed(payer: PayerId) -> String {
-    let column = payer.column().replace("e.", "n.");
+/// Returns the condition that the person of an enrollment `e` has another one with the payer, `$1`, that begins after it in the month
+/// of its end and covers a day, while that month is not recorded for `e`: the later one owes the month.
+pub(super) fn renewed(payer: PayerId) -> String {
+    let (column, recorded) =
+        (payer.column().replace("e.", "n."), recorded("e", "date_trunc('month', e.ends_on)::date"));
     format!(
-        "exists (select from enrollment n
-                 where n.participant_id = e.participant_id and n.id <> e.id and {column} = $1 and n.segment = e.segment
-                   and n.starts_on >= e.ends_on and n.starts_on < date_trunc('month', e.ends_on) + interval '1 month'
-                   and (n.ends_on is null or n.ends_on > n.starts_on))"
+        "(exists (select from enrollment n
+                  where n.participant_id = e.participant_id and n.id <> e.id and {column} = $1 and n.segment = e.segment
+                    and n.starts_on >= e.ends_on and n.starts_on < date_trunc('month', e.ends_on) + interval '1 month'
+                    and (n.ends_on is null or n.ends_on > n.starts_on))
+          and not {recorded})"
+    )
+}
+
+/// Returns the condition that an enrollment `e` continues another one of the person with the payer, `$1`, that ended in the month of
+/// its first day, for which that month is recorded: the earlier one owes the month.
+pub(super) fn continued(payer: PayerId) -> String {
+    let (column, recorded) =
+        (payer.column().replace("e.", "o."), recorded("o", "date_trunc('month', e.starts_on)::date"));
+    format!(
+        "exists (select from enrollment o
+                 where o.participant_id = e.participant_id and o.id <> e.id and {column} = $1 and o.segment = e.segment
+                   and o.ends_on <= e.starts_on and o.ends_on > date_trunc('month', e.starts_on) and o.ends_on > o.starts_on
+                   and {recorded})"
+    )
+}
+
+/// Returns the condition that a month is recorded for an enrollment.
+fn recorded(alias: &str, month: &str) -> String {
+    format!(
+        "exists (select from generate_series(1, cardinality({alias}.paid), 2) r
+                 where {alias}.paid[r] <= {month} and {alias}.paid[r + 1] >= {month})"
     )
 }
 
@@ -195,12 +220,14 @@ pub async fn open_in(
          where {} = $1 and e.starts_on < $3 and (e.ends_on is null or (e.ends_on > e.starts_on and e.ends_on > $2))
            and (p.deceased_on is null or p.deceased_on > $2)
            and not (e.ends_on is not null and e.ends_on < $3 and {})
+           and not (e.starts_on >= $2 and {})
            and (($4 and not coalesce(e.settled @> $2, false))
                 or not exists (select from generate_series(1, cardinality(e.paid), 2) i
                                where e.paid[i] <= $2 and e.paid[i + 1] >= $2))
          order by 1, 2",
         payer.column(),
-        renewed(payer)
+        renewed(payer),
+        continued(payer)
     );
     let keys = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(payer.id).bind(month);
     let only_paid_count = rules.unpaid_month_rule(month).is_some();
@@ -230,8 +257,8 @@ pub async fn paid_in(
     Ok(keys.fetch_all(conn).await?)
 }
 
-/// Returns the enrollments that continue some enrollments after transfers and took a month over from them: it is recorded for them,
-/// and no payment of their own covers it.
+/// Returns the enrollments that took over a recorded month from some enrollments in a transfer. Those for which the month was
+/// recorded or paid anew are left out.
 pub async fn taken_over(
     conn: &mut PgConnection,
     keys: &[EnrollmentKey],
@@ -249,6 +276,12 @@ pub async fn taken_over(
                where not coalesce(e.settled @> $3, false)
                  and exists (select from generate_series(1, cardinality(e.paid), 2) i
                              where e.paid[i] <= $3 and e.paid[i + 1] >= $3)
+                 and not exists (select from participant_event c
+                                 where c.participant_id = e.participant_id and c.enrollment_id = e.id and c.kind = 'CONTRIBUTED'
+                                   and c.effective_on >= $3 and c.effective_on < $3 + interval '1 month'
+                                   and not exists (select from event_retraction r
+                                                   where r.participant_id = c.participant_id and r.event_id = c.id
+                                                     and r.state = 'RETRACTED'))
                order by 1, 2";
     let (mut found, mut last) = (Vec::new(), keys.to_vec());
     while !last.is_empty() {

@@ -6,13 +6,13 @@
 use chrono::NaiveDate;
 use sqlx::{FromRow, PgConnection, PgExecutor};
 
-use super::bill::months_literal;
+use super::bill::{PayerId, continued, months_literal, renewed};
 use super::enrollment::EnrollmentKey;
 use super::error::StoreError;
 use super::session::Session;
 use domain::employer::Classification;
 use domain::enrollment::{Programme, Segment};
-use domain::money::{Insured, Member, MonthRecord};
+use domain::money::{Insured, Member, MonthRecord, PayerKind};
 use domain::timeline::PaidMonths;
 use domain::wage::WageHistory;
 
@@ -74,18 +74,30 @@ pub async fn members(
     association: i64,
     named: Option<&[EnrollmentKey]>,
 ) -> Result<Vec<(EnrollmentKey, Member)>, StoreError> {
-    let sql = "select e.participant_id, e.id, e.segment, e.programmes, e.monthly_wage, e.wages_from, e.wages, e.starts_on,
-                      e.ends_on, p.deceased_on, e.paid,
+    let payer = PayerId { kind: PayerKind::Association, id: association };
+    // As a bill has them: a month is owed once by somebody who leaves and comes back within it.
+    let (renewed, continued) = (renewed(payer), continued(payer));
+    let sql = format!(
+              "select e.participant_id, e.id, e.segment, e.programmes, e.monthly_wage, e.wages_from, e.wages,
+                      case when {continued} then (date_trunc('month', e.starts_on) + interval '1 month')::date
+                           else e.starts_on end as starts_on,
+                      case when {renewed} then date_trunc('month', e.ends_on)::date else e.ends_on end as ends_on,
+                      p.deceased_on, e.paid,
                       array(select unnest(array[lower(r), upper(r) - 1]) from unnest(e.settled) r) as settled
                from enrollment e join participant p on p.id = e.participant_id
                where e.association_id = $1
                  and ($2::bigint[] is null
                       or (e.participant_id, e.id) in (select * from unnest($2::bigint[], $3::bigint[])))
-               order by 1, 2";
+               order by 1, 2"
+    );
     let keys = named.map(|named| named.iter().copied().unzip::<i64, i64, Vec<_>, Vec<_>>());
     let (people, ids) = keys.map_or((None, None), |(people, ids)| (Some(people), Some(ids)));
-    let rows: Vec<MemberRow> =
-        sqlx::query_as(sql).bind(association).bind(people).bind(ids).fetch_all(executor).await?;
+    let rows: Vec<MemberRow> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+        .bind(association)
+        .bind(people)
+        .bind(ids)
+        .fetch_all(executor)
+        .await?;
     Ok(rows.into_iter().map(MemberRow::member).collect())
 }
 

@@ -226,24 +226,28 @@ pub async fn look_up(
     Ok(found)
 }
 
-/// Counts the owners of some identity and passport numbers, given by their indexes, whom the actor may see with their
-/// enrollments at a payer, or with those without a payer.
-pub async fn count_enrolled(
+/// Counts the owners of some identity and passport numbers, given by their indexes, whom the actor may see: those of the first
+/// numbers in any case, those of the others with their enrollments at a payer, or with those without a payer.
+pub async fn count_seen(
     executor: impl sqlx::PgExecutor<'_>,
     actor: &Actor,
-    (indexes, payer): (&[Vec<u8>], Option<PayerId>),
+    (people, enrolled, payer): (&[Vec<u8>], &[Vec<u8>], Option<PayerId>),
 ) -> Result<i64, StoreError> {
+    if people.is_empty() && enrolled.is_empty() {
+        return Ok(0);
+    }
     let mut sql = QueryBuilder::new(
-        "select count(*) from (select participant_id from identifier \
+        "select count(*) from (select participant_id, value_index from identifier \
          where kind in ('NATIONAL_ID', 'PASSPORT') and value_index = any(",
     );
-    sql.push_bind(indexes.to_vec())
+    sql.push_bind([people, enrolled].concat())
         .push(") offset 0) i join participant p on p.id = i.participant_id where true");
     push_scope(&mut sql, actor);
     let channels = &actor.scope.channels;
     if !channels.is_empty() {
         // A channel sees its own enrollments, and all of people whose first one it made.
-        sql.push(" and (p.channel_id = any(").push_bind(channels.clone());
+        sql.push(" and (i.value_index = any(").push_bind(people.to_vec());
+        sql.push(") or p.channel_id = any(").push_bind(channels.clone());
         sql.push(
             ") or exists (select from enrollment s where s.participant_id = p.id and s.channel_id = any(",
         );

@@ -35,6 +35,8 @@ struct Scene {
     app: App,
     employer: String,
     people: Vec<String>,
+    /// The forms by which they were enrolled.
+    forms: Vec<Person>,
     outlet: String,
 }
 
@@ -43,12 +45,14 @@ impl Scene {
         let app = App::new().await;
         let channel = app.channel("BR-PLG").await;
         let employer = app.employer("PT Karet").await;
+        let wages = [2_000_000, 3_000_000, 8_000_000];
+        let forms = wages.map(|wage| worker(&channel, &employer, wage)).to_vec();
         let mut people = Vec::new();
-        for wage in [2_000_000, 3_000_000, 8_000_000] {
-            people.push(app.enrolled(&worker(&channel, &employer, wage)).await);
+        for form in &forms {
+            people.push(app.enrolled(form).await);
         }
         let outlet = app.outlet("OUT-1").await;
-        Self { app, employer, people, outlet }
+        Self { app, employer, people, forms, outlet }
     }
 
     /// Pays as the outlet, for October.

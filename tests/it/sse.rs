@@ -98,9 +98,26 @@ async fn a_root_field_may_stand_in_a_fragment_and_is_the_only_one() {
         let figures = post(&app, &token, "claim 17", query).await.next().await.unwrap();
         assert_eq!(figures["data"], json!({"coverage": {"counts": {"total": 0}}}), "{query}: {figures}");
     }
-    let several = "subscription { a: coverage { progress } b: coverage { progress } }";
-    let refused = post(&app, &token, "claim 17", several).await.next().await.unwrap();
-    assert_eq!(refused["errors"][0]["extensions"]["code"], "GRAPHQL_VALIDATION_FAILED", "{refused}");
+    for wrong in [
+        "subscription { a: coverage { progress } b: coverage { progress } }",
+        "subscription { ... on Query { coverage { progress } } }",
+        "subscription { ... on Nothing { coverage { progress } } }",
+    ] {
+        let refused = post(&app, &token, "claim 17", wrong).await.next().await.unwrap();
+        assert_eq!(refused["errors"][0]["extensions"]["code"], "GRAPHQL_VALIDATION_FAILED", "{refused}");
+    }
+    // The rights of a field are asked for wherever it stands.
+    let outlet = TokenScope { channel: Some("OUT-1".into()), ..TokenScope::default() };
+    app.channel("OUT-1").await;
+    let desk = app.token(Role::Partner, outlet).await;
+    for query in [
+        "subscription { coverage { progress } }",
+        "subscription { ... { coverage { progress } } }",
+        "subscription { ...F } fragment F on Subscription { coverage { progress } }",
+    ] {
+        let refused = post(&app, &desk, "claim 17", query).await.next().await.unwrap();
+        assert_eq!(refused["errors"][0]["extensions"]["code"], "FORBIDDEN", "{refused}");
+    }
 }
 
 #[tokio::test]

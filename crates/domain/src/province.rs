@@ -41,7 +41,7 @@ const SHORT_NAMES: [(&str, &str); 25] = [
     ("13", "sumbar"),
     ("16", "sumsel"),
     ("19", "babel kepbabel bangka bangkabelitung kepbangkabelitung"),
-    ("21", "kepri"),
+    ("21", "kepri kepriau"),
     ("31", "dki jakarta dkj dkijkt"),
     ("32", "jabar"),
     ("33", "jateng"),

@@ -196,6 +196,12 @@ impl Catalogue {
         fields
     }
 
+    /// Returns the name of the root type of subscriptions.
+    pub(crate) fn subscription_root(&self) -> &str {
+        let [_, _, subscription] = &self.roots;
+        subscription
+    }
+
     pub(crate) fn root(&self, kind: OperationType) -> Option<TypeId> {
         let [query, mutation, subscription] = &self.roots;
         self.type_named(match kind {

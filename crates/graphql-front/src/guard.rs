@@ -192,7 +192,7 @@ pub enum Refusal {
         other: String,
     },
     /// A subscription has several root fields, or a condition on the way to one.
-    #[error("A subscription has exactly one root field, and no @skip or @include around it.")]
+    #[error("A subscription has exactly one root field, with no @skip, @include or other type around it.")]
     SubscriptionRoots,
     /// No operation has the requested name.
     #[error("There is no operation `{name}` in the document.")]

@@ -58,6 +58,8 @@ impl ParsedDocument {
         catalogue: &Catalogue,
         limits: &Limits,
     ) -> Result<Self, Refusal> {
+        // First, so that what is analysed is what runs.
+        lift_root_fields(&mut document, catalogue.subscription_root())?;
         let analysis = Analysis::of(&document, variables, catalogue, limits)?;
         show_directives(&mut document);
         let arguments = Arguments::of(&document, catalogue);
@@ -65,7 +67,6 @@ impl ParsedDocument {
         if repeats_objects {
             refuse_conflicts(&document)?;
         }
-        lift_root_fields(&mut document)?;
         Ok(Self { document, analysis, arguments, repeats_objects, is_validated: AtomicBool::new(false) })
     }
 

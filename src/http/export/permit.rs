@@ -11,7 +11,7 @@ pub(super) struct ExportPermits(Arc<Mutex<Clients>>);
 struct Clients {
     /// Those with an export that runs.
     running: HashSet<i64>,
-    /// Those of whom a standby ended an export in the middle, and who had no whole one since.
+    /// Clients with an export that a standby cut off, and none that was complete since.
     cut: HashSet<i64>,
 }
 
@@ -33,8 +33,8 @@ impl ExportPermits {
 pub(super) struct ExportPermit {
     permits: ExportPermits,
     client: i64,
-    /// Whether a standby ended an export of the client in the middle, and none was sent as a whole since. Then this one reads from the primary, so that an
-    /// export that takes longer than a standby allows succeeds the second time.
+    /// Whether a standby cut an export of the client off, and none has been complete since. Then this one reads from the primary, so
+    /// that an export that takes longer than a standby allows succeeds the second time.
     pub(super) was_cut: bool,
 }
 

@@ -117,6 +117,6 @@ async fn what_the_registry_learns_after_the_plan_is_the_outcome_of_that_row() {
         [("PROBLEM", "REJECTED"), ("WAGE_CHANGES", "ALREADY_ENROLLED"), ("UNCHANGED", "ALREADY_ENROLLED")],
         "a rise was approved, and nobody is enrolled again by it"
     );
-    assert_eq!(codes(&done["rows"]["nodes"][0]["problems"]), ["CONFLICT"]);
+    assert_eq!(codes(&done["rows"]["nodes"][0]["problems"]), ["OUT_OF_RANGE", "CONFLICT"]);
     assert_eq!(payer.app().differing_counters().await, 0);
 }

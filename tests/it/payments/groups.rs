@@ -441,3 +441,19 @@ async fn what_a_member_owes_tells_something_of_the_member_and_is_on_record() {
     assert_eq!(codes(&refused["errors"]), ["OUT_OF_RANGE"], "{refused}");
     assert_eq!(entries().await, before + 2);
 }
+
+#[tokio::test]
+async fn a_member_who_comes_back_within_the_month_pays_for_it_once() {
+    let mut group = Group::of(1, 0).await;
+    let form = member(&group.association, json!(["WORK_ACCIDENT", "DEATH"]));
+    group.enroll(&form).await;
+    let before = group.quote(OCTOBER, 1, json!({})).await["quote"].take();
+    assert_eq!((&before["members"], &before["total"]), (&json!(2), &json!(33_600)));
+    assert_eq!(group.app.end(&group.members[1], "2014-10-02", "RESIGNED").await["errors"], json!([]));
+    group.enroll(&form.with("startsOn", json!("2014-10-02"))).await;
+    let quoted = group.quote(OCTOBER, 1, json!({})).await;
+    assert_eq!((&quoted["quote"]["total"], &quoted["people"]), (&json!(33_600), &json!(2)));
+    let paid = group.pay(OCTOBER, "A1", 33_600, json!({"months": 1})).await;
+    assert_eq!((&paid["recorded"], &paid["bill"]["left"]), (&json!(2), &json!(0)), "{paid}");
+    assert_eq!(group.app.differing_counters().await, 0);
+}

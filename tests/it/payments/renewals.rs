@@ -37,6 +37,32 @@ async fn somebody_who_comes_back_within_the_month_is_billed_once() {
 }
 
 #[tokio::test]
+async fn a_month_that_is_recorded_for_the_first_of_two_enrollments_is_not_asked_for_again() {
+    let scene = Scene::new().await;
+    let token = scene.app.administrator().await;
+    let record = json!({"employerId": scene.employer, "month": OCTOBER});
+    scene.app.record_payment(&token, record).await;
+    let query = "query ($id: ID!) { participant(by: {id: $id}) { enrollments { nodes { id } } } }";
+    let data = scene.app.ask(query, json!({"id": scene.people[2]})).await;
+    let first = data["participant"]["enrollments"]["nodes"][0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(scene.app.end(&first, "2014-10-02", "CONTRACT_ENDED").await["errors"], json!([]));
+    let before = scene.bill(OCTOBER).await;
+    assert_eq!((&before["people"], &before["left"]), (&json!(3), &json!(0)));
+    let again = json!({"employerId": scene.employer, "startsOn": "2014-10-02", "channelCode": "BR-PLG"});
+    let renew = "mutation ($input: EnrollParticipantInput!) { enrollParticipant(input: $input) { errors { code path } } }";
+    let mut form = scene.forms[2].0.clone();
+    form.as_object_mut().unwrap().extend(again.as_object().unwrap().clone());
+    let renewed = scene.app.ask(renew, json!({"input": form})).await["enrollParticipant"].take();
+    assert_eq!(renewed["errors"], json!([]));
+    let bill = scene.bill(OCTOBER).await;
+    for field in ["people", "wageBase", "total", "left", "withoutPayment"] {
+        assert_eq!(bill[field], before[field], "{field}");
+    }
+    assert_eq!(scene.pay("A1", scene.bill(SEPTEMBER).await["left"].as_i64().unwrap()).await["recorded"], 3);
+    assert_eq!(scene.app.differing_counters().await, 0);
+}
+
+#[tokio::test]
 async fn what_a_leaver_no_longer_owes_is_there_for_the_next_month() {
     let scene = Scene::new().await;
     assert_eq!(scene.pay("A1", 1_622_400).await["recorded"], 6);

@@ -201,7 +201,8 @@ async fn enroll(
     let context = EnrollContext { keys: &database.keys, rules: &reference.rules, batch: Some(step.lease.id) };
     let enrolled = enrolling::enroll(conn, (&authority.actor, &context), &new).await?;
     let index = |number: usize| index_of(rows[at[number]].compared.row, &database.keys).unwrap_or_default();
-    let revealed = Revealed::by(enrolled.outcomes.iter().map(Some), index);
+    let revealed =
+        Revealed::by(enrolled.outcomes.iter().map(Some), index).with_payer(authority.agreed.payer());
     let mut contributions = 0;
     for ((&at, new), outcome) in at.iter().zip(&new).zip(&enrolled.outcomes) {
         rows[at].joined(outcome);

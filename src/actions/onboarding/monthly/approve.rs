@@ -57,7 +57,7 @@ pub(in crate::actions) async fn approve_list(
     let absent: HashSet<i64> = chosen.iter().copied().collect();
     for (at, participant) in end.participants.iter().enumerate() {
         if !end.all && !absent.contains(participant) {
-            let message = "No person of this id whom you see is absent from the list.";
+            let message = "No absent person whom you can see has this id.";
             let problem = Problem::error(ProblemCode::NotFound, &at.to_string(), message);
             problems.push(problem.within(&["endAbsent", "participantIds"]));
         }

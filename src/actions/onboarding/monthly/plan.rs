@@ -34,7 +34,8 @@ pub(in crate::actions::onboarding) async fn plan(
     rotation::require_in_force(&mut *transaction, &database.keys).await?;
     let registered = find_registered(&mut transaction, &database.keys, chunk).await?;
     let compared = step.with_list(|list| compare_all(chunk, (&registered, &database.keys), list))?;
-    if step.exceeds_quota(&mut transaction, chunk, &revealed(&compared, &database.keys)).await? {
+    let revealed = revealed(&compared, &database.keys).with_payer(authority.agreed.payer());
+    if step.exceeds_quota(&mut transaction, chunk, &revealed).await? {
         transaction.rollback().await?;
         return Ok(StepResult::Stop(vec![quota_spent()]));
     }
