@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn a_misspelt_level_is_no_name_of_a_module() {
-        for good in ["info,sqlx=warn", "WARN", "debug , sqlx=off", "registry[request]=trace", "error"] {
+        for good in ["info,sqlx=warn", "WARN", "debug,sqlx=off", "registry[request]=trace", "error"] {
             assert!(read_levels(good).is_some(), "{good}");
         }
         for bad in ["waarn", "info,sqlx", "info,sqlx=wrong", "participant_registry"] {
