@@ -21,7 +21,7 @@ use domain::correction::{self, Correction, Form, Particulars, Wanted};
 use domain::enrollment::identity_mismatch;
 use domain::identity::NationalId;
 use domain::participant::Sex;
-use domain::problem::{Problem, refuses};
+use domain::problem::{Problem, ProblemCode, refuses};
 
 /// The input. A field that is `None` stays as it is.
 #[derive(Clone, Serialize)]
@@ -66,7 +66,7 @@ pub async fn correct_participant(
         Request::new(database, actor, ("correctParticipant", Right::ChangePeople), submission, input)?
             .recorded_in(trail);
     let reference = database.reference();
-    let judged = judge(database, &reference, actor, today, input).await?;
+    let judged = judge(database, &reference, (actor, trail), today, input).await?;
     let (wanted, doubts, channel) = match judged {
         Ok(judged) => judged,
         Err(problems) => return request.refuse(problems).await,
@@ -74,8 +74,7 @@ pub async fn correct_participant(
     let index = |number: &NationalId| database.keys.index(NumberKind::NationalId, number.as_str());
     let claim = wanted.national_id.as_ref().map(index);
     let misses = MissCounter::new(database, actor, 1);
-    let is_withheld = wanted.national_id.is_some() || wanted.birth_date.is_some();
-    let tells_withheld = !is_withheld || submission.tells_withheld(actor);
+    let tells_withheld = submission.tells_withheld(actor);
     let work = ParticipantCorrection {
         database,
         reference: &reference,
@@ -100,13 +99,15 @@ type Judged = (Wanted, Vec<Problem>, Option<i64>);
 async fn judge(
     database: &Database,
     reference: &Reference,
-    actor: &Actor,
+    (actor, trail): (&Actor, &Trail),
     today: NaiveDate,
     input: &Input,
 ) -> Result<Result<Judged, Vec<Problem>>, StoreError> {
     let mut problems = Vec::new();
-    if !participant::is_visible(&database.reading(actor), actor, input.participant).await? {
-        problems.push(found::no_participant());
+    match participant::is_visible(&database.reading(actor), actor, input.participant).await? {
+        // The problems tell that the actor sees the person.
+        true => trail.saw([input.participant]),
+        false => problems.push(found::no_participant()),
     }
     let find = |code: &String| terms::find_province(reference, actor, today, code);
     let province = input.province_code.as_ref().map(|code| keep(find(code), &mut problems));
@@ -163,20 +164,23 @@ impl Mutation for ParticipantCorrection<'_> {
         let held = self.particulars(&before, &kept)?;
         let wanted = self.wanted.apply(&held);
         let changes = correction::changes(&held, &wanted, |id| self.province_code(id));
-        if changes.is_empty() && !self.tells_withheld {
+        let is_withheld = self.wanted.national_id.is_some() || self.wanted.birth_date.is_some();
+        if changes.is_empty() && is_withheld && !self.tells_withheld {
             let checked = Done::did(Corrected { participant: id }, self.doubts.clone());
             return Ok(checked.concerning(vec![id]));
         }
         if changes.is_empty() {
             return Ok(self.refused(vec![correction::nothing_changes()]).concerning(vec![id]));
         }
-        let judged = correction::judge(
+        let mut judged = correction::judge(
             (&held, &wanted),
             &before.enrollments,
             before.deceased_on,
             &self.reference.rules,
             self.today,
         );
+        // Whether the number agrees with birth date and sex depends on the present values.
+        judged.retain(|problem| self.tells_withheld || !is_of_number(problem));
         let problems = [self.doubts.as_slice(), &judged].concat();
         if refuses(&problems) {
             return Ok(Done::refused(problems).concerning(vec![id]));
@@ -191,6 +195,11 @@ impl Mutation for ParticipantCorrection<'_> {
         changing::write_consequences(conn, &self.reference.rules, &[change]).await?;
         Ok(Done::did(Corrected { participant: id }, problems).concerning(vec![id]))
     }
+}
+
+/// Whether a problem is about the birth date or the sex that an identity number tells.
+const fn is_of_number(problem: &Problem) -> bool {
+    matches!(problem.code, ProblemCode::NationalIdBirthMismatch | ProblemCode::NationalIdSexMismatch)
 }
 
 impl ParticipantCorrection<'_> {

@@ -54,8 +54,10 @@ pub async fn move_participant(
         .recorded_in(trail);
     let reference = database.reference();
     let mut problems = Vec::new();
-    if !participant::is_visible(&database.reading(actor), actor, input.participant).await? {
-        problems.push(found::no_participant());
+    match participant::is_visible(&database.reading(actor), actor, input.participant).await? {
+        // The problems tell that the actor sees the person.
+        true => trail.saw([input.participant]),
+        false => problems.push(found::no_participant()),
     }
     let province =
         keep(terms::find_province_of_any_day(&reference, actor, today, &input.province_code), &mut problems);

@@ -195,7 +195,8 @@ pub(super) async fn authority(
     let (agreed, mut problems) = terms.judge_in(&database.control, reference, (&actor, today)).await?;
     if held.kind == OnboardingKind::MonthlyList && !refuses(&problems) {
         let payer = PayerId::of(held.employer_id, held.association_id);
-        problems.extend(judge_payer(database, (&actor, today), payer, "").await?);
+        let path = if held.employer_id.is_some() { "employerId" } else { "associationId" };
+        problems.extend(judge_payer(database, (&actor, today), payer, path).await?);
     }
     Ok(match agreed {
         Some(agreed) if !refuses(&problems) => Ok(BatchAuthorization { actor, agreed }),
@@ -236,8 +237,8 @@ pub(super) fn duplicate_file(earlier: &BatchRow, field: &str) -> Problem {
 
 /// Returns the problem of a batch that would reveal too much about people whom its sender may not see.
 pub(super) fn quota_spent() -> Problem {
-    let message =
-        "Too many of its numbers are of people whom the sender may not see: the quota of misses is spent.";
+    let message = "Too many of its rows are about people whom the sender may not see, or contradict people whose data the sender may not \
+         read: the quota of misses is spent.";
     Problem::error(ProblemCode::OutOfScope, "rows", message)
         .hint("Correct the numbers, and send them in the next hour.")
 }

@@ -88,6 +88,9 @@ async fn a_check_does_not_tell_that_a_guess_is_right() {
         problems(&json!({"errors": scene.send(&scene.officer, WAGE, beside).await})),
         [("NOT_FOUND", "channelCode")]
     );
+    // A wrong date contradicts the number, which tells as much.
+    let wrong = scene.checked(CORRECT, correction("birthDate", &json!("1984-01-01"))).await;
+    assert_eq!((codes(&wrong[0]), codes(&wrong[1])), (vec![], vec!["NATIONAL_ID_BIRTH_MISMATCH"]));
     let name = correction("fullName", &known("fullName"));
     assert_eq!(codes(&scene.checked(CORRECT, name).await[0]), ["CONFLICT"], "names are readable");
 }
@@ -104,6 +107,14 @@ async fn a_refusal_about_an_enrollment_is_on_record() {
             json!({"reason": "RESIGNED", "on": "2014-10-02"}),
         ),
     ];
+    let of_person =
+        [(CORRECT, json!({"fullName": "Budi", "reason": ""})), (CONTACT, json!({"phone": "no number"}))];
+    for (mutation, mut input) in of_person {
+        input["participantId"] = json!(scene.person);
+        let before = scene.app.count("select count(*) from audit_entry").await;
+        assert_ne!(scene.send(&scene.officer, mutation, input).await, json!([]));
+        assert_eq!(scene.app.count("select count(*) from audit_entry").await, before + 1, "{mutation}");
+    }
     for (mutation, mut input) in inputs {
         input["enrollmentId"] = json!(scene.enrollment);
         input["channelCode"] = json!("NOPE");

@@ -53,7 +53,8 @@ pub fn visible_field(field: &str, text: &str) -> String {
 /// Returns the visible part of a cell. It is empty unless the content fits the column.
 fn visible_cell(column: Column, cell: &str) -> String {
     let kept = |is_harmless: bool| if is_harmless { cell.to_owned() } else { String::new() };
-    let digits = cell.bytes().filter(u8::is_ascii_digit).count();
+    // Of any script: a number in Arabic digits is a number.
+    let digits = cell.chars().filter(|letter| letter.is_numeric()).count();
     match column {
         Column::NationalId | Column::ServiceNumber if digits >= NUMBER_DIGITS => identity::masked(cell),
         Column::NationalId | Column::ServiceNumber => String::new(),

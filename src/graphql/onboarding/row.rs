@@ -105,9 +105,9 @@ impl OnboardingRow {
     }
 
     /// Wage that is registered for the month, if the row of a monthly list changes it. Null unless the client may read
-    /// personal data and states a purpose (`X-Purpose`).
+    /// personal data, states a purpose (`X-Purpose`) and sees the person.
     fn wage_before(&self, ctx: &Context<'_>) -> Option<Rupiah> {
-        monthly::wage(ctx, self.row.wage_before)
+        monthly::wage(ctx, self.row.wage_before.filter(|_| self.participant.is_some()))
     }
 
     /// Wage to which the row of a monthly list changes it. Null as `wageBefore`.

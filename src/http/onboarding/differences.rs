@@ -277,7 +277,7 @@ impl Differences {
             cell("lastDay", row.last_day),
             cell("leavingReason", row.leaving_reason),
             cell("province", row.province),
-            wage(difference.wage_before, wages),
+            wage(difference.wage_before, wages && difference.participant_id.is_some()),
             wage(difference.wage_after, wages || self.is_own()),
             error_of(problems, columns, self.language).into(),
         ])

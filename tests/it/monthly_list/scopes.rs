@@ -12,7 +12,13 @@ async fn a_list_comes_from_its_payer_or_from_an_office_of_its_province() {
     let branch = TokenScope { channel: Some("BR-PLG".into()), ..TokenScope::default() };
     let app = payer.app();
     let refused = vec![("OUT_OF_SCOPE", "employerId")];
+    let both = TokenScope {
+        employer: Some(payer.onboardings.employer.clone()),
+        channel: Some("BR-PLG".into()),
+        ..TokenScope::default()
+    };
     let senders = [
+        (app.token(Role::Partner, both).await, "BR-PLG", "16", refused.clone()),
         (app.token(Role::Partner, outlet).await, "OUT-1", "16", refused.clone()),
         (app.token(Role::Officer, branch).await, "BR-PLG", "16", refused.clone()),
         (app.officer(&["15"]).await, "BR-PLG", "15", refused),

@@ -20,15 +20,15 @@ pub(in crate::actions) async fn judge_payer(
 ) -> Result<Option<Problem>, StoreError> {
     let Some(payer) = payer else { return Ok(None) };
     let scope = &actor.scope;
-    let stands_for = (scope.employer, scope.association);
-    if stands_for == (payer.employer(), payer.association()) {
-        return Ok(None);
-    }
     if !scope.channels.is_empty() {
         let problem = out_of_scope(path, "a channel, which sees only a part of the people of a payer");
         return Ok(Some(
             problem.hint("A monthly list comes from the payer itself or from an office of its province."),
         ));
+    }
+    let stands_for = (scope.employer, scope.association);
+    if stands_for == (payer.employer(), payer.association()) {
+        return Ok(None);
     }
     if find_payer(&database.control, actor, payer).await?.is_some() {
         return Ok(None);
