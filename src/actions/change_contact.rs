@@ -52,10 +52,9 @@ pub async fn change_contact(
         .recorded_in(trail);
     let reference = database.reference();
     let mut problems = Vec::new();
-    match participant::is_visible(&database.reading(actor), actor, input.participant).await? {
-        // The problems tell that the actor sees the person.
-        true => trail.saw([input.participant]),
-        false => problems.push(found::no_participant()),
+    let is_visible = participant::is_visible(&database.reading(actor), actor, input.participant).await?;
+    if !is_visible {
+        problems.push(found::no_participant());
     }
     let phone = match input.phone.as_deref() {
         None => {
@@ -69,6 +68,8 @@ pub async fn change_contact(
     let channel = keep(channel, &mut problems).flatten();
     let reason = keep(text::label(input.reason.as_deref(), 200, "reason"), &mut problems).flatten();
     if refuses(&problems) {
+        // They tell that the actor sees the person.
+        trail.saw(is_visible.then_some(input.participant));
         return request.refuse(problems).await;
     }
     let keys = &database.keys;

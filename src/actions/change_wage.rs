@@ -66,7 +66,8 @@ pub async fn change_wage(
     problems.extend(judged.filter(|problem| is_readable || problem.path != ["reason"]));
     let channel = terms::service_channel(&reference, actor, input.channel_code.as_deref());
     let channel = keep(channel, &mut problems).flatten();
-    let found = ending::find_enrollment(database, (actor, trail), input.enrollment).await?;
+    let found = ending::find_enrollment(database, actor, input.enrollment).await?;
+    let is_visible = found.is_ok();
     if let Some(row) = keep(found, &mut problems) {
         problems.extend(ending::of_another_payer(actor, &row));
         // Judged here too, so that the caller learns everything at once; the enrollment may end until the lock. Beside other
@@ -75,6 +76,8 @@ pub async fn change_wage(
         problems.extend(judged.filter(|problem| problem.is_error() && problem.path != ["monthlyWage"]));
     }
     if refuses(&problems) {
+        // They tell something of the person.
+        trail.saw(is_visible.then_some(input.enrollment.0));
         return request.refuse(problems).await;
     }
     let tells_wage = submission.tells_withheld(actor);

@@ -104,10 +104,9 @@ async fn judge(
     input: &Input,
 ) -> Result<Result<Judged, Vec<Problem>>, StoreError> {
     let mut problems = Vec::new();
-    match participant::is_visible(&database.reading(actor), actor, input.participant).await? {
-        // The problems tell that the actor sees the person.
-        true => trail.saw([input.participant]),
-        false => problems.push(found::no_participant()),
+    let is_visible = participant::is_visible(&database.reading(actor), actor, input.participant).await?;
+    if !is_visible {
+        problems.push(found::no_participant());
     }
     let find = |code: &String| terms::find_province(reference, actor, today, code);
     let province = input.province_code.as_ref().map(|code| keep(find(code), &mut problems));
@@ -122,11 +121,16 @@ async fn judge(
         national_id: input.national_id.clone(),
         reason: input.reason.clone(),
     };
-    Ok(match correction::read(form, &reference.rules, today) {
+    let judged = match correction::read(form, &reference.rules, today) {
         Ok((wanted, doubts)) if problems.is_empty() => Ok((wanted, doubts, channel)),
         Ok((_, doubts)) => Err([problems, doubts].concat()),
         Err(more) => Err([problems, more].concat()),
-    })
+    };
+    if judged.is_err() {
+        // The problems tell that the actor sees the person.
+        trail.saw(is_visible.then_some(input.participant));
+    }
+    Ok(judged)
 }
 
 struct ParticipantCorrection<'a> {

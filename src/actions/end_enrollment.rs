@@ -59,11 +59,14 @@ pub async fn end_enrollment(
     let mut problems = judge_end_form(input.on, input.reason, today);
     let channel = terms::service_channel(&reference, actor, input.channel_code.as_deref());
     let channel = keep(channel, &mut problems).flatten();
-    let found = ending::find_enrollment(database, (actor, trail), input.enrollment).await?;
+    let found = ending::find_enrollment(database, actor, input.enrollment).await?;
+    let is_visible = found.is_ok();
     if let Some(row) = keep(found, &mut problems) {
         problems.extend(judge_rights(actor, &row, input.reason));
     }
     if !problems.is_empty() {
+        // They tell something of the person.
+        trail.saw(is_visible.then_some(input.enrollment.0));
         return request.refuse(problems).await;
     }
     let context = EndContext { actor, rules: &reference.rules, today, channel };

@@ -7,7 +7,6 @@ use sqlx::PgConnection;
 
 use super::changing::History;
 use super::terms::out_of_scope;
-use crate::store::audit::Trail;
 use crate::store::enrollment::{EndRow, EnrollmentRow};
 use crate::store::event::NewEvent;
 use crate::store::participant::{self, Person};
@@ -18,14 +17,13 @@ use domain::event::EventKind;
 use domain::problem::{Problem, ProblemCode};
 use domain::rule::Rulebook;
 
-/// Finds an enrollment that the actor may see. Its person is recorded in `trail`, because problems tell something about it too.
+/// Finds an enrollment that the actor may see.
 pub(super) async fn find_enrollment(
     database: &Database,
-    (actor, trail): (&Actor, &Trail),
+    actor: &Actor,
     id: (i64, i64),
 ) -> Result<Result<EnrollmentRow, Problem>, StoreError> {
     let found = enrollment::by_ids(&database.reading(actor), actor, &[id]).await?.remove(&id);
-    trail.saw(found.iter().map(|row| row.participant_id));
     Ok(found.ok_or_else(|| not_found("enrollmentId", "No enrollment that you may see has this id.")))
 }
 

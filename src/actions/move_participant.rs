@@ -54,10 +54,9 @@ pub async fn move_participant(
         .recorded_in(trail);
     let reference = database.reference();
     let mut problems = Vec::new();
-    match participant::is_visible(&database.reading(actor), actor, input.participant).await? {
-        // The problems tell that the actor sees the person.
-        true => trail.saw([input.participant]),
-        false => problems.push(found::no_participant()),
+    let is_visible = participant::is_visible(&database.reading(actor), actor, input.participant).await?;
+    if !is_visible {
+        problems.push(found::no_participant());
     }
     let province =
         keep(terms::find_province_of_any_day(&reference, actor, today, &input.province_code), &mut problems);
@@ -70,6 +69,8 @@ pub async fn move_participant(
     let channel = keep(channel, &mut problems).flatten();
     let reason = keep(text::label(input.reason.as_deref(), 200, "reason"), &mut problems).flatten();
     let Some(province) = province.filter(|_| !refuses(&problems)) else {
+        // They tell that the actor sees the person.
+        trail.saw(is_visible.then_some(input.participant));
         return request.refuse(problems).await;
     };
     let work = ParticipantMove { reference: &reference, actor, input, province, channel, reason };

@@ -66,7 +66,7 @@ pub async fn transfer_enrollment(
     let mut problems = Vec::new();
     let channel = keep(terms::find_channel(&reference, actor, &input.channel_code), &mut problems);
     let payer = keep(terms::find_employer(&database.writer, actor, input.employer).await?, &mut problems);
-    let row = keep(ending::find_enrollment(database, (actor, trail), input.enrollment).await?, &mut problems);
+    let row = keep(ending::find_enrollment(database, actor, input.enrollment).await?, &mut problems);
     let Some(row) = row else {
         return request.refuse(problems).await;
     };
