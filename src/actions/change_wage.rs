@@ -71,7 +71,7 @@ pub async fn change_wage(
     if let Some(row) = keep(found, &mut problems) {
         problems.extend(ending::of_another_payer(actor, &row));
         // Judged here too, so that the caller learns everything at once; the enrollment may end until the lock. Beside other
-        // problems nothing is told of the wage, because then a wrong guess would change nothing.
+        // problems no problem depends on the wage, because a wrong guess would then change nothing.
         let judged = judge_wage_change(&row.wages(), change, &reference.rules).into_iter();
         problems.extend(judged.filter(|problem| problem.is_error() && problem.path != ["monthlyWage"]));
     }

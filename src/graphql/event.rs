@@ -48,8 +48,8 @@ impl ParticipantEvent {
 }
 
 impl ParticipantEvent {
-    /// Returns whether the caller stands for a payer, and another client recorded an event about the person: who it was would tell
-    /// with whom the person is enrolled too.
+    /// Returns whether the scope of the caller is a payer and another client recorded an event about the person. The name of that
+    /// client would reveal other payers of the person.
     fn is_of_another(&self, caller: &Caller) -> bool {
         let scope = &caller.actor.scope;
         let stands_for_payer = scope.employer.is_some() || scope.association.is_some();

@@ -151,7 +151,7 @@ async fn an_entry_that_finds_no_partition_makes_it() {
     app.enrolled(&Person::new(&channel)).await;
     let partitions = "select count(*) from pg_inherits where inhparent = 'audit_entry'::regclass";
     let before = app.count(partitions).await;
-    // No server has made them: whoever comes first does, with a query as with a mutation.
+    // No server has made them: the first request that needs one does, a query as well as a mutation.
     app.owner("select setval('audit_entry_id_seq', 89999999)").await;
     read(&app).await;
     let between = app.count(partitions).await;

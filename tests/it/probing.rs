@@ -79,7 +79,7 @@ async fn a_check_does_not_tell_that_a_guess_is_right() {
         let [officer, reader] = scene.checked(mutation, input.clone()).await;
         assert_eq!(officer, json!([]), "{input}");
         assert_eq!(codes(&reader), [code], "{input}");
-        // A guess that would be written is told: a wrong one changes the value, and both are on record.
+        // A real call returns the problem: a wrong guess would change the value, and both are in the audit trail.
         assert_eq!(codes(&scene.send(&scene.officer, mutation, input.clone()).await), [code], "{input}");
     }
     // Nor does it tell beside another problem.

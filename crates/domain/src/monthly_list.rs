@@ -168,7 +168,7 @@ fn out_of_scope(province: i16, list: &ListTerms<'_>) -> Option<Problem> {
 }
 
 impl ListedRow {
-    /// Whether it is refused whoever has its number. Then another row with that number counts.
+    /// Returns whether the row is refused by itself. Then another row with its number counts.
     pub fn is_refused(&self) -> bool {
         self.person.is_none()
             || self.joining.problems.iter().any(|problem| problem.is_error() && !concerns_joining(problem))

@@ -11,7 +11,7 @@ async fn somebody_who_comes_back_within_the_month_is_billed_once() {
     let alone = scene.bill(OCTOBER).await;
     assert_eq!((&alone["people"], &alone["wageBase"]), (&json!(4), &json!(33_000_000)));
     assert_eq!(scene.app.end(&first, "2014-10-02", "CONTRACT_ENDED").await["errors"], json!([]));
-    assert_eq!(scene.bill(OCTOBER).await["people"], 4, "whoever leaves within a month owes it");
+    assert_eq!(scene.bill(OCTOBER).await["people"], 4, "the month of the end is owed");
     let again = person.with("startsOn", json!("2014-10-02"));
     let (_, second) = scene.app.enrollment(&again).await;
     let both = scene.bill(OCTOBER).await;
