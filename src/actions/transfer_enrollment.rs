@@ -16,12 +16,14 @@ use crate::store::audit::Trail;
 use crate::store::enrollment::{EnrollmentRow, NewEnrollmentRow, paid_literal};
 use crate::store::event::NewEvent;
 use crate::store::participant::Person;
-use crate::store::{Database, StoreError, array_literal, employer, enrollment, event};
+use crate::store::{Database, StoreError, array_literal, bill, employer, enrollment, event};
 use domain::actor::{Actor, Right};
 use domain::channel::Channel;
 use domain::count::HeldEnrollment;
+use domain::day::{first_of_month, first_of_next_month};
 use domain::enrollment::{EndReason, Lookup, Payer, Terms, employer_closed, judge_transfer, not_open};
 use domain::event::EventKind;
+use domain::money::is_billed;
 use domain::problem::{Problem, ProblemCode, refuses};
 
 /// The input.
@@ -121,7 +123,9 @@ impl Mutation for EnrollmentTransfer<'_> {
         let ending = Ending { participant, enrollment: ended, on: self.input.on, reason };
         ending::end(conn, self.context, &mut people, &[ending]).await?;
         let mut after = people.remove(&participant).expect("it was put there a moment ago");
+        let former = &after.enrollments[&ended];
         let held = self.held(&before.enrollments[&ended]);
+        let owed_since = self.owed_since(former, after.deceased_on);
         let begun = enrollment::insert_many(conn, &[self.new_row(&before, &held, channel)]).await?;
         let Some(&enrollment) = begun.get(&participant) else {
             return Ok(Done::refused(vec![already_enrolled()]).concerning(vec![participant]));
@@ -133,6 +137,9 @@ impl Mutation for EnrollmentTransfer<'_> {
             effective_on: self.input.on,
         };
         event::insert_many(conn, self.context.actor, EventKind::Enrolled, &[event]).await?;
+        if held.timeline.paid.through() >= Some(owed_since) {
+            bill::mark_owed(conn, participant, (ended, enrollment), owed_since).await?;
+        }
         after.enrollments.insert(enrollment, held);
         let change = Change { participant, before: Some(before), after };
         changing::write_consequences(conn, self.context.rules, &[change]).await?;
@@ -171,6 +178,15 @@ impl EnrollmentTransfer<'_> {
             problems.push(already_enrolled());
         }
         problems
+    }
+
+    /// Returns the first month that is not billed for the enrollment that ended. If it was paid there, the money is free for other
+    /// months, and the new employer owes it.
+    fn owed_since(&self, former: &HeldEnrollment, deceased_on: Option<NaiveDate>) -> NaiveDate {
+        let month = first_of_month(self.input.on);
+        let days = (former.timeline.starts_on, former.timeline.ends_on);
+        let rule = self.context.rules.billing_rule(former.segment, month);
+        if is_billed(days, deceased_on, month, rule) { first_of_next_month(month) } else { month }
     }
 
     /// The enrollment that begins.

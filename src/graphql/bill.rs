@@ -119,7 +119,8 @@ impl ContributionBill {
         Rupiah(self.state.bill.worker())
     }
 
-    /// Number of billed enrollments whose month is neither paid nor recorded, such as members whom a group's payment left out.
+    /// Number of billed enrollments whose month is neither paid nor recorded, such as members whom a group's payment left out, or whose
+    /// month a former employer had paid.
     fn open_people(&self) -> i32 {
         int(self.state.bill.open_people)
     }

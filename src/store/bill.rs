@@ -15,7 +15,7 @@ use super::error::StoreError;
 use domain::day::{first_of_month, first_of_next_month};
 use domain::employer::{Classification, Dated};
 use domain::enrollment::{Programme, Segment};
-use domain::money::{Bill, BillMaker, Insured, MonthRecord, PayerKind};
+use domain::money::{Bill, BillMaker, Insured, MonthRecord, PayerKind, RecordedMonths};
 use domain::rule::Rulebook;
 use domain::timeline::PaidMonths;
 use domain::wage::WageHistory;
@@ -68,19 +68,20 @@ struct InsuredRow {
     deceased_on: Option<NaiveDate>,
     paid: Option<Vec<NaiveDate>>,
     settled: Vec<NaiveDate>,
-    /// The first month that is not recorded, if it is before the months of the bill.
+    owed: Vec<NaiveDate>,
+    /// The first month that is not recorded or owed all the same, if it is before the months of the bill.
     open_from: Option<NaiveDate>,
     people: i64,
 }
 
 /// Selects the enrollments of a payer, `$1`, in groups that are alike from month `$2` to the end of the last month, before
 /// `$3`. What lies outside of these months is cut off, so that it tells no groups apart. With `$4`, enrollments with an
-/// earlier month that is not recorded are kept whole. Nearly all enrollments have one run of paid months. Somebody who leaves and
+/// earlier month that is not recorded, or owed all the same, are kept whole. Nearly all enrollments have one run of paid months. Somebody who leaves and
 /// comes back within a month owes it once, for the later enrollment.
 const ALIKE: &str = "
     select g.segment, g.programmes, g.monthly_wage, g.wages_from, g.wages, g.starts_on, g.ends_on, g.deceased_on, g.paid,
            array(select unnest(array[lower(r), upper(r) - 1]) from unnest(g.settled) r) as settled,
-           g.open_from, g.people
+           array(select unnest(array[lower(r), upper(r) - 1]) from unnest(g.owed) r) as owed, g.open_from, g.people
     from (
         select e.segment, e.programmes, e.monthly_wage, e.wages_from, e.wages,
                case when e.starts_on >= $2 and CONTINUED then (date_trunc('month', e.starts_on) + interval '1 month')::date
@@ -91,16 +92,18 @@ const ALIKE: &str = "
                case when o.open_from is not null or cardinality(e.paid) > 2 then e.paid
                     when e.paid[2] >= $2 and e.paid[1] < $3
                         then array[greatest(e.paid[1], $2), least(e.paid[2], $3 - 1)] end as paid,
-               e.settled * datemultirange(daterange($2, $3)) as settled, o.open_from, count(*) as people
+               e.settled * datemultirange(daterange($2, $3)) as settled,
+               case when o.open_from is not null then e.owed
+                    else nullif(e.owed * datemultirange(daterange($2, $3)), '{}') end as owed, o.open_from, count(*) as people
         from enrollment e
         join participant p on p.id = e.participant_id
         cross join lateral (
             select case when $4 and f.month < $2 and (e.ends_on is null or e.ends_on > f.month) then f.month end as open_from
-            from (select case when e.paid[1] <= date_trunc('month', e.starts_on) then e.paid[2] + 1
-                              else date_trunc('month', e.starts_on)::date end as month) f) o
+            from (select least(case when e.paid[1] <= date_trunc('month', e.starts_on) then e.paid[2] + 1
+                                    else date_trunc('month', e.starts_on)::date end, lower(e.owed)) as month) f) o
         where PAYER = $1 and e.starts_on < $3
           and (e.ends_on is null or (e.ends_on > e.starts_on and (e.ends_on > $2 or o.open_from is not null)))
-        group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11) g";
+        group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12) g";
 
 /// Returns the bills of a payer for the months from one to another, by month.
 ///
@@ -176,8 +179,11 @@ impl InsuredRow {
         rules: &'a Rulebook,
     ) {
         let months = |bounds: &[NaiveDate]| PaidMonths::from_bounds(bounds);
-        let (recorded, by_payment) =
-            (months(self.paid.as_deref().unwrap_or_default()), months(&self.settled));
+        let recorded = RecordedMonths {
+            all: months(self.paid.as_deref().unwrap_or_default()),
+            by_payment: months(&self.settled),
+            owed: months(&self.owed),
+        };
         let period = (self.starts_on, self.ends_on);
         let (days, wages) = (self.wages_from.as_deref(), self.wages.as_deref());
         let wages = WageHistory::from_columns(self.monthly_wage, period, days, wages);
@@ -195,7 +201,7 @@ impl InsuredRow {
         let last = self.ends_on.and_then(|end| end.pred_opt()).map_or(until, |last| last.min(until));
         let mut month = self.open_from.unwrap_or(from).max(first_of_month(self.starts_on));
         while month <= last {
-            insured.record = MonthRecord::of(month, &recorded, &by_payment, rules);
+            insured.record = recorded.of(month, rules);
             if month >= from || insured.record == MonthRecord::Open {
                 insured.wage = wages.in_month(month, rules);
                 insured.classification = classification.in_month(month, rules);
@@ -207,7 +213,7 @@ impl InsuredRow {
 }
 
 /// Returns the enrollments of a payer that are in force in a month, within the person's lifetime, and whose month is open:
-/// not recorded, or not paid where only paid months count.
+/// not recorded, or not paid although it is owed all the same or only paid months count.
 pub async fn open_in(
     conn: &mut PgConnection,
     payer: PayerId,
@@ -221,7 +227,7 @@ pub async fn open_in(
            and (p.deceased_on is null or p.deceased_on > $2)
            and not (e.ends_on is not null and e.ends_on < $3 and {})
            and not (e.starts_on >= $2 and {})
-           and (($4 and not coalesce(e.settled @> $2, false))
+           and ((($4 or e.owed @> $2) and not coalesce(e.settled @> $2, false))
                 or not exists (select from generate_series(1, cardinality(e.paid), 2) i
                                where e.paid[i] <= $2 and e.paid[i + 1] >= $2))
          order by 1, 2",
@@ -299,6 +305,22 @@ pub(super) fn months_literal(months: &PaidMonths) -> String {
     format!("{{{}}}", runs.join(","))
 }
 
+/// Marks the months that an enrollment took over from another one of the person in a transfer as owed, from a month on, if a payment
+/// had covered them there: that money pays for other months now. The person is locked.
+pub async fn mark_owed(
+    conn: &mut PgConnection,
+    participant: i64,
+    (from, to): (i64, i64),
+    since: NaiveDate,
+) -> Result<(), StoreError> {
+    let sql = "update enrollment e set owed = o.months
+               from (select (coalesce(settled, '{}') + coalesce(owed, '{}')) * datemultirange(daterange($4, null)) as months
+                     from enrollment where participant_id = $1 and id = $2) o
+               where e.participant_id = $1 and e.id = $3 and not isempty(o.months)";
+    sqlx::query(sql).bind(participant).bind(from).bind(to).bind(since).execute(conn).await?;
+    Ok(())
+}
+
 /// Marks months of enrollments as covered by a payment, or as not covered any more. The people are locked.
 pub async fn mark_paid(
     conn: &mut PgConnection,
@@ -312,7 +334,8 @@ pub async fn mark_paid(
     let months: Vec<String> = covered.iter().map(|(_, months)| months_literal(months)).collect();
     let sql = "update enrollment e
                set settled = case when $4 then coalesce(e.settled, '{}') + u.months
-                                  else nullif(e.settled - u.months, '{}') end
+                                  else nullif(e.settled - u.months, '{}') end,
+                   owed = nullif(e.owed - u.months, '{}')
                from unnest($1::bigint[], $2::bigint[], $3::text[]::datemultirange[]) as u(participant_id, id, months)
                where e.participant_id = u.participant_id and e.id = u.id";
     sqlx::query(sql).bind(people).bind(ids).bind(months).bind(is_paid).execute(conn).await?;

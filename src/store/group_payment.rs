@@ -12,7 +12,7 @@ use super::error::StoreError;
 use super::session::Session;
 use domain::employer::Classification;
 use domain::enrollment::{Programme, Segment};
-use domain::money::{Insured, Member, MonthRecord, PayerKind};
+use domain::money::{Insured, Member, MonthRecord, PayerKind, RecordedMonths};
 use domain::timeline::PaidMonths;
 use domain::wage::WageHistory;
 
@@ -47,9 +47,13 @@ impl MemberRow {
             record: MonthRecord::Open,
             people: 1,
         };
-        let recorded = PaidMonths::from_bounds(self.paid.as_deref().unwrap_or_default());
-        let by_payment = PaidMonths::from_bounds(&self.settled);
-        ((self.participant_id, self.id), Member { insured, wages, recorded, by_payment })
+        let recorded = RecordedMonths {
+            all: PaidMonths::from_bounds(self.paid.as_deref().unwrap_or_default()),
+            by_payment: PaidMonths::from_bounds(&self.settled),
+            // Only employers take months over from each other.
+            owed: PaidMonths::default(),
+        };
+        ((self.participant_id, self.id), Member { insured, wages, recorded })
     }
 }
 

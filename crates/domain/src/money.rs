@@ -23,7 +23,9 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 pub use self::allocation::{Allocation, Ledger, MonthDue, Purpose, Receipt, allocate};
-pub use self::bill::{Bill, BillLine, BillMaker, Insured, MissingProgramme, MonthRecord, is_billed};
+pub use self::bill::{
+    Bill, BillLine, BillMaker, Insured, MissingProgramme, MonthRecord, RecordedMonths, is_billed,
+};
 pub use self::due::{FineTerms, Instalment, fine_of, months_late};
 pub use self::group::{MAXIMUM_MONTHS, Member, Unpayable, furthest_month, judge_span, sums_of};
 pub use self::payment::{

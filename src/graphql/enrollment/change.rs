@@ -106,7 +106,8 @@ impl EnrollmentChangeMutation {
     }
 
     /// Continues an enrollment with another employer: same person, card and programmes. The rules of a new enrollment
-    /// apply again. Contributions paid for the month of the transfer and later months move to the new enrollment.
+    /// apply again. Recorded contributions of the month of the transfer and later months move to the new enrollment. If a payment
+    /// of the former employer had covered a month that is no longer billed to it, the new employer owes that month.
     async fn transfer_enrollment(
         &self,
         ctx: &Context<'_>,

@@ -116,6 +116,80 @@ async fn a_reversal_takes_months_back_for_which_nobody_is_billed_any_more() {
     assert_eq!(app.differing_counters().await, 0);
 }
 
+/// Transfers a worker, and returns the enrollment that began.
+async fn transfer(app: &App, enrollment: &str, employer: &str, on: &str) -> String {
+    let mutation = "mutation ($input: TransferEnrollmentInput!) { transferEnrollment(input: $input) {
+        enrollment { id } errors { code } } }";
+    let input = json!({"enrollmentId": enrollment, "employerId": employer, "channelCode": "BR-PLG", "on": on,
+        "monthlyWage": 2_000_000});
+    let payload = app.ask(mutation, json!({"input": input})).await["transferEnrollment"].take();
+    assert_eq!(payload["errors"], json!([]));
+    payload["enrollment"]["id"].as_str().unwrap().to_owned()
+}
+
+/// Pays a month of an employer at OUT-1, and returns the payload.
+async fn pay_for(app: &App, outlet: &str, employer: &str, (reference, amount): (&str, i64)) -> Value {
+    let input = json!({"employerId": employer, "month": OCTOBER, "payment": {"channelCode": "OUT-1",
+        "reference": reference, "paidOn": "2014-10-02", "amount": amount}});
+    let paid = app.record_payment(outlet, input).await;
+    assert_eq!(paid["errors"], json!([]));
+    paid
+}
+
+#[tokio::test]
+async fn a_month_that_the_former_employer_had_paid_is_owed_by_the_new_one() {
+    let app = App::new().await;
+    let channel = app.channel("BR-PLG").await;
+    let (first, second, third) =
+        (app.employer("PT Satu").await, app.employer("PT Dua").await, app.employer("PT Tiga").await);
+    let (person, enrollment) = app.enrollment(&worker(&channel, &first, 2_000_000)).await;
+    let outlet = app.outlet("OUT-1").await;
+    assert_eq!(pay_for(&app, &outlet, &first, ("A1", 249_600)).await["recorded"], 2);
+    let begun = transfer(&app, &enrollment, &second, "2014-10-01").await;
+    let covered = (json!("ACTIVE"), json!("2014-10-31"));
+    assert_eq!(cover(&app, &person).await, covered, "the worker loses nothing");
+    assert_eq!(app.bill(&outlet, &first, OCTOBER).await["unallocated"], 124_800, "for its later months");
+    let owed = |bill: &Value| ["people", "left", "withoutPayment"].map(|field| bill[field].clone());
+    let open = [json!(1), json!(124_800), json!(0)];
+    assert_eq!(owed(&app.bill(&outlet, &second, OCTOBER).await), open);
+
+    // The next one in a row owes it instead.
+    transfer(&app, &begun, &third, "2014-10-01").await;
+    assert_eq!(app.bill(&outlet, &second, OCTOBER).await["people"], 0);
+    assert_eq!(owed(&app.bill(&outlet, &third, OCTOBER).await), open);
+    let later = app.second_process_on("2016-11-05T03:00:00Z").await;
+    let bill = later.bill(&outlet, &third, "2016-11-01").await;
+    let months_since = (2016 - 2014) * 12 + 1;
+    assert_eq!(bill["owedBefore"], months_since * 124_800, "October too, though it is recorded");
+
+    let paid = pay_for(&app, &outlet, &third, ("C1", 124_800)).await;
+    assert_eq!((&paid["recorded"], &paid["bill"]["left"]), (&json!(0), &json!(0)), "it was recorded already");
+    assert_eq!(app.reverse(&outlet, "A1").await["errors"], json!([]));
+    assert_eq!(cover(&app, &person).await, covered, "its own employer has paid the month");
+    assert_eq!(app.reverse(&outlet, "C1").await["unrecorded"], 1);
+    assert_eq!(cover(&app, &person).await, (json!("REGISTERED"), Value::Null));
+    assert_eq!(owed(&app.bill(&outlet, &third, OCTOBER).await), open);
+    assert_eq!(app.differing_counters().await, 0);
+}
+
+#[tokio::test]
+async fn a_month_that_stays_billed_to_the_former_employer_is_not_owed_by_the_new_one() {
+    let app = App::new().await;
+    let channel = app.channel("BR-PLG").await;
+    let (first, second) = (app.employer("PT Satu").await, app.employer("PT Dua").await);
+    let (_, enrollment) = app.enrollment(&worker(&channel, &first, 2_000_000)).await;
+    let outlet = app.outlet("OUT-1").await;
+    pay_for(&app, &outlet, &first, ("A1", 249_600)).await;
+    transfer(&app, &enrollment, &second, "2014-10-02").await;
+    let bill = app.bill(&outlet, &first, OCTOBER).await;
+    assert_eq!((&bill["people"], &bill["left"], &bill["unallocated"]), (&json!(1), &json!(0), &json!(0)));
+    let bill = app.bill(&outlet, &second, OCTOBER).await;
+    assert_eq!(
+        (&bill["people"], &bill["left"], &bill["withoutPayment"]),
+        (&json!(1), &json!(0), &json!(124_800))
+    );
+}
+
 #[tokio::test]
 async fn a_reversal_takes_months_back_that_transfers_took_over() {
     let app = App::new().await;
@@ -128,13 +202,7 @@ async fn a_reversal_takes_months_back_that_transfers_took_over() {
         "reference": "A1", "paidOn": "2014-10-02", "amount": 249_600}});
     assert_eq!(app.record_payment(&outlet, payment).await["recorded"], 2);
     for (employer, on) in [(&employers[1], "2014-09-20"), (&employers[2], "2014-10-01")] {
-        let transfer = "mutation ($input: TransferEnrollmentInput!) { transferEnrollment(input: $input) {
-            enrollment { id } errors { code } } }";
-        let input = json!({"enrollmentId": enrollment, "employerId": employer, "channelCode": "BR-PLG", "on": on,
-            "monthlyWage": 2_000_000});
-        let payload = app.ask(transfer, json!({"input": input})).await["transferEnrollment"].take();
-        assert_eq!(payload["errors"], json!([]));
-        enrollment = payload["enrollment"]["id"].as_str().unwrap().to_owned();
+        enrollment = transfer(&app, &enrollment, employer, on).await;
     }
     assert_eq!(cover(&app, &person).await, (json!("ACTIVE"), json!("2014-10-31")));
     assert_eq!(app.reverse(&outlet, "A1").await["errors"], json!([]));

@@ -22,14 +22,28 @@ pub enum MonthRecord {
     Paid,
 }
 
-impl MonthRecord {
-    /// Returns how a month is recorded that is among these months. Where only paid months count, the others are owed all
-    /// the same.
-    pub fn of(month: NaiveDate, recorded: &PaidMonths, by_payment: &PaidMonths, rules: &Rulebook) -> Self {
-        match (recorded.contains(month), by_payment.contains(month)) {
-            (true, true) => Self::Paid,
-            (true, false) if rules.unpaid_month_rule(month).is_none() => Self::WithoutPayment,
-            _ => Self::Open,
+/// The recorded months of an enrollment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecordedMonths {
+    /// All of them.
+    pub all: PaidMonths,
+    /// Those that a payment covers.
+    pub by_payment: PaidMonths,
+    /// Those that the payer owes all the same, because they were paid at a former employer, whose money pays for other months now.
+    pub owed: PaidMonths,
+}
+
+impl RecordedMonths {
+    /// Returns how a month is recorded. Where only paid months count, the others are owed all the same.
+    pub fn of(&self, month: NaiveDate, rules: &Rulebook) -> MonthRecord {
+        if !self.all.contains(month) {
+            MonthRecord::Open
+        } else if self.by_payment.contains(month) {
+            MonthRecord::Paid
+        } else if self.owed.contains(month) || rules.unpaid_month_rule(month).is_some() {
+            MonthRecord::Open
+        } else {
+            MonthRecord::WithoutPayment
         }
     }
 }

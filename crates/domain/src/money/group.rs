@@ -7,11 +7,10 @@ use std::ops::RangeInclusive;
 
 use chrono::{Months, NaiveDate};
 
-use super::{BillMaker, Insured, MonthDue, MonthRecord, PrepaymentRule, is_billed};
+use super::{BillMaker, Insured, MonthDue, MonthRecord, PrepaymentRule, RecordedMonths, is_billed};
 use crate::day::{first_of_month, first_of_next_month};
 use crate::problem::{Problem, ProblemCode};
 use crate::rule::Rulebook;
-use crate::timeline::PaidMonths;
 use crate::wage::WageHistory;
 
 /// The numbers of months that one payment can have.
@@ -65,9 +64,7 @@ pub struct Member {
     /// The wages.
     pub wages: WageHistory,
     /// Recorded months.
-    pub recorded: PaidMonths,
-    /// Those among them that payments cover.
-    pub by_payment: PaidMonths,
+    pub recorded: RecordedMonths,
 }
 
 /// Why nothing is to be paid for a member in some months.
@@ -100,9 +97,7 @@ impl Member {
             is_billed((starts_on, ends_on), deceased_on, *month, rules.billing_rule(segment, *month))
         };
         let billed: Vec<NaiveDate> = months.iter().copied().filter(is_billed).collect();
-        let is_open = |month: &NaiveDate| {
-            MonthRecord::of(*month, &self.recorded, &self.by_payment, rules) == MonthRecord::Open
-        };
+        let is_open = |month: &NaiveDate| self.recorded.of(*month, rules) == MonthRecord::Open;
         let open: Vec<NaiveDate> = billed.iter().copied().filter(is_open).collect();
         let Some(&first_billed) = billed.first() else { return Err(Unpayable::NotBilled) };
         let paid = billed.iter().find(|month| !open.contains(month));
@@ -110,7 +105,7 @@ impl Member {
             return Err(Unpayable::Paid(paid.copied().unwrap_or(first_billed)));
         };
         let before = first.pred_opt().map_or(first, first_of_month);
-        let continues = first <= first_of_month(starts_on) || self.recorded.contains(before);
+        let continues = first <= first_of_month(starts_on) || self.recorded.all.contains(before);
         if first > today && !continues {
             return Err(Unpayable::Gap(before));
         }

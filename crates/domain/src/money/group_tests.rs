@@ -36,8 +36,7 @@ fn member(starts_on: &str, programmes: &[Programme]) -> Member {
             people: 1,
         },
         wages: WageHistory::from_columns(Some(1_000_000), (starts_on, None), None, None),
-        recorded: PaidMonths::default(),
-        by_payment: PaidMonths::default(),
+        recorded: RecordedMonths::default(),
     }
 }
 
@@ -93,8 +92,12 @@ fn each_member_gets_the_months_that_its_enrollment_covers() {
 fn a_month_is_paid_once_and_one_ahead_continues_those_before() {
     let rules = rules();
     let mut paid = member("2014-08-01", &[Death]);
-    paid.recorded = PaidMonths::from_until(day("2014-08-01"), day("2014-11-30"));
-    paid.by_payment = paid.recorded.clone();
+    let until_november = PaidMonths::from_until(day("2014-08-01"), day("2014-11-30"));
+    paid.recorded = RecordedMonths {
+        by_payment: until_november.clone(),
+        all: until_november,
+        ..RecordedMonths::default()
+    };
     let months_of = |member: &Member, months: &[NaiveDate], is_strict, rules: &Rulebook| {
         member.months_to_pay(months, day(TODAY), is_strict, rules)
     };
@@ -105,7 +108,7 @@ fn a_month_is_paid_once_and_one_ahead_continues_those_before() {
     assert_eq!(months_of(&paid, &ahead, true, &rules), Err(Unpayable::Gap(day("2014-12-01"))));
 
     // A month that was recorded without a payment is owed where only paid ones count.
-    paid.by_payment = PaidMonths::default();
+    paid.recorded.by_payment = PaidMonths::default();
     assert_eq!(months_of(&paid, &quarter(), false, &rules), Ok(quarter()[2..].to_vec()));
     let mut only_paid = rules.clone();
     let citation = prepayment(0).citation;
