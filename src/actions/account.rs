@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use chrono::{Months, NaiveDate};
 use sqlx::PgConnection;
 
-use super::recording::{Covered, MonthChange, MonthRecorder, Progress};
-use crate::store::bill::{self, PayerId};
+use super::recording::{MonthChange, MonthRecorder, Progress};
+use crate::store::bill::{self, CoveredMonths, PayerId};
 use crate::store::enrollment::EnrollmentKey;
 use crate::store::reference::Reference;
 use crate::store::session::Session;
@@ -21,7 +21,6 @@ use domain::money::{
 };
 use domain::problem::{Problem, ProblemCode};
 use domain::rule::Rulebook;
-use domain::timeline::PaidMonths;
 
 /// A payer, as far as bills and payments depend on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -155,43 +154,61 @@ impl<'a> Account<'a> {
         actor: &Actor,
         ledger: &Ledger,
     ) -> Result<Recording, StoreError> {
-        let mut recording = Recording::default();
-        let recorder = self.recorder(actor, MonthChange::RecordBilled);
-        for (month, people) in self.months_to_record(ledger) {
-            let keys = bill::open_in(conn, self.payer.id, month, self.rules).await?;
+        let months = self.months_to_record(ledger);
+        let mut covered = CoveredMonths::new();
+        for &(month, _) in &months {
             // Also those whose month somebody has recorded without a payment: money covers it now.
-            let progress = recorder.settle(conn, &of_month(keys, month)).await?;
+            add_month(&mut covered, bill::open_in(conn, self.payer.id, month, self.rules).await?, month);
+        }
+        let progress = self.settle(conn, actor, MonthChange::RecordBilled, covered).await?;
+        for (month, people) in months {
+            let recorded = progress.due.values().filter(|months| months.contains(month)).count();
             // Somebody came or left since the bill was computed: it is computed anew.
-            if i64::try_from(progress.due.len()).ok() != Some(people) {
+            if i64::try_from(recorded).ok() != Some(people) {
                 return Err(StoreError::Contended("people of a payer changed".into()));
             }
-            recording.add(&progress);
         }
+        let mut recording = Recording::default();
+        recording.add(&progress);
         Ok(recording)
     }
 
-    /// Takes a month out of the paid months of the people whom payments of the whole bill covered, also where a transfer has taken
-    /// it over since. Returns them.
+    /// Takes months out of the paid months of the people whom payments of the whole bill covered, also where a transfer has taken
+    /// them over since. Returns the person of each month of an enrollment.
     pub(super) async fn erase(
         &self,
         conn: &mut PgConnection,
         actor: &Actor,
-        month: NaiveDate,
+        months: Vec<NaiveDate>,
     ) -> Result<Vec<i64>, StoreError> {
-        let mut keys = bill::paid_in(conn, self.payer.id, month).await?;
-        keys.extend(bill::taken_over(conn, &keys, month).await?);
-        let people = keys.iter().map(|key| key.0).collect();
-        self.recorder(actor, MonthChange::Erase).settle(conn, &of_month(keys, month)).await?;
+        let (mut people, mut covered) = (Vec::new(), CoveredMonths::new());
+        for month in months {
+            let mut keys = bill::paid_in(conn, self.payer.id, month).await?;
+            keys.extend(bill::taken_over(conn, &keys, month).await?);
+            people.extend(keys.iter().map(|key| key.0));
+            add_month(&mut covered, keys, month);
+        }
+        self.settle(conn, actor, MonthChange::Erase, covered).await?;
         Ok(people)
     }
 
-    fn recorder<'b>(&'b self, actor: &'b Actor, change: MonthChange) -> MonthRecorder<'b> {
-        MonthRecorder { actor, rules: self.rules, today: self.today, change }
+    /// Changes all months of an enrollment at once, so that its history has no status between two of them.
+    async fn settle(
+        &self,
+        conn: &mut PgConnection,
+        actor: &Actor,
+        change: MonthChange,
+        covered: CoveredMonths,
+    ) -> Result<Progress, StoreError> {
+        let recorder = MonthRecorder { actor, rules: self.rules, today: self.today, change };
+        recorder.settle(conn, &covered).await
     }
 }
 
-fn of_month(keys: Vec<EnrollmentKey>, month: NaiveDate) -> Vec<Covered> {
-    keys.into_iter().map(|key| (key, PaidMonths::from_until(month, month))).collect()
+fn add_month(covered: &mut CoveredMonths, keys: Vec<EnrollmentKey>, month: NaiveDate) {
+    for key in keys {
+        covered.entry(key).or_default().add(month);
+    }
 }
 
 /// What a payment recorded.
@@ -210,7 +227,7 @@ impl Recording {
     pub(super) fn add(&mut self, progress: &Progress) {
         self.recorded += progress.changed;
         self.newly_active += progress.newly_active;
-        self.people.extend(progress.due.iter().map(|key| key.0));
+        self.people.extend(progress.due.keys().map(|key| key.0));
     }
 
     /// Adds what was recorded in several steps.

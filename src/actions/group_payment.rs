@@ -12,7 +12,7 @@ use sqlx::{PgConnection, PgExecutor};
 use super::account::Payer;
 use super::group_terms::{GroupTerms, Members};
 use super::record_contributions::judge_named;
-use super::recording::Covered;
+use crate::store::bill::CoveredMonths;
 use crate::store::enrollment::EnrollmentKey;
 use crate::store::session::Session;
 use crate::store::{StoreError, group_payment as store};
@@ -25,7 +25,7 @@ use domain::timeline::PaidMonths;
 #[derive(Clone, Debug, Default)]
 pub struct GroupPlan {
     /// The members, and the months that they pay.
-    pub(super) covered: Vec<Covered>,
+    pub(super) covered: CoveredMonths,
     /// By month, what the members owe and how many they are.
     pub months: Vec<(MonthDue, i64)>,
 }

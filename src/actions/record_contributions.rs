@@ -139,7 +139,7 @@ impl ContributionRecording<'_> {
             PaidFor::Named(named) => named
                 .iter()
                 .enumerate()
-                .filter(|(_, key)| !progress.due.contains(key))
+                .filter(|(_, key)| !progress.due.contains_key(key))
                 .map(|(at, key)| {
                     let not_found = || {
                         Problem::error(ProblemCode::NotFound, "enrollmentIds", "No enrollment has this id.")

@@ -1,13 +1,13 @@
 //! Adds months to the paid months of enrollments, and takes them out again.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::NaiveDate;
 use sqlx::PgConnection;
 
 use super::changing::{self, Change};
 use crate::store::StoreError;
-use crate::store::bill;
+use crate::store::bill::{self, CoveredMonths};
 use crate::store::enrollment::{self, EnrollmentKey, TimelineRow};
 use crate::store::event::NewEvent;
 use crate::store::participant::{self, Person};
@@ -19,7 +19,7 @@ use domain::event::EventKind;
 use domain::money::is_billed;
 use domain::problem::{Problem, ProblemCode};
 use domain::rule::Rulebook;
-use domain::timeline::{PaidMonths, Timeline};
+use domain::timeline::Timeline;
 
 /// People who are locked and written by one statement.
 const CHUNK: usize = 5_000;
@@ -39,9 +39,6 @@ pub(super) struct MonthRecorder<'a> {
 /// An enrollment, and the first days of the months that are recorded for it.
 pub(super) type MonthsOf<'a> = (EnrollmentKey, &'a [NaiveDate]);
 
-/// An enrollment, and months that a payment covers.
-pub(super) type Covered = (EnrollmentKey, PaidMonths);
-
 /// What is done to a month.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum MonthChange {
@@ -60,8 +57,8 @@ pub(super) struct Progress {
     pub changed: usize,
     /// Enrollments that have become active.
     pub newly_active: usize,
-    /// Those in force on some day of a month.
-    pub due: BTreeSet<EnrollmentKey>,
+    /// Those in force on some day of a month, with these months.
+    pub due: CoveredMonths,
     /// The others, with the reason.
     pub not_due: BTreeMap<EnrollmentKey, Problem>,
 }
@@ -107,15 +104,13 @@ impl MonthRecorder<'_> {
     pub(super) async fn settle(
         &self,
         conn: &mut PgConnection,
-        covered: &[Covered],
+        covered: &CoveredMonths,
     ) -> Result<Progress, StoreError> {
-        let months: Vec<Vec<NaiveDate>> =
-            covered.iter().map(|(_, months)| months.months().collect()).collect();
-        let enrollments = covered.iter().zip(&months).map(|((key, _), months)| (*key, &months[..]));
+        let months: Vec<Vec<NaiveDate>> = covered.values().map(|months| months.months().collect()).collect();
+        let enrollments = covered.keys().zip(&months).map(|(key, months)| (*key, &months[..]));
         let progress = self.run(conn, enrollments).await?;
         // A month may be open and yet not be billed for somebody.
-        let due = covered.iter().filter(|(key, _)| progress.due.contains(key)).cloned();
-        bill::mark_paid(conn, &due.collect::<Vec<_>>(), self.change != MonthChange::Erase).await?;
+        bill::mark_paid(conn, &progress.due, self.change != MonthChange::Erase).await?;
         Ok(progress)
     }
 
@@ -139,7 +134,7 @@ impl MonthRecorder<'_> {
                         progress.not_due.insert((participant, id), problem);
                         continue;
                     }
-                    progress.due.insert((participant, id));
+                    progress.due.entry((participant, id)).or_default().add(month);
                     if self.apply(&mut held.timeline, month) {
                         changed.push(month);
                     }

@@ -121,11 +121,9 @@ impl Mutation for Reversal<'_> {
         let before = Ledger::of(&account.receipts, &account.kept);
         let after = account.allocate(&receipts, &kept);
         write_allocations(conn, &account.kept, &after.allocations()).await?;
-        for month in uncovered(&account, &before, &after) {
-            let erased = account.erase(conn, self.actor, month).await?;
-            unrecorded += erased.len();
-            people.extend(erased);
-        }
+        let erased = account.erase(conn, self.actor, uncovered(&account, &before, &after)).await?;
+        unrecorded += erased.len();
+        people.extend(erased);
         // Money of later months may cover an older one by now.
         people.extend(account.record(conn, self.actor, &after).await?.people);
         let (now, unrecorded) = (self.moment.now, int(unrecorded));

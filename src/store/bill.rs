@@ -298,11 +298,17 @@ pub async fn taken_over(
     Ok(found)
 }
 
-/// Returns months as a literal of PostgreSQL: `{[2014-10-01,2014-10-31]}`.
-pub(super) fn months_literal(months: &PaidMonths) -> String {
-    let runs: Vec<String> =
-        months.bounds().chunks_exact(2).map(|run| format!("[{},{}]", run[0], run[1])).collect();
-    format!("{{{}}}", runs.join(","))
+/// Months of enrollments that a payment covers.
+pub type CoveredMonths = BTreeMap<EnrollmentKey, PaidMonths>;
+
+/// Returns people, enrollments, and their months as literals of PostgreSQL: `{[2014-10-01,2014-10-31]}`.
+pub(super) fn columns(covered: &CoveredMonths) -> (Vec<i64>, Vec<i64>, Vec<String>) {
+    let literal = |months: &PaidMonths| {
+        let runs: Vec<String> =
+            months.bounds().chunks_exact(2).map(|run| format!("[{},{}]", run[0], run[1])).collect();
+        format!("{{{}}}", runs.join(","))
+    };
+    covered.iter().map(|(&(person, id), months)| (person, id, literal(months))).collect()
 }
 
 /// Marks the months that an enrollment took over from another one of the person in a transfer as owed, from a month on, if a payment
@@ -324,14 +330,13 @@ pub async fn mark_owed(
 /// Marks months of enrollments as covered by a payment, or as not covered any more. The people are locked.
 pub async fn mark_paid(
     conn: &mut PgConnection,
-    covered: &[(EnrollmentKey, PaidMonths)],
+    covered: &CoveredMonths,
     is_paid: bool,
 ) -> Result<(), StoreError> {
     if covered.is_empty() {
         return Ok(());
     }
-    let (people, ids): (Vec<i64>, Vec<i64>) = covered.iter().map(|(key, _)| *key).unzip();
-    let months: Vec<String> = covered.iter().map(|(_, months)| months_literal(months)).collect();
+    let (people, ids, months) = columns(covered);
     let sql = "update enrollment e
                set settled = case when $4 then coalesce(e.settled, '{}') + u.months
                                   else nullif(e.settled - u.months, '{}') end,

@@ -6,7 +6,7 @@
 use chrono::NaiveDate;
 use sqlx::{FromRow, PgConnection, PgExecutor};
 
-use super::bill::{PayerId, continued, months_literal, renewed};
+use super::bill::{CoveredMonths, PayerId, columns, continued, renewed};
 use super::enrollment::EnrollmentKey;
 use super::error::StoreError;
 use super::session::Session;
@@ -114,10 +114,9 @@ pub fn show_named(session: &Session, named: &[EnrollmentKey]) {
 pub async fn insert_covered(
     conn: &mut PgConnection,
     payment: i64,
-    covered: &[(EnrollmentKey, PaidMonths)],
+    covered: &CoveredMonths,
 ) -> Result<(), StoreError> {
-    let (people, ids): (Vec<i64>, Vec<i64>) = covered.iter().map(|(key, _)| *key).unzip();
-    let months: Vec<String> = covered.iter().map(|(_, months)| months_literal(months)).collect();
+    let (people, ids, months) = columns(covered);
     let sql = "insert into payment_member (participant_id, enrollment_id, payment_id, months)
                select u.participant_id, u.id, $1, u.months::datemultirange
                from unnest($2::bigint[], $3::bigint[], $4::text[]) as u(participant_id, id, months)";
@@ -126,13 +125,10 @@ pub async fn insert_covered(
 }
 
 /// Returns whom a payment covers, and for which months.
-pub async fn covered_by(
-    conn: &mut PgConnection,
-    payment: i64,
-) -> Result<Vec<(EnrollmentKey, PaidMonths)>, StoreError> {
+pub async fn covered_by(conn: &mut PgConnection, payment: i64) -> Result<CoveredMonths, StoreError> {
     let sql = "select m.participant_id, m.enrollment_id,
                       array(select unnest(array[lower(r), upper(r) - 1]) from unnest(m.months) r)
-               from payment_member m where m.payment_id = $1 order by 1, 2";
+               from payment_member m where m.payment_id = $1";
     let rows: Vec<(i64, i64, Vec<NaiveDate>)> = sqlx::query_as(sql).bind(payment).fetch_all(conn).await?;
     let covered =
         |(person, id, bounds): (i64, i64, Vec<NaiveDate>)| ((person, id), PaidMonths::from_bounds(&bounds));

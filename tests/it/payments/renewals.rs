@@ -211,3 +211,28 @@ async fn a_reversal_takes_months_back_that_transfers_took_over() {
     assert_eq!((&bill["left"], &bill["withoutPayment"]), (&json!(124_800), &json!(0)));
     assert_eq!(app.differing_counters().await, 0);
 }
+
+#[tokio::test]
+async fn months_that_are_paid_together_leave_no_status_in_between() {
+    let app = App::new().await;
+    let channel = app.channel("BR-PLG").await;
+    let employer = app.employer("PT Karet").await;
+    let late = worker(&channel, &employer, 2_000_000).with("startsOn", json!("2014-01-01"));
+    let (person, _) = app.enrollment(&late).await;
+    let outlet = app.outlet("OUT-1").await;
+    let query =
+        "query ($id: ID!) { participant(by: {id: $id}) { status events(first: 100) { nodes { kind } } } }";
+    let history = async || {
+        let shown = app.ask(query, json!({"id": person})).await["participant"].take();
+        let kinds = shown["events"]["nodes"].as_array().unwrap().iter().map(|node| node["kind"].clone());
+        (shown["status"].clone(), kinds.collect::<Vec<_>>())
+    };
+    // By the first months alone somebody would have lapsed.
+    assert_eq!(pay_for(&app, &outlet, &employer, ("A1", 10 * 124_800)).await["recorded"], 10);
+    let paid = [vec![json!("CONTRIBUTED"); 10], vec![json!("ENROLLED")]].concat();
+    assert_eq!(history().await, (json!("ACTIVE"), paid.clone()));
+    assert_eq!(app.reverse(&outlet, "A1").await["unrecorded"], 10);
+    let reversed = [vec![json!("CONTRIBUTION_REVERSED"); 10], paid].concat();
+    assert_eq!(history().await, (json!("REGISTERED"), reversed));
+    assert_eq!(app.differing_counters().await, 0);
+}
