@@ -1,8 +1,7 @@
 //! `decideRetraction`: approves or declines the retraction of an event that another client asked for.
 
-use std::sync::Mutex;
-
 use chrono::NaiveDate;
+use parking_lot::Mutex;
 use serde::Serialize;
 use sqlx::PgConnection;
 
@@ -45,7 +44,7 @@ pub async fn decide_retraction(
     let context = Context { database, actor, rules: &reference.rules, today };
     let relied = Mutex::new(Vec::new());
     let done = request.run(Decision { context, input, relied: &relied }).await?;
-    Ok((done, relied.into_inner().unwrap_or_default()))
+    Ok((done, relied.into_inner()))
 }
 
 struct Decision<'a> {

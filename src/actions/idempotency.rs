@@ -4,8 +4,9 @@
 //! mutation writes nothing and uses up no key: the same input is refused again by the same rules.
 
 use std::collections::HashMap;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Weak};
 
+use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -71,7 +72,7 @@ pub(super) fn replay<T: DeserializeOwned>(used: &Used, fingerprint: &[u8]) -> Re
 pub(super) fn single_flight(key: &KeyOf) -> Arc<tokio::sync::Mutex<()>> {
     static FLIGHTS: LazyLock<Mutex<HashMap<KeyOf, Weak<tokio::sync::Mutex<()>>>>> =
         LazyLock::new(Default::default);
-    let mut flights = FLIGHTS.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut flights = FLIGHTS.lock();
     if let Some(flight) = flights.get(key).and_then(Weak::upgrade) {
         return flight;
     }

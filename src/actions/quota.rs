@@ -4,9 +4,10 @@
 //! of scope: both have the same answer. A form that is refused because of a person outside the client's scope reveals
 //! that the number is registered, so it is a miss too.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use sqlx::PgExecutor;
 
 use super::enrolling::EnrollOutcome;
@@ -181,19 +182,19 @@ impl<'a> MissCounter<'a> {
     /// # Errors
     /// [`ActionError::QuotaSpent`]
     pub(super) fn verdict(self) -> Result<(), ActionError> {
-        match self.spent.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        match self.spent.into_inner() {
             Some(spent) => Err(refusal(spent)),
             None => Ok(()),
         }
     }
 
     fn note(&self, spent: Spent, is_allowed: bool) -> bool {
-        *self.spent.lock().unwrap_or_else(PoisonError::into_inner) = (!is_allowed).then_some(spent);
+        *self.spent.lock() = (!is_allowed).then_some(spent);
         !is_allowed
     }
 
     fn is_refused(&self) -> bool {
-        self.spent.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+        self.spent.lock().is_some()
     }
 }
 

@@ -1,9 +1,8 @@
 //! `retractEvent` of an event of an employer: takes back a change that was recorded in error, also if it is not the last one.
 //! The facts of all days become those of a history in which it was never recorded, and bills follow.
 
-use std::sync::Mutex;
-
 use chrono::NaiveDate;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
@@ -61,7 +60,7 @@ pub async fn retract_employer_event(
     let relied = Mutex::new(Vec::new());
     let done = request.run(EventRetraction { actor, today, id, reason, relied: &relied }).await;
     database.writer.employers().forget(id.0);
-    Ok((done?, relied.into_inner().unwrap_or_default()))
+    Ok((done?, relied.into_inner()))
 }
 
 struct EventRetraction<'a> {

@@ -3,9 +3,8 @@
 //!
 //! A death is taken back by two clients: one asks, and another one decides (`decide_retraction.rs`).
 
-use std::sync::Mutex;
-
 use chrono::NaiveDate;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
@@ -65,7 +64,7 @@ pub async fn retract_event(
     let context = Context { database, actor, rules: &reference.rules, today };
     let relied = Mutex::new(Vec::new());
     let done = request.run(EventRetraction { context, input, reason, relied: &relied }).await?;
-    Ok((done, relied.into_inner().unwrap_or_default()))
+    Ok((done, relied.into_inner()))
 }
 
 /// Returns the problem of an event that the actor may not see, or that is detached.
@@ -138,9 +137,7 @@ pub(super) fn others(named: i64, gone: &[Retracted]) -> Vec<i64> {
 
 /// Keeps what relied on the event for an answer without a record: to a refusal, or to a check.
 pub(super) fn keep_reliances(reliances: &[Reliance], relied: &Mutex<Vec<Reliance>>) {
-    if let Ok(mut relied) = relied.lock() {
-        *relied = reliances.to_vec();
-    }
+    *relied.lock() = reliances.to_vec();
 }
 
 /// Returns the refusal, and keeps what relied on the event for the answer.

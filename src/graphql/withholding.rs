@@ -7,7 +7,7 @@
 //! [schema](super::schema_that_withholds) of its own has it, which runs only the requests that need it.
 
 use std::mem;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use async_graphql::extensions::{
     Extension, ExtensionContext, ExtensionFactory, NextExecute, NextResolve, ResolveInfo,
@@ -16,6 +16,7 @@ use async_graphql::{
     PathSegment, QueryPathNode, QueryPathSegment, Response, ServerError, ServerResult, Value,
 };
 use async_trait::async_trait;
+use parking_lot::Mutex;
 
 use super::context::RequestContext;
 use super::rights::{self, CATALOGUE};
@@ -42,7 +43,7 @@ impl Extension for Withheld {
         next: NextExecute<'_>,
     ) -> Response {
         let mut response = next.run(ctx, operation_name).await;
-        response.errors.append(&mut mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner)));
+        response.errors.append(&mut mem::take(&mut *self.0.lock()));
         response
     }
 
@@ -66,7 +67,7 @@ impl Extension for Withheld {
         if !CATALOGUE.get(field).is_nullable {
             return Err(error);
         }
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(error);
+        self.0.lock().push(error);
         Ok(None)
     }
 }

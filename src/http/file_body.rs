@@ -2,12 +2,13 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use futures_util::stream::{self, Stream, StreamExt as _};
 use graphql_front::request_id::RequestId;
 use graphql_front::streams::Lease;
+use parking_lot::Mutex;
 use tokio::io::AsyncReadExt as _;
 use tokio::sync::mpsc;
 
@@ -62,13 +63,13 @@ pub(super) struct Buffer(Arc<Mutex<Vec<u8>>>);
 
 impl Buffer {
     pub(super) fn take(&self) -> Bytes {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner)).into()
+        std::mem::take(&mut *self.0.lock()).into()
     }
 }
 
 impl Write for Buffer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+        self.0.lock().write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {

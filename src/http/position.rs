@@ -6,12 +6,13 @@
 //!
 //! The position is signed, so that a client cannot invent one. An unknown one is no error: the request reads from the primary.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use parking_lot::Mutex;
 
 use crate::store::Database;
 use crate::store::position::Position;
@@ -70,11 +71,11 @@ impl Positions {
     }
 
     fn set(&self, answer: Answer) {
-        *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = answer;
+        *self.answer.lock() = answer;
     }
 
     fn answer(&self) -> Answer {
-        *self.answer.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.answer.lock()
     }
 }
 

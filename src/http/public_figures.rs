@@ -5,13 +5,14 @@
 //! so that one to four people look like nobody and no difference is smaller than five. The numbers are those of the end of
 //! yesterday, and an answer stays as it is until midnight in Jakarta: nobody who watches it sees when somebody enrolls.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use chrono::{Days, NaiveDate, Timelike as _};
+use parking_lot::Mutex;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use strum::VariantArray as _;
@@ -115,7 +116,7 @@ impl PublicFigures {
         }
         match self.read(day).await {
             Ok(published) => {
-                *self.0.published.lock().unwrap_or_else(PoisonError::into_inner) = Some(published.clone());
+                *self.0.published.lock() = Some(published.clone());
                 Ok(published)
             }
             Err(error) => {
@@ -127,7 +128,7 @@ impl PublicFigures {
     }
 
     fn newest(&self) -> Option<Published> {
-        self.0.published.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.published.lock().clone()
     }
 
     async fn read(&self, day: NaiveDate) -> Result<Published, StoreError> {

@@ -1,10 +1,11 @@
 //! Shared reads for coverage subscriptions: counts are read once for all subscribers with the same scope.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use chrono::NaiveDate;
+use parking_lot::Mutex;
 
 use super::coverage::{Country, Figures, Part, figures};
 use super::error::StoreError;
@@ -27,7 +28,7 @@ impl Watched {
     /// Returns the watch of a part. All subscribers with the same key share it.
     pub fn of(&self, actor: &Actor, part: &Part, as_of: Option<NaiveDate>) -> Arc<Watch> {
         let key = (actor.role, actor.scope.clone(), part.clone(), as_of);
-        let mut watched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut watched = self.0.lock();
         if let Some(watch) = watched.get(&key).and_then(Weak::upgrade) {
             return watch;
         }

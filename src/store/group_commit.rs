@@ -5,8 +5,9 @@
 
 use std::collections::HashSet;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
@@ -99,7 +100,7 @@ impl<G: Group> GroupCommit<G> {
     pub(crate) async fn write(&self, item: G::Item) -> Result<G::Outcome, StoreError> {
         let (written, outcome) = oneshot::channel();
         let begins = {
-            let mut waiting = self.0.lock();
+            let mut waiting = self.0.waiting.lock();
             waiting.items.push((item, written));
             !std::mem::replace(&mut waiting.busy, true)
         };
@@ -111,17 +112,13 @@ impl<G: Group> GroupCommit<G> {
 }
 
 impl<G: Group> Shared<G> {
-    fn lock(&self) -> MutexGuard<'_, Waiting<G>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn is_waited_for(&self) -> bool {
-        !self.lock().items.is_empty()
+        !self.waiting.lock().items.is_empty()
     }
 
     /// Takes the items that are written next. None: the task is done.
     fn next(&self) -> Vec<(G::Item, Written<G>)> {
-        let mut waiting = self.lock();
+        let mut waiting = self.waiting.lock();
         let mut chosen = G::choose(waiting.items.iter().map(|(item, _)| item)).into_iter();
         // The first item is always chosen.
         let mut is_first = true;
@@ -142,7 +139,7 @@ struct Writer<G: Group> {
 impl<G: Group> Drop for Writer<G> {
     fn drop(&mut self) {
         if !self.is_done {
-            let waiting = std::mem::take(&mut *self.shared.lock());
+            let waiting = std::mem::take(&mut *self.shared.waiting.lock());
             for (_, written) in waiting.items {
                 let _ = written.send(Err(StoreError::Unwritten("writing was interrupted".into())));
             }

@@ -25,9 +25,10 @@
 
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use sqlx::Connection as _;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use tokio::runtime::Handle;
@@ -188,7 +189,7 @@ impl Pool {
         &self,
         identity: &Arc<DatabaseIdentity>,
     ) -> Result<PooledConnection, sqlx::Error> {
-        self.shared.idle().asked = Some(Instant::now());
+        self.shared.idle.lock().asked = Some(Instant::now());
         let deadline = Instant::now() + self.shared.acquire_timeout;
         let permit = timeout_at(deadline, Arc::clone(&self.permits).acquire_owned()).await;
         let permit = permit.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?;
@@ -211,13 +212,13 @@ impl Pool {
     /// Returns how many connections there may be, how many are in use, and how many are idle.
     pub(super) fn usage(&self) -> (u32, u32, u32) {
         let free = u32::try_from(self.permits.available_permits()).unwrap_or(u32::MAX);
-        let idle = u32::try_from(self.shared.idle().connections.len()).unwrap_or(u32::MAX);
+        let idle = u32::try_from(self.shared.idle.lock().connections.len()).unwrap_or(u32::MAX);
         (self.size, self.size.saturating_sub(free), idle)
     }
 
     /// Is no connection in use, and was none asked for within this time?
     pub(super) fn is_quiet(&self, within: Duration) -> bool {
-        let lately = self.shared.idle().asked.is_some_and(|asked| asked.elapsed() < within);
+        let lately = self.shared.idle.lock().asked.is_some_and(|asked| asked.elapsed() < within);
         !lately && self.permits.available_permits() == self.size as usize
     }
 
@@ -287,7 +288,7 @@ impl Pool {
         self.permits.close();
         self.shared.slots.close();
         drop(all);
-        let idle = std::mem::take(&mut self.shared.idle().connections);
+        let idle = std::mem::take(&mut self.shared.idle.lock().connections);
         for entry in idle {
             let _ = timeout(CLOSE_TIMEOUT, entry.connection.close()).await;
         }
@@ -295,13 +296,9 @@ impl Pool {
 }
 
 impl Shared {
-    fn idle(&self) -> MutexGuard<'_, Idle> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Takes an idle connection, or leave to open one. `None`: the pool is closed.
     fn take(&self, identity: &Arc<DatabaseIdentity>) -> Option<Taken> {
-        let mut idle = self.idle();
+        let mut idle = self.idle.lock();
         let suspected = idle.suspected;
         // What is written at a former primary is lost, so its connections are closed.
         idle.connections.retain(|entry| self.is_of_primary(entry));
@@ -332,7 +329,7 @@ impl Shared {
     }
 
     fn suspect(&self) {
-        self.idle().suspected = Some(Instant::now());
+        self.idle.lock().suspected = Some(Instant::now());
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use parking_lot::Mutex;
 
 /// The people who were shown through a session. Each store function that returns people notes them here, so no resolver
 /// can forget to.
@@ -28,31 +29,31 @@ impl fmt::Debug for Seen {
 impl Seen {
     /// Notes people who will be part of an answer.
     pub fn add(&self, ids: impl IntoIterator<Item = i64>) {
-        let mut people = self.lock();
+        let mut people = self.0.lock();
         let People { fresh, recorded, .. } = &mut *people;
         fresh.extend(ids.into_iter().filter(|id| !recorded.contains(id)));
     }
 
     /// Notes rows of a batch that will be part of an answer as they were sent: of people who may not be registered.
     pub(super) fn add_row(&self, batch: String, number: i32) {
-        self.lock().fresh_rows.entry(batch).or_default().insert(number);
+        self.0.lock().fresh_rows.entry(batch).or_default().insert(number);
     }
 
     /// Returns the batches whose rows no entry tells of yet, and how many rows. They stay so until they are
     /// [marked](Self::mark_rows_recorded).
     pub(super) fn fresh_rows(&self) -> Vec<(String, usize)> {
-        self.lock().fresh_rows.iter().map(|(batch, rows)| (batch.clone(), rows.len())).collect()
+        self.0.lock().fresh_rows.iter().map(|(batch, rows)| (batch.clone(), rows.len())).collect()
     }
 
     /// Notes that an entry tells of the rows of a batch.
     pub(super) fn mark_rows_recorded(&self, batch: &str) {
-        self.lock().fresh_rows.remove(batch);
+        self.0.lock().fresh_rows.remove(batch);
     }
 
     /// Returns the people who are not in the audit trail yet, ascending. They stay so until [`mark_recorded`](Self::mark_recorded): an
     /// entry that could not be written is tried again before the answer leaves.
     pub(super) fn fresh(&self) -> Vec<i64> {
-        let mut people = self.lock();
+        let mut people = self.0.lock();
         people.fresh.sort_unstable();
         people.fresh.dedup();
         people.fresh.clone()
@@ -60,7 +61,7 @@ impl Seen {
 
     /// Notes that these people are in the audit trail.
     pub(super) fn mark_recorded(&self, ids: &[i64]) {
-        let mut people = self.lock();
+        let mut people = self.0.lock();
         let People { fresh, recorded, .. } = &mut *people;
         if recorded.is_empty() && fresh == ids {
             // Most requests have one entry.
@@ -69,10 +70,6 @@ impl Seen {
         }
         fresh.retain(|id| ids.binary_search(id).is_err());
         recorded.extend(ids);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, People> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

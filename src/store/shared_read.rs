@@ -8,8 +8,9 @@
 
 use std::collections::{HashMap, hash_map};
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
@@ -88,7 +89,7 @@ impl<R: Read> SharedReads<R> {
     }
 
     fn begin(&self, read: R, id: i64) -> Begun<R> {
-        match lock(&self.0.waiting).entry(read.group()) {
+        match self.0.waiting.lock().entry(read.group()) {
             hash_map::Entry::Vacant(entry) => {
                 entry.insert(Waiting { read: read.clone(), reads: Vec::new() });
                 Begun::First(Statement { read, under_way: Arc::clone(&self.0), has_begun: true })
@@ -106,7 +107,7 @@ impl<R: Read> SharedReads<R> {
 impl<R: Read> Statement<R> {
     /// Takes those who wait.
     fn take(&self) -> Vec<(i64, Answer<R>)> {
-        let mut waiting = lock(&self.under_way.waiting);
+        let mut waiting = self.under_way.waiting.lock();
         waiting
             .get_mut(&self.read.group())
             .map(|waiting| std::mem::take(&mut waiting.reads))
@@ -132,7 +133,7 @@ impl<R: Read> Statement<R> {
 impl<R: Read> Drop for Statement<R> {
     fn drop(&mut self) {
         let group = self.read.group();
-        let mut waiting = lock(&self.under_way.waiting);
+        let mut waiting = self.under_way.waiting.lock();
         let is_waited_for = waiting.get(&group).is_some_and(|waiting| !waiting.reads.is_empty());
         if is_waited_for && self.has_begun {
             // A runtime that ends drops the task at once, and with it the next statement.
@@ -145,10 +146,6 @@ impl<R: Read> Drop for Statement<R> {
             waiting.remove(&group);
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

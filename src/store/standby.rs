@@ -11,11 +11,12 @@ mod check;
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::{join, join_all};
+use parking_lot::Mutex;
 use sqlx::postgres::PgConnectOptions;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, timeout};
@@ -200,7 +201,7 @@ impl Standbys {
     /// Notes that a client has written just now. It reads from the primary until a standby shows that.
     pub fn wrote(&self, client: i64) {
         if !self.is_empty() {
-            self.known().clients.insert(client, Wrote::By(Instant::now()));
+            self.known.lock().clients.insert(client, Wrote::By(Instant::now()));
         }
     }
 
@@ -218,7 +219,7 @@ impl Standbys {
     }
 
     fn find(&self, client: i64, asked: Option<Position>, now: Instant) -> Option<Arc<Standby>> {
-        let mut known = self.known();
+        let mut known = self.known.lock();
         let noted = match known.clients.get(&client) {
             Some(Wrote::By(_)) => return None,
             Some(&Wrote::At(position)) => Some(position),
@@ -266,7 +267,7 @@ impl Standbys {
         let of_primary = timeout(PATIENCE, Position::of_primary(control));
         let asked = self.all.iter().map(|standby| timeout(PATIENCE, check(&standby.session, facts)));
         let (primary, standbys) = join(of_primary, join_all(asked)).await;
-        let mut known = self.known();
+        let mut known = self.known.lock();
         match primary {
             Ok(Ok(position)) => known.note(begun, position, self.max_lag),
             Ok(Err(error)) => tracing::debug!(%error, "the position of the primary is not known"),
@@ -298,10 +299,6 @@ impl Standbys {
     pub(super) async fn close(&self) {
         let sessions = self.all.iter().flat_map(|standby| [&standby.session, &standby.exports]);
         join_all(sessions.map(Session::close)).await;
-    }
-
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -17,14 +17,15 @@
 mod discipline;
 mod permits;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
 use discipline::{Discipline, Terms};
+use parking_lot::Mutex;
 use permits::{Parts, Permits, Share};
 
 /// How many requests run and wait at once.
@@ -251,7 +252,7 @@ impl Queue {
         // Counted first: two at one moment cannot take the last place in the queue.
         let (present, others) = Present::begin(&self.present, parts);
         if let Some(acquired) = self.permits.try_acquire(self.class, parts) {
-            self.discipline().leave(parts, Duration::ZERO, arrived);
+            self.discipline.lock().leave(parts, Duration::ZERO, arrived);
             return Ok(Permit { _held: Held::Run(acquired, present) });
         }
         if !self.admits(others, arrived) {
@@ -260,7 +261,7 @@ impl Queue {
         let acquired = timeout(self.longest_wait, self.permits.acquire(self.class, parts));
         let acquired = acquired.await.map_err(|_elapsed| Overloaded)?;
         let now = Instant::now();
-        self.discipline().leave(parts, now - arrived, now);
+        self.discipline.lock().leave(parts, now - arrived, now);
         Ok(Permit { _held: Held::Run(acquired, present) })
     }
 
@@ -268,12 +269,7 @@ impl Queue {
     fn admits(&self, others: usize, now: Instant) -> bool {
         // Those that have got a permit and do not know it yet do not wait.
         let waiting = others.saturating_sub(self.running());
-        waiting < self.longest && self.discipline().admits(waiting, now)
-    }
-
-    fn discipline(&self) -> MutexGuard<'_, Discipline> {
-        // Nothing panics under the lock, so a poisoned one holds whole numbers.
-        self.discipline.lock().unwrap_or_else(PoisonError::into_inner)
+        waiting < self.longest && self.discipline.lock().admits(waiting, now)
     }
 }
 

@@ -8,9 +8,9 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::request_id::ClientId;
@@ -127,7 +127,7 @@ impl<C: Clone + Eq + Hash> RateLimiter<C> {
     /// The client has too few, and keeps them.
     pub fn pay(&self, client: C, cost: u32, now: Instant) -> Result<Balance, RateLimited> {
         let (cost, full, per_second) = (f64::from(cost), f64::from(self.settings.burst), self.per_second());
-        let mut buckets = self.lock();
+        let mut buckets = self.buckets.lock();
         buckets.sweep(now, per_second, full);
         let bucket = buckets.of_clients.get(&client);
         let points = bucket.map_or(full, |bucket| bucket.refilled(now, per_second, full));
@@ -149,7 +149,7 @@ impl<C: Clone + Eq + Hash> RateLimiter<C> {
     /// Gives the points of a request back that did not run.
     pub fn pay_back(&self, client: &C, cost: u32, now: Instant) {
         let (full, per_second) = (f64::from(self.settings.burst), self.per_second());
-        let mut buckets = self.lock();
+        let mut buckets = self.buckets.lock();
         if let Some(bucket) = buckets.of_clients.get_mut(client) {
             let points = bucket.refilled(now, per_second, full) + f64::from(cost);
             *bucket = Bucket { points: points.min(full), at: now };
@@ -170,13 +170,13 @@ impl<C: Clone + Eq + Hash> RateLimiter<C> {
 
     /// Returns what each client has paid here since the last call. The first call begins to record it.
     pub fn take_spent(&self) -> HashMap<C, u64> {
-        self.lock().spent.replace(HashMap::new()).unwrap_or_default()
+        self.buckets.lock().spent.replace(HashMap::new()).unwrap_or_default()
     }
 
     /// Takes the points that clients have spent in other processes. A client that has fewer is in debt for the rest.
     pub fn spend_elsewhere(&self, spent: impl IntoIterator<Item = (C, u64)>, now: Instant) {
         let (full, per_second) = (f64::from(self.settings.burst), self.per_second());
-        let mut buckets = self.lock();
+        let mut buckets = self.buckets.lock();
         for (client, points) in spent {
             let bucket = buckets.of_clients.get(&client);
             let left = bucket.map_or(full, |bucket| bucket.refilled(now, per_second, full));
@@ -193,11 +193,6 @@ impl<C: Clone + Eq + Hash> RateLimiter<C> {
     /// Returns the points that come back in a second.
     fn per_second(&self) -> f64 {
         f64::from(self.settings.per_minute) / 60.0 / f64::from(self.processes.load(Ordering::Relaxed))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Buckets<C>> {
-        // Nothing panics under the lock, so a poisoned lock holds whole buckets.
-        self.buckets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -268,7 +263,7 @@ mod tests {
         }
         let now = now + Duration::from_secs(1);
         assert!(rate_limiter.pay(ClientId(-1), 1, now).is_ok());
-        assert_eq!(rate_limiter.lock().of_clients.len(), 1);
+        assert_eq!(rate_limiter.buckets.lock().of_clients.len(), 1);
     }
 
     #[test]

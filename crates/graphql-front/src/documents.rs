@@ -5,10 +5,11 @@
 //! it for this client alone. So no client can find another's documents, or push them out.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::{Executor, Variables};
+use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
@@ -194,7 +195,7 @@ impl PersistedDocuments {
     }
 
     fn automatic_of(&self, client: Option<ClientId>, hash: &Hash) -> Option<Arc<str>> {
-        let mut automatic = self.automatic.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut automatic = self.automatic.lock();
         let cache = automatic.caches.get_mut(&client)?;
         let place = cache.documents.iter().position(|(known, _)| known == hash)?;
         let document = cache.documents.remove(place)?;
@@ -210,7 +211,7 @@ impl PersistedDocuments {
         if per_client == 0 || self.automatic_of(client, &hash).is_some() {
             return;
         }
-        let mut automatic = self.automatic.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut automatic = self.automatic.lock();
         if automatic.bytes + text.len() > automatic_bytes {
             automatic.caches.retain(|_, cache| now.duration_since(cache.used) < IDLE);
             let texts = automatic.caches.values().flat_map(|cache| &cache.documents);

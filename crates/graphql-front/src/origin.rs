@@ -5,13 +5,14 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 /// Headers of a response that a page may read, whatever the application.
@@ -128,7 +129,7 @@ impl Origins {
         if origin.len() > LONGEST || Self::parse([origin]).is_err() {
             return;
         }
-        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut logged = self.logged.lock();
         if logged.notes(origin, Instant::now()) {
             tracing::warn!("pages from {origin} cannot use the API; {setting}={origin} would allow them");
         }

@@ -3,7 +3,8 @@
 use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 /// A cache that forgets what was not used for longest, in two generations.
 ///
@@ -42,7 +43,7 @@ impl<K: Eq + Hash, V: Clone> Recent<K, V> {
     where
         K: Borrow<Q>,
     {
-        let mut generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut generations = self.generations.lock();
         if let Some(found) = generations.young.get(key) {
             return Some(found.value.clone());
         }
@@ -55,7 +56,7 @@ impl<K: Eq + Hash, V: Clone> Recent<K, V> {
     /// Keeps a value. One that weighs more than half of the limit is not kept.
     pub fn insert(&self, key: K, value: V, weight: usize) {
         if weight <= self.limit / 2 {
-            let mut generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut generations = self.generations.lock();
             generations.insert(key, Weighed { value, weight }, self.limit / 2);
         }
     }

@@ -3,10 +3,11 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, pending};
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::code::Code;
@@ -67,9 +68,9 @@ impl Streams {
     /// `TOO_MANY_SOCKETS`: the client has as many as it may.
     pub fn open_for(&self, client: Option<ClientId>) -> Result<Option<ClientPermit>, Code> {
         let Some(client) = client else { return Ok(None) };
-        let elsewhere = lock(&self.0.elsewhere).get(&client).copied().unwrap_or_default();
+        let elsewhere = self.0.elsewhere.lock().get(&client).copied().unwrap_or_default();
         let clients = &self.0.clients;
-        let mut open = lock(clients);
+        let mut open = clients.lock();
         let here = open.get(&client).copied().unwrap_or_default();
         if here + elsewhere >= self.0.limits.per_client {
             return Err(Code::TooManySockets);
@@ -80,12 +81,12 @@ impl Streams {
 
     /// Returns how many streams each client has open in this process. Clients without one are not in it.
     pub fn of_clients(&self) -> HashMap<ClientId, usize> {
-        lock(&self.0.clients).clone()
+        self.0.clients.lock().clone()
     }
 
     /// Sets how many streams clients have open in other processes. They count towards the limit of a client.
     pub fn set_elsewhere(&self, open: HashMap<ClientId, usize>) {
-        *lock(&self.0.elsewhere) = open;
+        *self.0.elsewhere.lock() = open;
     }
 
     /// Returns how many streams are open.
@@ -111,14 +112,9 @@ impl Streams {
     }
 }
 
-/// Counts are whole, also if a holder of the lock has panicked.
-fn lock<T>(counts: &Mutex<T>) -> MutexGuard<'_, T> {
-    counts.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Drop for ClientPermit {
     fn drop(&mut self) {
-        let mut open = lock(&self.clients);
+        let mut open = self.clients.lock();
         if let Some(count) = open.get_mut(&self.client) {
             *count -= 1;
             if *count == 0 {

@@ -1,7 +1,9 @@
 //! Warnings about what the reader left out of a file or changed in it. They are reported with the batch.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use domain::problem::{NOT_PEOPLE, Problem, ProblemCode, WAGE_FROM_ONE_COLUMN};
 
@@ -81,12 +83,12 @@ impl FileWarnings {
     }
 
     fn note(&self, note: impl FnOnce(&mut Found)) {
-        note(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        note(&mut self.0.lock());
     }
 
     /// Returns the warnings about the rows that were read so far.
     pub fn problems(&self) -> Vec<Problem> {
-        let found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = self.0.lock();
         let Found { left_out, hidden, joined, zoned, unnamed, .. } = &*found;
         let Found { unnamed_column, right_of_table, right_of_table_at, .. } = &*found;
         let warning = |count: u64, message: String, hint| {

@@ -1,10 +1,11 @@
 //! The batch loader.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use super::turn::turn;
@@ -59,7 +60,7 @@ impl<S: Source> LoaderOf<S> {
 
     /// Forgets the values of its keys. Nobody loads meanwhile: the events of a subscription are resolved one after another.
     pub(super) fn forget(&self) {
-        lock(&self.state).answers.clear();
+        self.state.lock().answers.clear();
     }
 
     /// Returns what was found for keys, and fetches them together with others that are requested at about the same time.
@@ -72,7 +73,7 @@ impl<S: Source> LoaderOf<S> {
     ) -> Result<T, StoreError> {
         for _ in 0..ATTEMPTS {
             let gathering = {
-                let mut state = lock(&self.state);
+                let mut state = self.state.lock();
                 if let Some(read) = read(&state.answers) {
                     return Ok(read);
                 }
@@ -80,7 +81,7 @@ impl<S: Source> LoaderOf<S> {
             };
             self.fetch(&gathering).await;
         }
-        read(&lock(&self.state).answers)
+        read(&self.state.lock().answers)
             .ok_or_else(|| StoreError::Fault("a batch broke off again and again".into()))
     }
 
@@ -97,11 +98,11 @@ impl<S: Source> LoaderOf<S> {
             }
             turn().await;
         }
-        let keys = lock(&gathering.keys).take();
+        let keys = gathering.keys.lock().take();
         let keys: Vec<S::Key> = keys.into_iter().flatten().collect();
         for keys in keys.chunks(MOST_KEYS) {
             let fetched = S::fetch(&self.caller, keys).await;
-            lock(&self.state).keep(keys, fetched);
+            self.state.lock().keep(keys, fetched);
         }
         gathering.leader.close();
     }
@@ -112,7 +113,7 @@ impl<S: Source> State<S> {
     fn join(&mut self, keys: &[S::Key]) -> Arc<Gathering<S::Key>> {
         let missing = keys.iter().filter(|key| !self.answers.contains_key(key)).cloned();
         if let Some(gathering) = &self.gathering
-            && let Some(gathered) = &mut *lock(&gathering.keys)
+            && let Some(gathered) = &mut *gathering.keys.lock()
         {
             gathered.extend(missing);
             gathering.arrivals.fetch_add(1, Ordering::Relaxed);
@@ -138,10 +139,6 @@ impl<S: Source> State<S> {
             Err(error) => self.answers.extend(keys.map(|key| (key, Err(error.clone())))),
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Loads one value.

@@ -1,8 +1,10 @@
 //! Waiting for one turn of the scheduler.
 
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
+
+use parking_lot::Mutex;
 
 /// Waits until the runtime has polled everything else that was ready.
 ///
@@ -26,11 +28,7 @@ struct State {
     waker: Option<Waker>,
 }
 
-impl Passed {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+impl Passed {}
 
 impl Future for Turn {
     type Output = ();
@@ -39,7 +37,7 @@ impl Future for Turn {
         let is_first = self.passed.is_none();
         let passed = self.passed.get_or_insert_default();
         {
-            let mut state = passed.state();
+            let mut state = passed.0.lock();
             if state.is_over {
                 return Poll::Ready(());
             }
@@ -58,7 +56,7 @@ impl Future for Turn {
 impl Wake for Passed {
     fn wake(self: Arc<Self>) {
         let waker = {
-            let mut state = self.state();
+            let mut state = self.0.lock();
             state.is_over = true;
             state.waker.take()
         };

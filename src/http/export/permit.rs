@@ -1,7 +1,9 @@
 //! Export permits: a client has one export at a time.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 /// What the endpoint knows of its clients.
 #[derive(Clone, Default)]
@@ -18,14 +20,10 @@ struct Clients {
 impl ExportPermits {
     /// Takes the permit of a client. `None`: an export of it runs.
     pub(super) fn take(&self, client: i64) -> Option<ExportPermit> {
-        let mut clients = self.clients();
+        let mut clients = self.0.lock();
         let is_first = clients.running.insert(client);
         let was_cut = clients.cut.contains(&client);
         is_first.then(|| ExportPermit { permits: self.clone(), client, was_cut })
-    }
-
-    fn clients(&self) -> MutexGuard<'_, Clients> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -41,18 +39,18 @@ pub(super) struct ExportPermit {
 impl ExportPermit {
     /// Notes that a standby has ended this export in the middle.
     pub(super) fn cut(&self) {
-        self.permits.clients().cut.insert(self.client);
+        self.permits.0.lock().cut.insert(self.client);
     }
 
     /// Notes that this export was sent as a whole: the next one may read from a standby again.
     pub(super) fn complete(&self) {
-        self.permits.clients().cut.remove(&self.client);
+        self.permits.0.lock().cut.remove(&self.client);
     }
 }
 
 impl Drop for ExportPermit {
     fn drop(&mut self) {
-        self.permits.clients().running.remove(&self.client);
+        self.permits.0.lock().running.remove(&self.client);
     }
 }
 

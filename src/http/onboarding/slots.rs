@@ -4,8 +4,9 @@
 //! request therefore takes over the batch, and the older one ends. Once a file has arrived completely, it is being
 //! read, and no request can take over.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use crate::http::settings::Upload;
@@ -64,7 +65,7 @@ impl UploadSlots {
 
     /// Takes a slot for the file of a batch, and ends an older upload for the same batch.
     pub(super) fn enter(self: &Arc<Self>, batch: i64, client: i64) -> Result<UploadSlot, NoSlot> {
-        let mut uploads = self.lock();
+        let mut uploads = self.uploads.lock();
         let older = uploads.active.iter().position(|upload| upload.batch == batch);
         if let Some(at) = older {
             match uploads.active[at].end.take() {
@@ -86,10 +87,6 @@ impl UploadSlots {
         drop(uploads);
         Ok(UploadSlot { slots: Arc::clone(self), number, end })
     }
-
-    fn lock(&self) -> MutexGuard<'_, Uploads> {
-        self.uploads.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl UploadSlot {
@@ -99,7 +96,7 @@ impl UploadSlot {
             biased;
             _ = &mut self.end => Err(Superseded),
             received = work => {
-                let mut uploads = self.slots.lock();
+                let mut uploads = self.slots.uploads.lock();
                 let own = uploads.active.iter_mut().find(|upload| upload.number == self.number);
                 own.ok_or(Superseded)?.end = None;
                 Ok(received)
@@ -110,7 +107,7 @@ impl UploadSlot {
 
 impl Drop for UploadSlot {
     fn drop(&mut self) {
-        self.slots.lock().active.retain(|upload| upload.number != self.number);
+        self.slots.uploads.lock().active.retain(|upload| upload.number != self.number);
     }
 }
 

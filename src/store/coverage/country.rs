@@ -6,10 +6,11 @@
 //! so that mostly the listener reads them and not a request.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwapOption;
+use parking_lot::Mutex;
 use sqlx::FromRow;
 use uuid::Uuid;
 
@@ -44,7 +45,7 @@ pub(super) type Sums = BTreeMap<(i16, ChannelKind), StatusCounts>;
 impl Base {
     /// Returns the sums of some groups. They are computed once.
     pub(super) fn sums(&self, groups: &[WorkerGroup]) -> Arc<Sums> {
-        let mut sums = self.sums.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sums = self.sums.lock();
         if let Some(known) = sums.get(groups) {
             return Arc::clone(known);
         }

@@ -4,8 +4,9 @@
 //! announcements; without its confirmation the cache is not used. A process that changes an employer forgets it at once.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use super::EmployerRow;
 
@@ -43,7 +44,7 @@ pub(in crate::store) struct Found {
 
 impl EmployerCache {
     pub(in crate::store) fn find(&self, ids: &[i64]) -> Found {
-        let cached = self.lock();
+        let cached = self.0.lock();
         let is_current = cached.is_current();
         let (mut rows, mut missing) = (HashMap::with_capacity(ids.len()), Vec::new());
         for &id in ids {
@@ -57,13 +58,13 @@ impl EmployerCache {
 
     /// Returns an employer, if it is there.
     pub fn get(&self, id: i64) -> Option<EmployerRow> {
-        let cached = self.lock();
+        let cached = self.0.lock();
         cached.is_current().then(|| cached.rows.get(&id).cloned())?
     }
 
     /// Keeps rows that were read after a [search](Self::find), unless something has changed since.
     pub(in crate::store) fn keep(&self, rows: &HashMap<i64, EmployerRow>, searched: &Found) {
-        let mut cached = self.lock();
+        let mut cached = self.0.lock();
         if cached.generation != searched.generation || cached.confirmed.is_none() {
             return;
         }
@@ -75,24 +76,20 @@ impl EmployerCache {
 
     /// Forgets an employer that was changed.
     pub fn forget(&self, id: i64) {
-        let mut cached = self.lock();
+        let mut cached = self.0.lock();
         cached.rows.remove(&id);
         cached.generation += 1;
     }
 
     pub(in crate::store) fn clear(&self) {
-        let mut cached = self.lock();
+        let mut cached = self.0.lock();
         cached.rows.clear();
         cached.generation += 1;
     }
 
     /// Confirms that the cache knows of all changes that were announced until `moment`.
     pub(in crate::store) fn heard(&self, moment: Instant) {
-        self.lock().confirmed = Some(moment);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Cached> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().confirmed = Some(moment);
     }
 }
 
@@ -152,7 +149,7 @@ mod tests {
         for n in 0..5 {
             cache.keep(&rows((n * 4_000)..(n + 1) * 4_000), &cache.find(&[]));
         }
-        assert!(cache.lock().rows.len() <= MOST);
+        assert!(cache.0.lock().rows.len() <= MOST);
         assert!(cache.find(&[19_999]).missing.is_empty());
     }
 }

@@ -74,7 +74,7 @@ impl PooledConnection {
             return close_later(entry, self.permit.take());
         }
         entry.used = Instant::now();
-        self.home.idle().connections.push(entry);
+        self.home.idle.lock().connections.push(entry);
     }
 
     /// Closes the connection and keeps its permit.

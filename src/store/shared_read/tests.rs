@@ -25,8 +25,8 @@ impl Read for Doubles {
     }
 
     async fn all(&self, ids: &[i64]) -> Result<Vec<i64>, StoreError> {
-        lock(&self.statements).push(ids.to_vec());
-        lock(&self.threads).push(std::thread::current().name().unwrap_or_default().to_owned());
+        self.statements.lock().push(ids.to_vec());
+        self.threads.lock().push(std::thread::current().name().unwrap_or_default().to_owned());
         self.gate.acquire().await.expect("the gate stays open").forget();
         match ids.contains(&0) {
             true => Err(StoreError::GivenUp),
@@ -57,7 +57,7 @@ impl Bench {
     }
 
     fn statements(&self) -> Vec<Vec<i64>> {
-        lock(&self.read.statements).clone()
+        self.read.statements.lock().clone()
     }
 }
 
@@ -74,7 +74,7 @@ async fn reads_that_come_meanwhile_share_the_next_statement() {
         assert_eq!(read.await.expect("it ends"), Ok(found));
     }
     assert_eq!(bench.statements(), [vec![1], vec![2, 3, 2]]);
-    assert!(lock(&bench.reads.0.waiting).is_empty());
+    assert!(bench.reads.0.waiting.lock().is_empty());
 }
 
 #[tokio::test]
@@ -88,7 +88,7 @@ async fn a_request_that_is_cancelled_takes_nobody_with_it() {
     bench.read.gate.add_permits(1);
     assert_eq!(waiting.await.expect("it ends"), Ok(4));
     assert_eq!(bench.statements(), [vec![1], vec![2, 3]]);
-    assert!(lock(&bench.reads.0.waiting).is_empty());
+    assert!(bench.reads.0.waiting.lock().is_empty());
 }
 
 #[tokio::test]
@@ -124,7 +124,7 @@ fn a_runtime_that_ends_leaves_nobody_waiting() {
     });
     assert_eq!(bench.statements(), [[1]]);
     drop(runtime);
-    assert!(lock(&bench.reads.0.waiting).is_empty());
+    assert!(bench.reads.0.waiting.lock().is_empty());
 }
 
 #[test]
@@ -141,16 +141,16 @@ fn those_who_wait_are_read_by_the_runtime_of_the_reads() {
             tokio::spawn(async move { reads.read(read, id).await })
         };
         let first = begin(1);
-        while lock(&read.statements).is_empty() {
+        while read.statements.lock().is_empty() {
             tokio::task::yield_now().await;
         }
         let second = begin(2);
-        while lock(&reads.0.waiting).values().all(|waiting| waiting.reads.is_empty()) {
+        while reads.0.waiting.lock().values().all(|waiting| waiting.reads.is_empty()) {
             tokio::task::yield_now().await;
         }
         read.gate.add_permits(2);
         [first.await.unwrap(), second.await.unwrap()]
     });
     assert_eq!(found, [Ok(2), Ok(4)]);
-    assert_eq!(*lock(&bench.read.threads), ["other", "own"]);
+    assert_eq!(*bench.read.threads.lock(), ["other", "own"]);
 }

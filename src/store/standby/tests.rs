@@ -19,7 +19,7 @@ fn position(bytes: i64) -> Position {
 impl Standbys {
     /// Compares at a moment at which the servers have come this far.
     fn compare_with(&self, at: Instant, primary: i64, replayed: &[i64]) {
-        let mut known = self.known();
+        let mut known = self.known.lock();
         known.note(at, position(primary), self.max_lag);
         for (standby, replayed) in self.all.iter().zip(replayed) {
             standby.note(position(*replayed), known.shown_at(position(*replayed)));

@@ -6,8 +6,9 @@
 //! Goyal, Vin and Cheng, 1996). A class without waiters earns no credit.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::oneshot;
 
 /// Virtual time that passes for a part that is given to a class whose share is one percent.
@@ -66,22 +67,22 @@ impl Permits {
 
     /// How many parts all classes hold.
     pub(super) fn held(&self) -> usize {
-        self.state().classes.iter().map(|class| class.held).sum()
+        self.0.lock().classes.iter().map(|class| class.held).sum()
     }
 
     /// How many parts a class holds.
     pub(super) fn held_by(&self, class: usize) -> usize {
-        self.state().classes[class].held
+        self.0.lock().classes[class].held
     }
 
     /// Returns whether a class could take parts now.
     pub(super) fn are_free(&self, class: usize, parts: usize) -> bool {
-        self.state().are_free(class, parts)
+        self.0.lock().are_free(class, parts)
     }
 
     /// Takes free parts, unless a waiter comes first.
     pub(super) fn try_acquire(self: &Arc<Self>, class: usize, parts: usize) -> Option<Parts> {
-        let mut state = self.state();
+        let mut state = self.0.lock();
         state.are_free(class, parts).then(|| {
             state.take(class, parts);
             Parts { from: Arc::clone(self), class, count: parts }
@@ -96,7 +97,7 @@ impl Permits {
 
     fn queue(self: &Arc<Self>, class: usize, parts: usize) -> Acquire<'_> {
         let (given, receiver) = oneshot::channel();
-        let mut state = self.state();
+        let mut state = self.0.lock();
         state.classes[class].waiting.push_back(Waiter { parts, given });
         self.give(state);
         Acquire { permits: self, receiver }
@@ -112,11 +113,6 @@ impl Permits {
             unclaimed.extend(given.send(Parts { from: Arc::clone(self), class, count: parts }).err());
         }
         drop(state);
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing panics under the lock, so a poisoned one holds whole numbers.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -167,7 +163,7 @@ impl Class {
 
 impl Drop for Parts {
     fn drop(&mut self) {
-        let mut state = self.from.state();
+        let mut state = self.from.0.lock();
         state.free += self.count;
         state.classes[self.class].held -= self.count;
         self.from.give(state);
@@ -184,7 +180,7 @@ impl Drop for Acquire<'_> {
     fn drop(&mut self) {
         // The waiters behind it may need fewer parts.
         self.receiver.close();
-        self.permits.give(self.permits.state());
+        self.permits.give(self.permits.0.lock());
     }
 }
 

@@ -6,11 +6,12 @@
 use std::any::TypeId;
 use std::collections::HashMap;
 use std::future::ready;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use async_graphql::{Data, Executor, Request, Response, ServerError};
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
+use parking_lot::Mutex;
 use serde_json::json;
 use tokio::task::yield_now;
 
@@ -51,18 +52,14 @@ pub(super) struct Ended {
 }
 
 impl Operations {
-    fn table(&self) -> MutexGuard<'_, Table> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Returns how many are running.
     pub(super) fn count(&self) -> usize {
-        self.table().running.len()
+        self.0.lock().running.len()
     }
 
     /// Adds an operation and returns its number; `None` where the id is in use.
     pub(super) fn add(&self, id: String, parameters: Result<Parameters, Refused>) -> Option<u64> {
-        let mut table = self.table();
+        let mut table = self.0.lock();
         if table.running.values().any(|operation| operation.id == id) {
             return None;
         }
@@ -74,7 +71,7 @@ impl Operations {
 
     /// Removes the operation with the client's id and returns its number.
     pub(super) fn complete(&self, id: &str) -> Option<u64> {
-        let mut table = self.table();
+        let mut table = self.0.lock();
         let number =
             table.running.iter().find(|(_, operation)| operation.id == id).map(|(&number, _)| number);
         number.inspect(|number| {
@@ -84,20 +81,20 @@ impl Operations {
 
     /// Returns the client's id of a running operation.
     pub(super) fn id(&self, number: u64) -> Option<String> {
-        self.table().running.get(&number).map(|operation| operation.id.clone())
+        self.0.lock().running.get(&number).map(|operation| operation.id.clone())
     }
 
     /// Removes an operation that has ended.
     pub(super) fn end(&self, number: u64) -> Option<Ended> {
-        self.table().running.remove(&number).map(|Operation { id, errors, .. }| Ended { id, errors })
+        self.0.lock().running.remove(&number).map(|Operation { id, errors, .. }| Ended { id, errors })
     }
 
     fn start(&self, number: u64) -> Option<Result<Parameters, Refused>> {
-        self.table().running.get_mut(&number)?.parameters.take()
+        self.0.lock().running.get_mut(&number)?.parameters.take()
     }
 
     fn refuse(&self, number: u64, errors: Vec<ServerError>) {
-        if let Some(operation) = self.table().running.get_mut(&number) {
+        if let Some(operation) = self.0.lock().running.get_mut(&number) {
             operation.errors = errors;
         }
     }
