@@ -186,7 +186,7 @@ impl RegistryApplication {
             let response = match refused {
                 Some(error) => Response::from_errors(vec![error]),
                 None if withholds => self.withholding.execute(request).await,
-                None => self.schema.execute(request, &document, &CATALOGUE).await,
+                None => self.schema.execute(request, &document).await,
             };
             noting(recorded(&trail, response).await, ignored_purpose)
         }

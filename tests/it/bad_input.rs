@@ -225,3 +225,49 @@ async fn the_viewer_says_what_day_it_is_for_the_registry() {
         "in Jakarta"
     );
 }
+
+#[tokio::test]
+async fn a_document_that_does_not_fit_the_schema_writes_nothing_and_shows_nothing() {
+    let app = App::new().await;
+    let token = app.administrator().await;
+    let form = "name: \"Himpunan\", provinceCode: \"16\", trade: \"nelayan\"";
+    let register =
+        |more: &str| format!("registerAssociation(input: {{{form}, {more}}}) {{ association {{ id }} }}");
+    let good = register("idempotencyKey: \"0123456789abcdef\"");
+    for (query, variables) in [
+        // A misspelt `validateOnly` beside a variable without a value.
+        (
+            format!("mutation ($k: String) {{ {} }}", register("idempotencyKey: $k, validateonly: true")),
+            json!({}),
+        ),
+        (
+            "query ($c: String) { participants(filterBy: {name: $c, provinceCod: \"16\"}) { totalCount } }"
+                .into(),
+            json!({}),
+        ),
+        // The second field would fail after the first was written.
+        (
+            format!(
+                "mutation ($e: SetTargetInput!) {{ a: {good} b: setTarget(input: $e) {{ errors {{ code }} }} }}"
+            ),
+            json!({"e": 5}),
+        ),
+        (
+            format!(
+                "mutation ($y: Int) {{ a: {good} b: setTarget(input: {{active: 1, year: $y}}) {{ errors {{ code }} }} }}"
+            ),
+            json!({}),
+        ),
+        (format!("mutation {{ a: {good} b: setTarget(input: \"x\") {{ errors {{ code }} }} }}"), json!({})),
+        // A condition without a value.
+        (format!("mutation ($b: Boolean) {{ ... @include(if: $b) {{ {good} }} }}"), json!({})),
+        ("{ participants { nodes { id ... on Participant { id: fullName } } } }".into(), json!({})),
+        ("{ provinces { ... on Node { x: id } ... on Province { x: name } } }".into(), json!({})),
+        ("query ($x: [Nope] = [1]) { viewer { name } }".into(), json!({})),
+        ("{ viewer { __typename(x: 1) } }".into(), json!({})),
+    ] {
+        assert_eq!(app.refused(&token, &query, variables).await, "GRAPHQL_VALIDATION_FAILED", "{query}");
+    }
+    let count = app.ask("{ associations { totalCount } }", json!({})).await;
+    assert_eq!(count["associations"]["totalCount"], 0);
+}

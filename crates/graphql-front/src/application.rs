@@ -1,9 +1,8 @@
 //! What the front needs from the application that it serves.
 
-use std::any::TypeId;
 use std::sync::Arc;
 
-use async_graphql::{Data, Request, Response};
+use async_graphql::{Request, Response};
 use axum::http::Extensions;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
@@ -13,7 +12,8 @@ use super::analysis::Operation;
 use super::catalogue::Catalogue;
 use super::code::ErrorCode;
 use super::language::Language;
-use super::parsed::ParsedDocument;
+use super::parsed::{Fitting, ParsedDocument};
+use super::request_data::find;
 use super::request_id::RequestId;
 
 /// An operation that was admitted and is about to run.
@@ -42,6 +42,9 @@ impl Call {
         if let Some(written) = find::<Written>(&self.request.data) {
             request = request.data(*written);
         }
+        if let Some(fitting) = find::<Fitting>(&self.request.data) {
+            request = request.data(*fitting);
+        }
         Self {
             request,
             document: Arc::clone(&self.document),
@@ -49,10 +52,6 @@ impl Call {
             extensions: Arc::clone(&self.extensions),
         }
     }
-}
-
-fn find<T: 'static>(data: &Data) -> Option<&T> {
-    data.get(&TypeId::of::<T>()).and_then(|data| data.downcast_ref())
 }
 
 /// An API that an endpoint serves: a schema, and what surrounds each execution of it, such as rights and an audit trail.

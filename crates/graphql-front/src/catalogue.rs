@@ -6,7 +6,7 @@
 
 mod inputs;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use async_graphql::parser::parse_schema;
@@ -14,7 +14,7 @@ use async_graphql::parser::types::{
     BaseType, FieldDefinition, OperationType, Type, TypeDefinition, TypeKind, TypeSystemDefinition,
 };
 
-pub(crate) use inputs::Inputs;
+pub(crate) use inputs::{Input, Inputs, Place};
 
 /// What an application declares about its fields, for the front to charge and queue them right.
 ///
@@ -76,14 +76,14 @@ pub struct Field {
     pub(crate) length: Length,
     pub(crate) price: usize,
     pub(crate) is_bulk: bool,
-    /// The types of its arguments, by name.
-    arguments: Vec<(String, Type)>,
+    /// Its arguments, by name.
+    arguments: Vec<(String, Place)>,
 }
 
 impl Field {
-    /// Returns the type of an argument.
-    pub(crate) fn argument(&self, name: &str) -> Option<&Type> {
-        self.arguments.iter().find(|(known, _)| known == name).map(|(_, kind)| kind)
+    /// Returns an argument.
+    pub(crate) fn argument(&self, name: &str) -> Option<&Place> {
+        self.arguments.iter().find(|(known, _)| known == name).map(|(_, place)| place)
     }
 }
 
@@ -109,6 +109,8 @@ pub struct Catalogue {
     /// Type names to their index in `members`.
     types: HashMap<String, TypeId>,
     members: Vec<HashMap<String, FieldId>>,
+    /// Names of the interfaces.
+    interfaces: HashSet<String>,
     /// Names of the root types of queries, mutations and subscriptions.
     roots: [String; 3],
     inputs: Inputs,
@@ -127,7 +129,7 @@ impl Catalogue {
     pub fn new(sdl: &str, pages: PageSizes, rules: &[Rules]) -> Result<Self, CatalogueError> {
         let schema = parse_schema(sdl).map_err(|error| CatalogueError(vec![error.to_string()]))?;
         let mut roots = ["Query", "Mutation", "Subscription"].map(str::to_owned);
-        let (mut definitions, mut inputs) = (Vec::new(), Inputs::default());
+        let (mut definitions, mut interfaces, mut inputs) = (Vec::new(), HashSet::new(), Inputs::default());
         for definition in schema.definitions {
             match definition {
                 TypeSystemDefinition::Schema(schema) => {
@@ -138,6 +140,9 @@ impl Catalogue {
                 }
                 TypeSystemDefinition::Type(definition) => {
                     inputs.add(&definition.node);
+                    if matches!(definition.node.kind, TypeKind::Interface(_)) {
+                        interfaces.insert(definition.node.name.node.to_string());
+                    }
                     let fields = fields_of(&definition.node);
                     definitions.extend(fields.map(|fields| (definition.node.name.node.to_string(), fields)));
                 }
@@ -148,7 +153,8 @@ impl Catalogue {
         let unknown: Vec<_> = open.filter(|name| !inputs.open(name)).collect();
         let types = definitions.iter().enumerate().map(|(index, (name, _))| (name.clone(), TypeId(index)));
         let types = types.collect();
-        let mut catalogue = Self { fields: Vec::new(), types, members: Vec::new(), roots, inputs };
+        let mut catalogue =
+            Self { fields: Vec::new(), types, members: Vec::new(), interfaces, roots, inputs };
         let problems = unknown.iter().map(|name| format!("{name} is declared as a scalar and is none"));
         let mut reading = Reading { pages, rules: Declared::of(rules), problems: problems.collect() };
         for (of, fields) in definitions {
@@ -224,6 +230,10 @@ impl Catalogue {
         &self.fields[id.0]
     }
 
+    pub(crate) fn is_interface(&self, name: &str) -> bool {
+        self.interfaces.contains(name)
+    }
+
     pub(crate) const fn inputs(&self) -> &Inputs {
         &self.inputs
     }
@@ -284,9 +294,8 @@ impl Reading {
         let price = self.rules.prices.get(full.as_str()).copied().unwrap_or(0);
         let is_bulk = self.rules.bulk.contains(&full.as_str());
         let is_nullable = definition.ty.node.nullable;
-        let arguments = definition.arguments.iter();
-        let arguments =
-            arguments.map(|argument| (argument.node.name.node.to_string(), argument.node.ty.node.clone()));
+        let arguments = definition.arguments.iter().map(|argument| &argument.node);
+        let arguments = arguments.map(|argument| (argument.name.node.to_string(), Place::of(argument)));
         Field {
             of: of.to_owned(),
             name,

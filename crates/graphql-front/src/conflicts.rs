@@ -1,10 +1,12 @@
-//! Fields of one response name that differ below objects that a document selects twice. The validator of async-graphql 8.0.0-rc.5
-//! does not look there, and one of the two would be left out of the answer without a word.
+//! Fields of one response name that differ. The validator of async-graphql 8.0.0-rc.5 looks neither below objects that a document
+//! selects twice nor into fragments on other types, and one of the two would be left out of the answer without a word.
 
 use std::collections::{BTreeMap, HashSet};
 
+use async_graphql::Name;
 use async_graphql::parser::types::{ExecutableDocument, Field, Selection, SelectionSet};
 
+use super::catalogue::Catalogue;
 use super::guard::Refusal;
 use super::subscription::same_arguments;
 
@@ -16,8 +18,8 @@ const MOST_FIELDS: usize = 50_000;
 ///
 /// # Errors
 /// [`Refusal::Conflict`]
-pub(crate) fn refuse_conflicts(document: &ExecutableDocument) -> Result<(), Refusal> {
-    let mut search = Search { document, left: MOST_FIELDS };
+pub(crate) fn refuse_conflicts(document: &ExecutableDocument, catalogue: &Catalogue) -> Result<(), Refusal> {
+    let mut search = Search { document, catalogue, left: MOST_FIELDS };
     for (_, operation) in document.operations.iter() {
         search.object(&[&operation.node.selection_set.node], &mut Vec::new())?;
     }
@@ -26,6 +28,7 @@ pub(crate) fn refuse_conflicts(document: &ExecutableDocument) -> Result<(), Refu
 
 struct Search<'a> {
     document: &'a ExecutableDocument,
+    catalogue: &'a Catalogue,
     left: usize,
 }
 
@@ -60,6 +63,11 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
+    /// Returns the type of a condition, unless objects of several types meet it.
+    fn object_type(&self, condition: &'a Name) -> Option<&'a str> {
+        Some(condition.as_str()).filter(|name| !self.catalogue.is_interface(name))
+    }
+
     fn collect(
         &self,
         set: &'a SelectionSet,
@@ -77,14 +85,15 @@ impl<'a> Search<'a> {
                 }
                 Selection::InlineFragment(fragment) => {
                     let condition = fragment.node.type_condition.as_ref();
-                    let kind = condition.map(|condition| condition.node.on.node.as_str()).or(kind);
+                    let kind =
+                        condition.and_then(|condition| self.object_type(&condition.node.on.node)).or(kind);
                     self.collect(&fragment.node.selection_set.node, kind, fields, fragments);
                 }
                 Selection::FragmentSpread(spread) => {
                     let name = &spread.node.fragment_name.node;
                     let Some(fragment) = self.document.fragments.get(name) else { continue };
                     if fragments.insert(name.as_str()) {
-                        let kind = Some(fragment.node.type_condition.node.on.node.as_str());
+                        let kind = self.object_type(&fragment.node.type_condition.node.on.node).or(kind);
                         self.collect(&fragment.node.selection_set.node, kind, fields, fragments);
                     }
                 }
@@ -117,9 +126,14 @@ impl<'a> Search<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalogue::PageSizes;
 
     #[test]
     fn different_fields_of_one_name_in_one_object_are_refused() {
+        let sdl =
+            "interface Node { id: ID! } type A implements Node { id: ID! } type B implements Node { id: ID! }
+            type Query { a: A b: B }";
+        let catalogue = Catalogue::new(sdl, PageSizes { default: 20, maximum: 100 }, &[]).unwrap();
         for (text, conflict) in [
             ("{ a { b } a { b: c } }", Some("a.b")),
             ("{ a { b } ...F } fragment F on Q { a { b: c } }", Some("a.b")),
@@ -127,6 +141,11 @@ mod tests {
             ("query($x: Int, $y: Int) { a { b(x: $x) { c } } a { b(x: $y) { c } } }", Some("a.b")),
             ("{ a { b { c { d } } } a { b { c { d: e } } } }", Some("a.b.c.d")),
             ("{ a { b ... on A { b: c } } }", Some("a.b")),
+            ("{ a { id ... on A { id: name } } }", Some("a.id")),
+            ("{ a { ... on Node { x: id } ... on A { x: name } } }", Some("a.x")),
+            ("{ a { ... on A { ... on Node { x: id } } ... on B { x: name } } }", None),
+            ("{ a { x: b { c } ... on A { x: d } } }", Some("a.x")),
+            ("{ a { ... on A { ... { x: b } } ... on A { x: c } } }", Some("a.x")),
             ("{ a { b } a { b c } }", None),
             ("{ a { b(x: 1, y: 2) { c } } a { b(y: 2, x: 1) { d } } }", None),
             ("{ a { ... on A { x: b } ... on B { x: c } } }", None),
@@ -134,7 +153,7 @@ mod tests {
             ("{ a { ...F } b { ...F } } fragment F on A { c { d } }", None),
         ] {
             let document = async_graphql::parser::parse_query(text).unwrap();
-            let found = refuse_conflicts(&document);
+            let found = refuse_conflicts(&document, &catalogue);
             let path = found.err().map(|refusal| match refusal {
                 Refusal::Conflict { path, .. } => path,
                 other => panic!("{other}"),

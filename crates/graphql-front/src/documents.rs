@@ -13,14 +13,12 @@ use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
-use super::analysis::Analysis;
 use super::catalogue::Catalogue;
 use super::code::Code;
 use super::guard::{Limits, check_text};
 use super::numbers;
-use super::parsed::validate;
+use super::parsed::{ParsedDocument, validate};
 use super::request_id::ClientId;
-use super::typename::show_directives;
 
 /// The SHA-256 of a document's text.
 pub type Hash = [u8; 32];
@@ -131,10 +129,9 @@ async fn check<E: Executor>(
     check_text(text, limits).map_err(|refusal| refusal.to_string())?;
     let mut document = async_graphql::parser::parse_query(text).map_err(|error| error.to_string())?;
     numbers::make_whole(&mut document);
-    Analysis::of(&document, &Variables::default(), catalogue, limits)
-        .map_err(|refusal| refusal.to_string())?;
-    show_directives(&mut document);
-    let fault = validate(schema, document).await.into_iter().next();
+    let document = ParsedDocument::new(document, &Variables::default(), catalogue, limits);
+    let document = document.map_err(|refusal| refusal.to_string())?;
+    let fault = validate(schema, document.document().clone()).await.into_iter().next();
     fault.map_or(Ok(()), |fault| Err(fault.message))
 }
 

@@ -19,6 +19,7 @@ pub use json::check_json;
 pub use text::check_text;
 
 use super::code::Code;
+pub use super::input_values::Misfit;
 
 /// How large a query may be. The defaults are far above what a page of a client application needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -191,6 +192,12 @@ pub enum Refusal {
         /// The name of the other.
         other: String,
     },
+    /// An input value does not fit.
+    #[error(transparent)]
+    Input(#[from] Misfit),
+    /// `__typename` is given something.
+    #[error("`__typename` has no arguments and no fields.")]
+    Typename,
     /// A subscription has several root fields, or a condition on the way to one.
     #[error("A subscription has exactly one root field, with no @skip, @include or other type around it.")]
     SubscriptionRoots,
@@ -252,6 +259,8 @@ impl Refusal {
             | Self::UnusedFragment { .. }
             | Self::RepeatedMutation { .. }
             | Self::Conflict { .. }
+            | Self::Input(_)
+            | Self::Typename
             | Self::SubscriptionRoots
             | Self::RepeatedInputField { .. } => Code::ValidationFailed,
             Self::OperationNotFound { .. } => Code::OperationNotFound,

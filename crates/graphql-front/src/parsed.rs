@@ -7,26 +7,23 @@
 #[cfg(test)]
 mod tests;
 
-use std::convert::Infallible;
-use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextValidation};
-use async_graphql::parser::types::{
-    Directive, ExecutableDocument, Field, Selection, SelectionSet, Type, VariableDefinition,
-};
-use async_graphql::{
-    CacheControl, Executor, Name, Positioned, Request, Response, ServerError, ValidationResult, Value,
-    Variables,
-};
+use async_graphql::parser::types::ExecutableDocument;
+use async_graphql::{CacheControl, Executor, Request, Response, ServerError, ValidationResult, Variables};
+use async_graphql_value::Value as Literal;
 use async_trait::async_trait;
 
 use super::analysis::{Analysis, Measure};
-use super::catalogue::{Catalogue, TypeId};
+use super::arguments::{Met, walk};
+use super::catalogue::Catalogue;
 use super::conflicts::refuse_conflicts;
 use super::guard::{Limits, Refusal};
+use super::input_values::Declared;
 use super::repeated::repeats_objects;
+use super::request_data::find;
 use super::subscription::lift_root_fields;
 use super::typename::show_directives;
 
@@ -42,7 +39,8 @@ const LARGEST_NUMBER: u64 = 999_999;
 pub struct ParsedDocument {
     document: ExecutableDocument,
     analysis: Analysis,
-    arguments: Arguments,
+    declared: Declared,
+    holds_data: bool,
     repeats_objects: bool,
     is_validated: AtomicBool,
 }
@@ -51,7 +49,8 @@ impl ParsedDocument {
     /// Analyses a document.
     ///
     /// # Errors
-    /// See [`Analysis::of`]; two fields conflict, or a subscription has not one root.
+    /// See [`Analysis::of`] and [`Misfit`](super::input_values::Misfit); two fields conflict, `__typename` has arguments or fields,
+    /// or a subscription has not one root.
     pub(crate) fn new(
         mut document: ExecutableDocument,
         variables: &Variables,
@@ -61,13 +60,12 @@ impl ParsedDocument {
         // First, so that what is analysed is what runs.
         lift_root_fields(&mut document, catalogue.subscription_root())?;
         let analysis = Analysis::of(&document, variables, catalogue, limits)?;
-        show_directives(&mut document);
-        let arguments = Arguments::of(&document, catalogue);
-        let repeats_objects = repeats_objects(&document);
-        if repeats_objects {
-            refuse_conflicts(&document)?;
-        }
-        Ok(Self { document, analysis, arguments, repeats_objects, is_validated: AtomicBool::new(false) })
+        show_directives(&mut document)?;
+        let declared = Declared::of(&document, catalogue)?;
+        refuse_conflicts(&document, catalogue)?;
+        let (holds_data, repeats_objects) = (holds_data(&document, catalogue), repeats_objects(&document));
+        let is_validated = AtomicBool::new(false);
+        Ok(Self { document, analysis, declared, holds_data, repeats_objects, is_validated })
     }
 
     pub(crate) const fn document(&self) -> &ExecutableDocument {
@@ -106,19 +104,31 @@ impl ParsedDocument {
     /// Whether it may be kept beyond its request. Data in a document instead of in `variables` may be personal, and makes
     /// a text that does not come again.
     pub(crate) const fn may_be_kept(&self) -> bool {
-        !self.arguments.hold_data
+        !self.holds_data
     }
 
-    /// Whether the validator would find nothing wrong with the values of these variables. Introspection is left to it: the
+    /// Judges the values of variables for an operation. Those that certainly fit need no validator. Introspection is left to it: the
     /// other schema may differ in what it tells of itself.
-    fn accepts(&self, variables: &Variables, catalogue: &Catalogue) -> bool {
-        if self.analysis.measure().introspects() {
-            return false;
+    ///
+    /// # Errors
+    /// A value certainly does not fit.
+    pub(crate) fn judge(
+        &self,
+        operation: Option<&str>,
+        variables: &Variables,
+        catalogue: &Catalogue,
+    ) -> Result<Option<Fitting>, Refusal> {
+        let inputs = catalogue.inputs();
+        if !self.declared.accept(operation, variables, inputs) {
+            return Ok(self.declared.judge(operation, variables, inputs).map(|()| None)?);
         }
-        let Some(arguments) = &self.arguments.with_variables else { return false };
-        arguments.iter().all(|argument| argument.accepts(variables, catalogue))
+        Ok((!self.analysis.measure().introspects()).then_some(Fitting))
     }
 }
+
+/// In the data of a request: the values of its variables fit.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fitting;
 
 /// A schema that validates each document once.
 ///
@@ -142,13 +152,8 @@ impl<E: Executor> OnceValidated<E> {
     }
 
     /// Runs a query or a mutation.
-    pub async fn execute(
-        &self,
-        request: Request,
-        document: &ParsedDocument,
-        catalogue: &Catalogue,
-    ) -> Response {
-        if !document.accepts(&request.variables, catalogue) {
+    pub async fn execute(&self, request: Request, document: &ParsedDocument) -> Response {
+        if find::<Fitting>(&request.data).is_none() {
             // The validator has to judge the variables too, and says best what is wrong with them.
             return self.strict.execute(request).await;
         }
@@ -199,152 +204,27 @@ pub(crate) async fn validate<E: Executor>(schema: &E, document: ExecutableDocume
     errors
 }
 
-/// What the arguments of a document say.
-#[derive(Debug)]
-struct Arguments {
-    /// The arguments with variables in them. `None`: their types are not all known, or there are several operations, whose
-    /// variables the validator tells apart.
-    with_variables: Option<Vec<Argument>>,
-    /// Whether a literal is so long that it may be data.
-    hold_data: bool,
-}
-
-/// An argument with variables in it.
-struct Argument {
-    kind: Type,
-    given: Given,
-}
-
-enum Given {
-    /// The whole argument is one variable.
-    Variable(Name),
-    /// A list or an object with variables in it.
-    Inside(Box<PutVariables>),
-}
-
-/// Puts the variables into a list or an object. `None`: one of them has no value, and then the validator does not look at the
-/// argument.
-type PutVariables = dyn Fn(&Variables) -> Option<Value> + Send + Sync;
-
-impl Argument {
-    fn accepts(&self, variables: &Variables, catalogue: &Catalogue) -> bool {
-        let accept = |value: &Value| catalogue.inputs().accept(&self.kind, value);
-        match &self.given {
-            Given::Variable(name) => variables.get(name).is_none_or(accept),
-            Given::Inside(put) => put(variables).as_ref().is_none_or(accept),
-        }
-    }
-}
-
-impl fmt::Debug for Argument {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Argument").field(&self.kind).finish()
-    }
-}
-
-/// Returns how an argument is given, if there are variables in it, and its literal with null for each variable. A macro,
-/// because the type of a value that may hold variables has no name outside of async-graphql's crates.
-macro_rules! given {
-    ($value:expr) => {{
-        let mut names = Vec::new();
-        let Ok(literal) = $value.clone().into_const_with(|name| {
-            names.push(name);
-            Ok::<_, Infallible>(Value::Null)
-        });
-        let given = match (names.pop(), &literal) {
-            (None, _) => None,
-            // A variable is the whole argument, or stands inside of a list or an object.
-            (Some(name), Value::Null) => Some(Given::Variable(name)),
-            (Some(_), _) => {
-                let value = $value.clone();
-                let put = move |variables: &Variables| {
-                    value.clone().into_const_with(|name| variables.get(&name).cloned().ok_or(())).ok()
-                };
-                Some(Given::Inside(Box::new(put)))
-            }
-        };
-        (given, literal)
-    }};
-}
-
-impl Arguments {
-    fn of(document: &ExecutableDocument, catalogue: &Catalogue) -> Self {
-        let mut arguments = Self { with_variables: Some(Vec::new()), hold_data: false };
-        for (_, operation) in document.operations.iter() {
-            let operation = &operation.node;
-            arguments.selection_set(&operation.selection_set.node, catalogue.root(operation.ty), catalogue);
-            arguments.directives(&operation.directives);
-            operation.variable_definitions.iter().for_each(|definition| arguments.default(&definition.node));
-        }
-        for fragment in document.fragments.values() {
-            let of = catalogue.type_named(&fragment.node.type_condition.node.on.node);
-            arguments.selection_set(&fragment.node.selection_set.node, of, catalogue);
-            arguments.directives(&fragment.node.directives);
-        }
-        if document.operations.iter().len() > 1 {
-            arguments.with_variables = None;
-        }
-        arguments
-    }
-
-    /// Notes the arguments of a selection set. The analysis has bounded the recursion.
-    fn selection_set(&mut self, set: &SelectionSet, of: Option<TypeId>, catalogue: &Catalogue) {
-        for selection in &set.items {
-            self.directives(selection.node.directives());
-            match &selection.node {
-                Selection::Field(field) => self.field(&field.node, of, catalogue),
-                Selection::FragmentSpread(_) => {}
-                Selection::InlineFragment(fragment) => {
-                    let condition = fragment.node.type_condition.as_ref();
-                    let of = condition.map_or(of, |condition| catalogue.type_named(&condition.node.on.node));
-                    self.selection_set(&fragment.node.selection_set.node, of, catalogue);
-                }
-            }
-        }
-    }
-
-    fn field(&mut self, field: &Field, of: Option<TypeId>, catalogue: &Catalogue) {
-        let known = of.and_then(|of| catalogue.field(of, &field.name.node)).map(|id| catalogue.get(id));
-        for (name, value) in &field.arguments {
-            let (given, literal) = given!(value.node);
-            self.note(known.and_then(|known| known.argument(&name.node)), given, &literal);
-        }
-        self.selection_set(&field.selection_set.node, known.and_then(|known| known.gives), catalogue);
-    }
-
-    fn directives(&mut self, directives: &[Positioned<Directive>]) {
-        for directive in directives {
-            let is_condition = matches!(directive.node.name.node.as_str(), "skip" | "include");
-            let condition = is_condition.then(|| Type::new("Boolean!")).flatten();
-            for (name, value) in &directive.node.arguments {
-                let (given, literal) = given!(value.node);
-                self.note(condition.as_ref().filter(|_| name.node == "if"), given, &literal);
-            }
-        }
-    }
-
-    fn default(&mut self, definition: &VariableDefinition) {
-        self.hold_data |= definition.default_value.as_ref().is_some_and(|default| is_data(&default.node));
-    }
-
-    fn note(&mut self, kind: Option<&Type>, given: Option<Given>, literal: &Value) {
-        self.hold_data |= is_data(literal);
-        let Some(given) = given else { return };
-        match (kind, &mut self.with_variables) {
-            (Some(kind), Some(arguments)) => arguments.push(Argument { kind: kind.clone(), given }),
-            (None, with_variables) => *with_variables = None,
-            (Some(_), None) => {}
-        }
-    }
+/// Whether a literal of a document is so long that it may be data.
+fn holds_data(document: &ExecutableDocument, catalogue: &Catalogue) -> bool {
+    let operations = document.operations.iter().map(|(_, operation)| &operation.node);
+    let mut definitions = operations.flat_map(|operation| &operation.variable_definitions);
+    let mut holds_data = definitions.any(|definition| {
+        let default = definition.node.default_value.as_ref();
+        default.is_some_and(|default| is_data(&default.node.clone().into_value()))
+    });
+    walk(document, catalogue, &mut |_, met| {
+        holds_data |= matches!(met, Met::Argument { value, .. } if is_data(value));
+    });
+    holds_data
 }
 
 /// Whether a literal is so long that it may be data: a number of a person, a name, a cursor.
-fn is_data(literal: &Value) -> bool {
+fn is_data(literal: &Literal) -> bool {
     match literal {
-        Value::String(text) => text.len() > LONGEST_STRING,
-        Value::Number(number) => number.as_u64().is_none_or(|number| number > LARGEST_NUMBER),
-        Value::List(items) => items.iter().any(is_data),
-        Value::Object(fields) => fields.values().any(is_data),
+        Literal::String(text) => text.len() > LONGEST_STRING,
+        Literal::Number(number) => number.as_u64().is_none_or(|number| number > LARGEST_NUMBER),
+        Literal::List(items) => items.iter().any(is_data),
+        Literal::Object(fields) => fields.values().any(is_data),
         _ => false,
     }
 }

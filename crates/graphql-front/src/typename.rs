@@ -9,26 +9,34 @@ use async_graphql::parser::types::{
     DocumentOperations, ExecutableDocument, InlineFragment, Selection, SelectionSet,
 };
 
+use super::guard::Refusal;
+
 /// Moves the directives of every `__typename` to where the validator sees them.
-pub(crate) fn show_directives(document: &mut ExecutableDocument) {
+///
+/// # Errors
+/// A `__typename` has arguments or fields, which the validator does not see either.
+pub(crate) fn show_directives(document: &mut ExecutableDocument) -> Result<(), Refusal> {
     let operations = match &mut document.operations {
         DocumentOperations::Single(operation) => vec![operation],
         DocumentOperations::Multiple(operations) => operations.values_mut().collect(),
     };
     for operation in operations {
-        show(&mut operation.node.selection_set.node);
+        show(&mut operation.node.selection_set.node)?;
     }
-    for fragment in document.fragments.values_mut() {
-        show(&mut fragment.node.selection_set.node);
-    }
+    document.fragments.values_mut().try_for_each(|fragment| show(&mut fragment.node.selection_set.node))
 }
 
 /// The analysis has bounded the recursion.
-fn show(set: &mut SelectionSet) {
+fn show(set: &mut SelectionSet) -> Result<(), Refusal> {
     for selection in &mut set.items {
         match &mut selection.node {
             Selection::Field(field) if field.node.name.node != "__typename" => {
-                show(&mut field.node.selection_set.node);
+                show(&mut field.node.selection_set.node)?;
+            }
+            Selection::Field(field)
+                if !field.node.arguments.is_empty() || !field.node.selection_set.node.items.is_empty() =>
+            {
+                return Err(Refusal::Typename);
             }
             Selection::Field(field) => {
                 let directives = std::mem::take(&mut field.node.directives);
@@ -40,8 +48,9 @@ fn show(set: &mut SelectionSet) {
                     selection.node = Selection::InlineFragment(Positioned::new(fragment, pos));
                 }
             }
-            Selection::InlineFragment(fragment) => show(&mut fragment.node.selection_set.node),
+            Selection::InlineFragment(fragment) => show(&mut fragment.node.selection_set.node)?,
             Selection::FragmentSpread(_) => {}
         }
     }
+    Ok(())
 }

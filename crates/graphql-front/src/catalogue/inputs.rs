@@ -3,30 +3,44 @@
 use std::collections::{HashMap, HashSet};
 
 use async_graphql::Value;
-use async_graphql::parser::types::{BaseType, InputObjectType, Type, TypeDefinition, TypeKind};
+use async_graphql::parser::types::{
+    BaseType, InputObjectType, InputValueDefinition, Type, TypeDefinition, TypeKind,
+};
 
 /// The scalars, enums and input objects of a schema, by name.
 #[derive(Debug, Default)]
 pub(crate) struct Inputs(HashMap<String, Input>);
 
+/// A type of inputs that the schema defines.
 #[derive(Debug)]
-enum Input {
+pub(crate) enum Input {
     Scalar {
         /// The validator accepts every value.
         is_open: bool,
     },
     Enum(HashSet<String>),
     Object {
-        fields: HashMap<String, InputField>,
+        fields: HashMap<String, Place>,
         /// Exactly one field must be given.
         is_oneof: bool,
     },
 }
 
+/// Where a value is given: an argument, or a field of an input object.
 #[derive(Debug)]
-struct InputField {
-    kind: Type,
-    is_required: bool,
+pub(crate) struct Place {
+    pub(crate) kind: Type,
+    pub(crate) has_default: bool,
+}
+
+impl Place {
+    pub(super) fn of(definition: &InputValueDefinition) -> Self {
+        Self { kind: definition.ty.node.clone(), has_default: definition.default_value.is_some() }
+    }
+
+    pub(crate) fn is_required(&self) -> bool {
+        !self.kind.nullable && !self.has_default
+    }
 }
 
 impl Inputs {
@@ -54,6 +68,22 @@ impl Inputs {
                 true
             }
             _ => false,
+        }
+    }
+
+    /// Returns a type by its name, unless the language itself defines it.
+    pub(crate) fn get(&self, name: &str) -> Option<&Input> {
+        self.0.get(name)
+    }
+
+    /// Whether the schema has a type, or that of the items of a list, as one of inputs.
+    pub(crate) fn know(&self, kind: &Type) -> bool {
+        match &kind.base {
+            BaseType::List(item) => self.know(item),
+            BaseType::Named(name) => {
+                matches!(name.as_str(), "String" | "ID" | "Boolean" | "Int" | "Float")
+                    || self.0.contains_key(name.as_str())
+            }
         }
     }
 
@@ -92,7 +122,7 @@ impl Inputs {
                     });
                     let is_complete = fields
                         .iter()
-                        .all(|(name, field)| !field.is_required || given.contains_key(name.as_str()));
+                        .all(|(name, field)| !field.is_required() || given.contains_key(name.as_str()));
                     is_one && is_known && is_complete
                 }
                 _ => false,
@@ -101,12 +131,7 @@ impl Inputs {
     }
 }
 
-fn fields(object: &InputObjectType) -> HashMap<String, InputField> {
-    let field = object.fields.iter().map(|field| {
-        let field = &field.node;
-        let kind = field.ty.node.clone();
-        let is_required = !kind.nullable && field.default_value.is_none();
-        (field.name.node.to_string(), InputField { kind, is_required })
-    });
-    field.collect()
+fn fields(object: &InputObjectType) -> HashMap<String, Place> {
+    let fields = object.fields.iter().map(|field| &field.node);
+    fields.map(|field| (field.name.node.to_string(), Place::of(field))).collect()
 }
