@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use chrono::{Months, NaiveDate};
 use sqlx::PgConnection;
 
+use super::member_money::within_what_members_owe;
 use super::recording::{MonthChange, MonthRecorder, Progress};
 use crate::store::bill::{self, CoveredMonths, PayerId};
 use crate::store::enrollment::EnrollmentKey;
 use crate::store::reference::Reference;
 use crate::store::session::Session;
-use crate::store::{StoreError, association, employer, payment};
+use crate::store::{StoreError, association, employer, payment, settlement};
 use domain::actor::{Actor, Right};
 use domain::channel::Channel;
 use domain::day::first_of_month;
@@ -78,16 +79,20 @@ pub(super) fn judge_channel(channel: &Channel, paid_on: NaiveDate) -> Option<Pro
 /// What a payer owes for its months, and what it has paid.
 #[derive(Debug)]
 pub(super) struct Account<'a> {
-    payer: Payer,
-    rules: &'a Rulebook,
+    /// Whose it is.
+    pub payer: Payer,
+    /// The rules.
+    pub rules: &'a Rulebook,
     today: NaiveDate,
     /// Months with something to compare, by their first day.
     pub bills: BTreeMap<NaiveDate, Bill>,
     dues: Vec<MonthDue>,
     /// Receipts that are not reversed.
     pub receipts: Vec<Receipt>,
-    /// What they pay for at present.
+    /// What they pay for by the record.
     pub kept: Vec<Allocation>,
+    /// The same, without money of members beyond what these owe.
+    pub standing: Vec<Allocation>,
 }
 
 impl<'a> Account<'a> {
@@ -104,18 +109,27 @@ impl<'a> Account<'a> {
         let reviewed = rules.payment_rule(today).map_or(0, |rule| rule.reviewed_months);
         let from = present.checked_sub_months(Months::new(reviewed)).unwrap_or(present);
         let from = oldest.map_or(from, |oldest| oldest.min(from));
+        let standing =
+            within_what_members_owe(&mut *conn, payer.id, (&kept, from..=NaiveDate::MAX), rules).await?;
         let months = (from, present);
-        let bills = bill::of_months(conn, (payer.id, &payer.classification), months, true, rules).await?;
-        let paid = Ledger::of(&receipts, &kept);
+        let classified = (payer.id, &payer.classification);
+        let mut bills = bill::of_months(&mut *conn, classified, months, true, rules).await?;
+        let paid = Ledger::of(&receipts, &standing);
+        // Part of the money may be for people who are still open, so such a month is billed as a whole.
+        let is_partly_paid = |month: &NaiveDate| *month < from && paid.contributions(*month) > 0;
+        let partly_paid: Vec<NaiveDate> = bills.keys().copied().filter(is_partly_paid).collect();
+        for month in partly_paid {
+            bills.extend(bill::of_months(&mut *conn, classified, (month, month), false, rules).await?);
+        }
         let due = |(&month, bill): (&NaiveDate, &Bill)| {
-            let amount = match month < from {
-                true => paid.contributions(month) + bill.open,
-                false => bill.payable(),
-            };
-            MonthDue { month, amount }
+            let is_whole = month >= from || is_partly_paid(&month);
+            MonthDue { month, amount: if is_whole { bill.payable() } else { bill.open } }
         };
-        let dues = bills.iter().map(due).collect();
-        Ok(Self { payer, rules, today, bills, dues, receipts, kept })
+        let mut dues: Vec<MonthDue> = bills.iter().map(due).collect();
+        // Of the others a fine may be left.
+        let paid_before = paid.months().filter(|month| *month < from && !bills.contains_key(month));
+        dues.extend(paid_before.map(|month| MonthDue { month, amount: paid.contributions(month) }));
+        Ok(Self { payer, rules, today, bills, dues, receipts, kept, standing })
     }
 
     /// Allocates receipts to the months. `kept` are allocations that stay.
@@ -161,39 +175,22 @@ impl<'a> Account<'a> {
             add_month(&mut covered, bill::open_in(conn, self.payer.id, month, self.rules).await?, month);
         }
         let progress = self.settle(conn, actor, MonthChange::RecordBilled, covered).await?;
-        for (month, people) in months {
+        for &(month, people) in &months {
             let recorded = progress.due.values().filter(|months| months.contains(month)).count();
             // Somebody came or left since the bill was computed: it is computed anew.
             if i64::try_from(recorded).ok() != Some(people) {
                 return Err(StoreError::Contended("people of a payer changed".into()));
             }
         }
+        let settled: Vec<_> = months.iter().map(|&(month, _)| (month, self.due(month))).collect();
+        settlement::insert(conn, self.payer.id, &settled).await?;
         let mut recording = Recording::default();
         recording.add(&progress);
         Ok(recording)
     }
 
-    /// Takes months out of the paid months of the people whom payments of the whole bill covered, also where a transfer has taken
-    /// them over since. Returns the person of each month of an enrollment.
-    pub(super) async fn erase(
-        &self,
-        conn: &mut PgConnection,
-        actor: &Actor,
-        months: Vec<NaiveDate>,
-    ) -> Result<Vec<i64>, StoreError> {
-        let (mut people, mut covered) = (Vec::new(), CoveredMonths::new());
-        for month in months {
-            let mut keys = bill::paid_in(conn, self.payer.id, month).await?;
-            keys.extend(bill::taken_over(conn, &keys, month).await?);
-            people.extend(keys.iter().map(|key| key.0));
-            add_month(&mut covered, keys, month);
-        }
-        self.settle(conn, actor, MonthChange::Erase, covered).await?;
-        Ok(people)
-    }
-
     /// Changes all months of an enrollment at once, so that its history has no status between two of them.
-    async fn settle(
+    pub(super) async fn settle(
         &self,
         conn: &mut PgConnection,
         actor: &Actor,
@@ -205,7 +202,7 @@ impl<'a> Account<'a> {
     }
 }
 
-fn add_month(covered: &mut CoveredMonths, keys: Vec<EnrollmentKey>, month: NaiveDate) {
+pub(super) fn add_month(covered: &mut CoveredMonths, keys: Vec<EnrollmentKey>, month: NaiveDate) {
     for key in keys {
         covered.entry(key).or_default().add(month);
     }

@@ -48,6 +48,7 @@ pub mod group_payment;
 pub mod group_terms;
 mod idempotency;
 pub mod lapse;
+mod member_money;
 pub mod move_participant;
 pub mod onboard_participants;
 pub mod onboarding;
@@ -71,6 +72,7 @@ pub mod set_target;
 pub mod start_onboarding;
 mod terms;
 pub mod transfer_enrollment;
+mod unsettling;
 
 use crate::store::StoreError;
 use domain::actor::{Actor, Right, Role};

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 
 use super::changing::{self, Change};
 use crate::store::StoreError;
-use crate::store::bill::{self, CoveredMonths};
+use crate::store::bill::{self, CoveredMonths, Mark};
 use crate::store::enrollment::{self, EnrollmentKey, TimelineRow};
 use crate::store::event::NewEvent;
 use crate::store::participant::{self, Person};
@@ -110,7 +110,8 @@ impl MonthRecorder<'_> {
         let enrollments = covered.keys().zip(&months).map(|(key, months)| (*key, &months[..]));
         let progress = self.run(conn, enrollments).await?;
         // A month may be open and yet not be billed for somebody.
-        bill::mark_paid(conn, &progress.due, self.change != MonthChange::Erase).await?;
+        let mark = if self.change == MonthChange::Erase { Mark::Erased } else { Mark::Paid };
+        bill::mark(conn, &progress.due, mark).await?;
         Ok(progress)
     }
 

@@ -11,10 +11,13 @@ use super::account::{Account, Recording, find_payer, find_taker, write_allocatio
 use super::pay_contributions::Moment;
 use super::recording::{MonthChange, MonthRecorder, int};
 use super::request::{Mutation, Request};
+use super::unsettling::split;
 use super::{ActionError, Done, Submission};
 use crate::store::audit::Trail;
+use crate::store::bill::{self, Mark};
 use crate::store::payment::{self, PaymentRow};
-use crate::store::{Database, StoreError, group_payment};
+use crate::store::settlement::Recordings;
+use crate::store::{Database, StoreError, group_payment, participant};
 use domain::actor::{Actor, Right, Role};
 use domain::money::{
     Allocation, Ledger, Purpose, Receipt, ReversalTime, judge_reversal, parse_reason, parse_reference,
@@ -121,7 +124,8 @@ impl Mutation for Reversal<'_> {
         let before = Ledger::of(&account.receipts, &account.kept);
         let after = account.allocate(&receipts, &kept);
         write_allocations(conn, &account.kept, &after.allocations()).await?;
-        let erased = account.erase(conn, self.actor, uncovered(&account, &before, &after)).await?;
+        let uncovered = (uncovered(&account, &before, &after), &after);
+        let erased = account.unsettle(conn, self.actor, uncovered).await?;
         unrecorded += erased.len();
         people.extend(erased);
         // Money of later months may cover an older one by now.
@@ -145,8 +149,17 @@ impl Reversal<'_> {
         if found.terms.is_some() {
             let (today, change) = (self.moment.today, MonthChange::Erase);
             let recorder = MonthRecorder { actor: self.actor, rules: self.rules, today, change };
-            let covered = group_payment::covered_by(conn, found.id).await?;
-            erased.add(&recorder.settle(conn, &covered).await?);
+            let (covered, settled_at) = group_payment::covered_by(conn, found.id).await?;
+            let people: Vec<i64> = covered.keys().map(|key| key.0).collect();
+            participant::hold(conn, &people).await?;
+            let recordings = Recordings::read(conn, &covered).await?;
+            let was_recorded_before = |key, month| {
+                let is_by_payment = settled_at.is_none() || recordings.time(key, month) == settled_at;
+                !is_by_payment && self.rules.unpaid_month_rule(month).is_some()
+            };
+            let (unpaid, gone) = split(&covered, was_recorded_before);
+            bill::mark(conn, &unpaid, Mark::Unpaid).await?;
+            erased.add(&recorder.settle(conn, &gone).await?);
         }
         Ok(erased)
     }
@@ -168,18 +181,20 @@ fn oldest_month(
     Ok(allocations.map(|allocation| allocation.month).min())
 }
 
-/// Returns the other receipts of an account, and their allocations that stay: those for members that a payment names, and
-/// those to months before the oldest that the reversed payment pays for. Others are allocated anew.
+/// Returns the other receipts of an account, and their allocations that stay: those for members that a payment names, those to
+/// months before the oldest that the reversed payment pays for, and those of earlier payments, which knew nothing of this one. Others
+/// are allocated anew.
 fn without(
     account: &Account<'_>,
     found: &PaymentRow,
     oldest: Option<NaiveDate>,
 ) -> (Vec<Receipt>, Vec<Allocation>) {
     let receipts = account.receipts.iter().filter(|receipt| receipt.id != found.id);
-    let is_older = |kept: &Allocation| oldest.is_none_or(|oldest| kept.month < oldest);
+    let is_older =
+        |kept: &Allocation| kept.receipt < found.id || oldest.is_none_or(|oldest| kept.month < oldest);
     let stays =
         |kept: &&Allocation| kept.receipt != found.id && (kept.purpose == Purpose::Members || is_older(kept));
-    (receipts.copied().collect(), account.kept.iter().filter(stays).copied().collect())
+    (receipts.copied().collect(), account.standing.iter().filter(stays).copied().collect())
 }
 
 /// Returns the months that have lost money of the whole bill and are not covered any more. A month without money is covered by

@@ -76,15 +76,16 @@ struct InsuredRow {
 
 /// Selects the enrollments of a payer, `$1`, in groups that are alike from month `$2` to the end of the last month, before
 /// `$3`. What lies outside of these months is cut off, so that it tells no groups apart. With `$4`, enrollments with an
-/// earlier month that is not recorded, or owed all the same, are kept whole. Nearly all enrollments have one run of paid months. Somebody who leaves and
-/// comes back within a month owes it once, for the later enrollment.
+/// earlier month that is not recorded, or owed all the same, are kept whole. From `$5` on, months that no payment covers are owed. Nearly
+/// all enrollments have one run of paid months. Somebody who leaves and comes back within a month owes it once, for the later
+/// enrollment.
 const ALIKE: &str = "
     select g.segment, g.programmes, g.monthly_wage, g.wages_from, g.wages, g.starts_on, g.ends_on, g.deceased_on, g.paid,
            array(select unnest(array[lower(r), upper(r) - 1]) from unnest(g.settled) r) as settled,
            array(select unnest(array[lower(r), upper(r) - 1]) from unnest(g.owed) r) as owed, g.open_from, g.people
     from (
         select e.segment, e.programmes, e.monthly_wage, e.wages_from, e.wages,
-               case when e.starts_on >= $2 and CONTINUED then (date_trunc('month', e.starts_on) + interval '1 month')::date
+               case when s.is_continued then s.first
                     when o.open_from is null then greatest(e.starts_on, $2 - 1) else e.starts_on end as starts_on,
                case when e.ends_on <= $3 and RENEWED then date_trunc('month', e.ends_on)::date
                     when e.ends_on <= $3 then e.ends_on end as ends_on,
@@ -92,18 +93,28 @@ const ALIKE: &str = "
                case when o.open_from is not null or cardinality(e.paid) > 2 then e.paid
                     when e.paid[2] >= $2 and e.paid[1] < $3
                         then array[greatest(e.paid[1], $2), least(e.paid[2], $3 - 1)] end as paid,
-               e.settled * datemultirange(daterange($2, $3)) as settled,
+               case when o.open_from is not null then e.settled
+                    else e.settled * datemultirange(daterange($2, $3)) end as settled,
                case when o.open_from is not null then e.owed
                     else nullif(e.owed * datemultirange(daterange($2, $3)), '{}') end as owed, o.open_from, count(*) as people
         from enrollment e
         join participant p on p.id = e.participant_id
         cross join lateral (
+            select case when c.is_continued then (c.month + interval '1 month')::date else c.month end as first, c.is_continued
+            from (select m.month, (e.starts_on >= $2 or ($4 and coalesce(e.paid[1] > m.month, true))) and CONTINUED as is_continued
+                  from (select date_trunc('month', e.starts_on)::date as month) m offset 0) c) s
+        cross join lateral (
             select case when $4 and f.month < $2 and (e.ends_on is null or e.ends_on > f.month) then f.month end as open_from
-            from (select least(case when e.paid[1] <= date_trunc('month', e.starts_on) then e.paid[2] + 1
-                                    else date_trunc('month', e.starts_on)::date end, lower(e.owed)) as month) f) o
+            from (select least(case when e.paid[1] <= s.first then e.paid[2] + 1 else s.first end,
+                               lower(e.owed - coalesce(e.settled, '{}')), UNPAID) as month) f) o
         where PAYER = $1 and e.starts_on < $3
           and (e.ends_on is null or (e.ends_on > e.starts_on and (e.ends_on > $2 or o.open_from is not null)))
         group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12) g";
+
+/// The first month from `$5` on that no payment covers.
+const UNPAID: &str = "case when $5 is not null then (
+    select coalesce((select upper(r) from unnest(e.settled) r where r @> u.month), u.month)
+    from (select greatest(s.first, $5::date) as month) u) end";
 
 /// Returns the bills of a payer for the months from one to another, by month.
 ///
@@ -117,9 +128,9 @@ pub async fn of_months(
 ) -> Result<BTreeMap<NaiveDate, Bill>, StoreError> {
     let (from, until) = months;
     let sql = ALIKE.replace("RENEWED", &renewed(payer)).replace("CONTINUED", &continued(payer));
-    let sql = sql.replace("PAYER", payer.column());
+    let sql = sql.replace("UNPAID", UNPAID).replace("PAYER", payer.column());
     let rows = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(payer.id).bind(from);
-    let rows = rows.bind(first_of_next_month(until)).bind(open_before);
+    let rows = rows.bind(first_of_next_month(until)).bind(open_before).bind(rules.only_paid_since());
     let mut rows = rows.fetch(executor);
     let mut makers = BTreeMap::new();
     let mut month = from;
@@ -327,12 +338,19 @@ pub async fn mark_owed(
     Ok(())
 }
 
-/// Marks months of enrollments as covered by a payment, or as not covered any more. The people are locked.
-pub async fn mark_paid(
-    conn: &mut PgConnection,
-    covered: &CoveredMonths,
-    is_paid: bool,
-) -> Result<(), StoreError> {
+/// What becomes of months of enrollments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// A payment covers them.
+    Paid,
+    /// No payment covers them any more. They stay recorded.
+    Unpaid,
+    /// They are not recorded any more.
+    Erased,
+}
+
+/// Marks months of enrollments. The people are locked.
+pub async fn mark(conn: &mut PgConnection, covered: &CoveredMonths, mark: Mark) -> Result<(), StoreError> {
     if covered.is_empty() {
         return Ok(());
     }
@@ -340,9 +358,10 @@ pub async fn mark_paid(
     let sql = "update enrollment e
                set settled = case when $4 then coalesce(e.settled, '{}') + u.months
                                   else nullif(e.settled - u.months, '{}') end,
-                   owed = nullif(e.owed - u.months, '{}')
+                   owed = case when $5 then nullif(e.owed - u.months, '{}') else e.owed end
                from unnest($1::bigint[], $2::bigint[], $3::text[]::datemultirange[]) as u(participant_id, id, months)
                where e.participant_id = u.participant_id and e.id = u.id";
-    sqlx::query(sql).bind(people).bind(ids).bind(months).bind(is_paid).execute(conn).await?;
+    let update = sqlx::query(sql).bind(people).bind(ids).bind(months);
+    update.bind(mark == Mark::Paid).bind(mark == Mark::Erased).execute(conn).await?;
     Ok(())
 }

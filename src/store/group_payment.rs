@@ -3,12 +3,13 @@
 //! A payment covers its members in any scope, as a bill covers the whole payer. So these functions take no actor; only
 //! sums leave their callers, which check whose association it is.
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{FromRow, PgConnection, PgExecutor};
 
 use super::bill::{CoveredMonths, PayerId, columns, continued, renewed};
 use super::enrollment::EnrollmentKey;
 use super::error::StoreError;
+use super::participant;
 use super::session::Session;
 use domain::employer::Classification;
 use domain::enrollment::{Programme, Segment};
@@ -68,8 +69,7 @@ pub async fn lock_members(
     let named: Option<Vec<i64>> = named.map(|named| named.iter().map(|key| key.0).collect());
     let people: Vec<i64> =
         sqlx::query_scalar(people).bind(association).bind(named).fetch_all(&mut *conn).await?;
-    sqlx::query("select id from registry_lock_people($1)").bind(people).execute(conn).await?;
-    Ok(())
+    participant::hold(conn, &people).await
 }
 
 /// Returns enrollments of an association, those named or all, by person and id.
@@ -78,21 +78,11 @@ pub async fn members(
     association: i64,
     named: Option<&[EnrollmentKey]>,
 ) -> Result<Vec<(EnrollmentKey, Member)>, StoreError> {
-    let payer = PayerId { kind: PayerKind::Association, id: association };
-    // As a bill has them: a month is owed once by somebody who leaves and comes back within it.
-    let (renewed, continued) = (renewed(payer), continued(payer));
     let sql = format!(
-              "select e.participant_id, e.id, e.segment, e.programmes, e.monthly_wage, e.wages_from, e.wages,
-                      case when {continued} then (date_trunc('month', e.starts_on) + interval '1 month')::date
-                           else e.starts_on end as starts_on,
-                      case when {renewed} then date_trunc('month', e.ends_on)::date else e.ends_on end as ends_on,
-                      p.deceased_on, e.paid,
-                      array(select unnest(array[lower(r), upper(r) - 1]) from unnest(e.settled) r) as settled
-               from enrollment e join participant p on p.id = e.participant_id
-               where e.association_id = $1
-                 and ($2::bigint[] is null
-                      or (e.participant_id, e.id) in (select * from unnest($2::bigint[], $3::bigint[])))
-               order by 1, 2"
+        "{} where e.association_id = $1
+            and ($2::bigint[] is null or (e.participant_id, e.id) in (select * from unnest($2::bigint[], $3::bigint[])))
+         order by 1, 2",
+        select_members("")
     );
     let keys = named.map(|named| named.iter().copied().unzip::<i64, i64, Vec<_>, Vec<_>>());
     let (people, ids) = keys.map_or((None, None), |(people, ids)| (Some(people), Some(ids)));
@@ -103,6 +93,50 @@ pub async fn members(
         .fetch_all(executor)
         .await?;
     Ok(rows.into_iter().map(MemberRow::member).collect())
+}
+
+/// A member whom a payment names.
+#[derive(FromRow)]
+struct NamedRow {
+    payment_id: i64,
+    months: Vec<NaiveDate>,
+    #[sqlx(flatten)]
+    row: MemberRow,
+}
+
+/// Returns the members whom payments of an association name, by payment, with the months that these pay for.
+pub async fn named_by(
+    executor: impl PgExecutor<'_>,
+    association: i64,
+    payments: &[i64],
+) -> Result<Vec<(i64, Member, PaidMonths)>, StoreError> {
+    let months = "array(select unnest(array[lower(r), upper(r) - 1]) from unnest(m.months) r) as months, m.payment_id,";
+    let sql = format!(
+        "{} join payment_member m on m.participant_id = e.participant_id and m.enrollment_id = e.id
+         where e.association_id = $1 and m.payment_id = any($2)",
+        select_members(months)
+    );
+    let rows = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(association).bind(payments).fetch_all(executor);
+    let named = |NamedRow { payment_id, months, row }: NamedRow| {
+        (payment_id, row.member().1, PaidMonths::from_bounds(&months))
+    };
+    Ok(rows.await?.into_iter().map(named).collect())
+}
+
+/// Returns the beginning of a statement that selects members of the association `$1`, after other columns. As a bill has them: a month is
+/// owed once by somebody who leaves and comes back within it.
+fn select_members(columns: &str) -> String {
+    let payer = PayerId { kind: PayerKind::Association, id: 0 };
+    let (renewed, continued) = (renewed(payer), continued(payer));
+    format!(
+        "select {columns} e.participant_id, e.id, e.segment, e.programmes, e.monthly_wage, e.wages_from, e.wages,
+                case when {continued} then (date_trunc('month', e.starts_on) + interval '1 month')::date
+                     else e.starts_on end as starts_on,
+                case when {renewed} then date_trunc('month', e.ends_on)::date else e.ends_on end as ends_on,
+                p.deceased_on, e.paid,
+                array(select unnest(array[lower(r), upper(r) - 1]) from unnest(e.settled) r) as settled
+         from enrollment e join participant p on p.id = e.participant_id"
+    )
 }
 
 /// Notes in a session the people whom a caller names, and of whom an answer tells something.
@@ -124,13 +158,18 @@ pub async fn insert_covered(
     Ok(())
 }
 
-/// Returns whom a payment covers, and for which months.
-pub async fn covered_by(conn: &mut PgConnection, payment: i64) -> Result<CoveredMonths, StoreError> {
+/// Returns whom a payment covers, and for which months, and the time of the events that recorded these, if it is known.
+pub async fn covered_by(
+    conn: &mut PgConnection,
+    payment: i64,
+) -> Result<(CoveredMonths, Option<DateTime<Utc>>), StoreError> {
     let sql = "select m.participant_id, m.enrollment_id,
-                      array(select unnest(array[lower(r), upper(r) - 1]) from unnest(m.months) r)
+                      array(select unnest(array[lower(r), upper(r) - 1]) from unnest(m.months) r), m.settled_at
                from payment_member m where m.payment_id = $1";
-    let rows: Vec<(i64, i64, Vec<NaiveDate>)> = sqlx::query_as(sql).bind(payment).fetch_all(conn).await?;
-    let covered =
-        |(person, id, bounds): (i64, i64, Vec<NaiveDate>)| ((person, id), PaidMonths::from_bounds(&bounds));
-    Ok(rows.into_iter().map(covered).collect())
+    type Row = (i64, i64, Vec<NaiveDate>, Option<DateTime<Utc>>);
+    let rows: Vec<Row> = sqlx::query_as(sql).bind(payment).fetch_all(conn).await?;
+    let settled_at = rows.first().and_then(|row| row.3);
+    let months =
+        rows.into_iter().map(|(person, id, bounds, _)| ((person, id), PaidMonths::from_bounds(&bounds)));
+    Ok((months.collect(), settled_at))
 }

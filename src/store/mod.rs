@@ -75,6 +75,7 @@ mod seen;
 mod server_check;
 pub mod server_process;
 pub mod session;
+pub mod settlement;
 mod shared_read;
 pub mod snapshot;
 pub mod standby;

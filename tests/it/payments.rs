@@ -12,6 +12,7 @@ mod licences;
 mod refusals;
 mod renewals;
 mod reversals;
+mod settling;
 
 const PAY: &str = "mutation ($input: RecordContributionsInput!) { recordContributions(input: $input) {
     recorded newlyActive

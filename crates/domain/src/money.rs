@@ -32,6 +32,7 @@ pub use self::payment::{
     MAXIMUM_AMOUNT, PaymentForm, ReversalTime, judge_first_day, judge_month, judge_reversal, parse_reason,
     parse_reference,
 };
+use super::day::first_of_month;
 pub use super::rule::{
     AllocationOrder, BillingRule, DueRule, FineBase, FinePayer, HolidayShift, MoneyRules, PaymentRule,
     PrepaymentRule, Rounded, UnpaidMonthRule,
@@ -88,6 +89,12 @@ impl Rulebook {
     /// Returns the rule by which a month that was recorded without a payment does not count for a clearance.
     pub fn unpaid_month_rule(&self, month: NaiveDate) -> Option<&UnpaidMonthRule> {
         newest(self.money.unpaid_months.iter(), month, |rule| &rule.citation).filter(|rule| !rule.count)
+    }
+
+    /// Returns the first month in which only paid months count, if there is one. In a later one others may count again.
+    pub fn only_paid_since(&self) -> Option<NaiveDate> {
+        let rules = self.money.unpaid_months.iter().filter(|rule| !rule.count);
+        rules.map(|rule| first_of_month(rule.citation.period.from)).min()
     }
 
     /// Returns the paid months that count for a clearance: those that payments cover, and others by the rule of the month.

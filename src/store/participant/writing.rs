@@ -71,6 +71,12 @@ impl LockedRow {
     }
 }
 
+/// Locks people in the order of their ids until the transaction ends.
+pub async fn hold(conn: &mut PgConnection, ids: &[i64]) -> Result<(), StoreError> {
+    sqlx::query("select id from registry_lock_people($1)").bind(ids).execute(conn).await?;
+    Ok(())
+}
+
 /// Locks people in the order of their ids until the transaction ends, and returns them with all their enrollments.
 ///
 /// Takes no actor, because the result is for a write and never for a caller.

@@ -457,3 +457,24 @@ async fn a_member_who_comes_back_within_the_month_pays_for_it_once() {
     assert_eq!((&paid["recorded"], &paid["bill"]["left"]), (&json!(2), &json!(0)), "{paid}");
     assert_eq!(group.app.differing_counters().await, 0);
 }
+
+#[tokio::test]
+async fn money_for_a_member_who_left_covers_nobody_else_unasked() {
+    let group = Group::of(2, 0).await;
+    let paying = json!({"months": 2, "enrollmentIds": [group.members[0]]});
+    assert_eq!(group.pay(SEPTEMBER, "A1", 2 * 16_800, paying).await["recorded"], 2);
+    assert_eq!(group.app.end(&group.members[0], OCTOBER, "RESIGNED").await["errors"], json!([]));
+    let bill = group.bill(OCTOBER).await;
+    assert_eq!(
+        (&bill["left"], &bill["openPeople"]),
+        (&json!(16_800), &json!(1)),
+        "the other one still owes it"
+    );
+    // The money of October is free, and clears the oldest month first.
+    let paid = group.pay(SEPTEMBER, "A2", 1, json!({})).await;
+    assert_eq!((&paid["recorded"], &paid["payment"]["unallocated"]), (&json!(1), &json!(0)));
+    assert_eq!(group.paid_through().await, ["2014-10-31", "2014-09-30"]);
+    assert_eq!(group.app.reverse(&group.outlet, "A1").await["unrecorded"], 3);
+    assert_eq!(group.paid_through().await, ["never", "never"]);
+    assert_eq!(group.app.differing_counters().await, 0);
+}

@@ -197,6 +197,9 @@ impl Ledger {
     fn fill(&mut self, key: (NaiveDate, Purpose), amount: i64) {
         let mut lacking = amount - self.paid(key.0, key.1);
         for at in 0..self.receipts.len() {
+            if lacking <= 0 {
+                return;
+            }
             let part = self.left(at).min(lacking);
             if part > 0 {
                 let parts = self.parts.entry(key).or_default();
