@@ -9,6 +9,7 @@ use crate::support::{App, Person, TokenScope, Value, json};
 
 mod groups;
 mod licences;
+mod random;
 mod refusals;
 mod renewals;
 mod reversals;

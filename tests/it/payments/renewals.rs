@@ -116,13 +116,15 @@ async fn a_reversal_takes_months_back_for_which_nobody_is_billed_any_more() {
     assert_eq!(app.differing_counters().await, 0);
 }
 
+pub(super) const TRANSFER: &str =
+    "mutation ($input: TransferEnrollmentInput!) { transferEnrollment(input: $input) {
+    enrollment { id } errors { code } } }";
+
 /// Transfers a worker, and returns the enrollment that began.
 async fn transfer(app: &App, enrollment: &str, employer: &str, on: &str) -> String {
-    let mutation = "mutation ($input: TransferEnrollmentInput!) { transferEnrollment(input: $input) {
-        enrollment { id } errors { code } } }";
     let input = json!({"enrollmentId": enrollment, "employerId": employer, "channelCode": "BR-PLG", "on": on,
         "monthlyWage": 2_000_000});
-    let payload = app.ask(mutation, json!({"input": input})).await["transferEnrollment"].take();
+    let payload = app.ask(TRANSFER, json!({"input": input})).await["transferEnrollment"].take();
     assert_eq!(payload["errors"], json!([]));
     payload["enrollment"]["id"].as_str().unwrap().to_owned()
 }

@@ -1,19 +1,8 @@
 //! Random histories over the real database: what is recorded and retracted equals what was never recorded.
 
 use super::paid;
+use crate::support::random::Random;
 use crate::support::{App, Person, Value, json};
-
-/// A small generator (xorshift), so that a failure comes again.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % n
-    }
-}
 
 /// What is told to the registry about a person. Enrollments are named by their number in the story.
 #[derive(Clone, Copy, Debug)]

@@ -10,6 +10,7 @@ pub mod pooler;
 pub mod program;
 pub mod provider;
 pub mod proxy;
+pub mod random;
 pub mod replicated;
 pub mod roster;
 pub mod schema;
