@@ -6,6 +6,7 @@ create table payment_settlement (
     association_id bigint      references association,
     month          date        not null,
     due            bigint      not null,               -- rupiah; what the payer owed for the month then
+    payment_id     bigint      not null references payment, -- the latest one whose money was there then
     settled_at     timestamptz not null default now(), -- also of the events that recorded the month for people
     constraint payment_settlement_payer check (num_nonnulls(employer_id, association_id) = 1),
     constraint payment_settlement_month check (extract(day from month) = 1)
@@ -14,7 +15,7 @@ create index payment_settlement_by_employer on payment_settlement (employer_id, 
 create index payment_settlement_by_association on payment_settlement (association_id, month) where association_id is not null;
 
 revoke all on payment_settlement from public;
-grant select, insert, delete on payment_settlement to registry_writer;
+grant select, insert, update, delete on payment_settlement to registry_writer;
 alter table payment_settlement enable row level security, force row level security;
 create policy writer on payment_settlement to registry_writer using (true);
 create policy owner on payment_settlement to current_user using (true);

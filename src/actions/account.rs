@@ -183,7 +183,9 @@ impl<'a> Account<'a> {
             }
         }
         let settled: Vec<_> = months.iter().map(|&(month, _)| (month, self.due(month))).collect();
-        settlement::insert(conn, self.payer.id, &settled).await?;
+        if let Some(latest) = ledger.latest() {
+            settlement::insert(conn, (self.payer.id, latest), &settled).await?;
+        }
         let mut recording = Recording::default();
         recording.add(&progress);
         Ok(recording)

@@ -16,8 +16,7 @@ use super::{ActionError, Done, Submission};
 use crate::store::audit::Trail;
 use crate::store::bill::{self, Mark};
 use crate::store::payment::{self, PaymentRow};
-use crate::store::settlement::Recordings;
-use crate::store::{Database, StoreError, group_payment, participant};
+use crate::store::{Database, StoreError, group_payment, participant, settlement};
 use domain::actor::{Actor, Right, Role};
 use domain::money::{
     Allocation, Ledger, Purpose, Receipt, ReversalTime, judge_reversal, parse_reason, parse_reference,
@@ -125,7 +124,7 @@ impl Mutation for Reversal<'_> {
         let after = account.allocate(&receipts, &kept);
         write_allocations(conn, &account.kept, &after.allocations()).await?;
         let uncovered = (uncovered(&account, &before, &after), &after);
-        let erased = account.unsettle(conn, self.actor, uncovered).await?;
+        let erased = account.unsettle(conn, (self.actor, found.id), uncovered).await?;
         unrecorded += erased.len();
         people.extend(erased);
         // Money of later months may cover an older one by now.
@@ -152,9 +151,10 @@ impl Reversal<'_> {
             let (covered, settled_at) = group_payment::covered_by(conn, found.id).await?;
             let people: Vec<i64> = covered.keys().map(|key| key.0).collect();
             participant::hold(conn, &people).await?;
-            let recordings = Recordings::read(conn, &covered).await?;
+            let recordings = settlement::recordings(conn, &covered).await?;
             let was_recorded_before = |key, month| {
-                let is_by_payment = settled_at.is_none() || recordings.time(key, month) == settled_at;
+                let recorded_at = recordings.get(&(key, month)).and_then(|recording| recording.recorded_at);
+                let is_by_payment = settled_at.is_none() || recorded_at == settled_at;
                 !is_by_payment && self.rules.unpaid_month_rule(month).is_some()
             };
             let (unpaid, gone) = split(&covered, was_recorded_before);

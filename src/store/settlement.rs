@@ -2,7 +2,7 @@
 //!
 //! Nothing here takes an actor, because the results are for a write and never for a caller.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::PgConnection;
@@ -19,22 +19,24 @@ pub struct Settlement {
     pub id: i64,
     /// What the payer owed for the month then, in rupiah.
     pub due: i64,
+    /// The latest payment whose money was there then.
+    pub payment_id: i64,
     /// The time of the events that recorded the month for people.
     pub settled_at: DateTime<Utc>,
 }
 
-/// Stores months that payments cover now, with what the payer owes for them.
+/// Stores months that payments cover now, with what the payer owes for them. `latest` is the latest of these payments.
 pub async fn insert(
     conn: &mut PgConnection,
-    payer: PayerId,
+    (payer, latest): (PayerId, i64),
     months: &[(NaiveDate, i64)],
 ) -> Result<(), StoreError> {
     if months.is_empty() {
         return Ok(());
     }
-    let sql = "insert into payment_settlement (employer_id, association_id, month, due)
-               select $1, $2, * from unnest($3::date[], $4::bigint[])";
-    let insert = sqlx::query(sql).bind(payer.employer()).bind(payer.association());
+    let sql = "insert into payment_settlement (employer_id, association_id, payment_id, month, due)
+               select $1, $2, $3, * from unnest($4::date[], $5::bigint[])";
+    let insert = sqlx::query(sql).bind(payer.employer()).bind(payer.association()).bind(latest);
     insert.bind(column(months, |month| month.0)).bind(column(months, |month| month.1)).execute(conn).await?;
     Ok(())
 }
@@ -45,7 +47,7 @@ pub async fn of_month(
     payer: PayerId,
     month: NaiveDate,
 ) -> Result<Vec<Settlement>, StoreError> {
-    let sql = "select id, due, settled_at from payment_settlement
+    let sql = "select id, due, payment_id, settled_at from payment_settlement
                where (employer_id = $1 or association_id = $2) and month = $3 order by id";
     let rows = sqlx::query_as(sql).bind(payer.employer()).bind(payer.association()).bind(month);
     Ok(rows.fetch_all(conn).await?)
@@ -57,56 +59,56 @@ pub async fn remove(conn: &mut PgConnection, ids: &[i64]) -> Result<(), StoreErr
     Ok(())
 }
 
-/// How months of enrollments were recorded.
-#[derive(Debug, Default)]
-pub struct Recordings {
-    /// When, by the newest event.
-    at: HashMap<(EnrollmentKey, NaiveDate), DateTime<Utc>>,
-    /// Those that a transfer took over, and that the payer owes all the same.
-    owed: HashSet<(EnrollmentKey, NaiveDate)>,
+/// Notes that settlements since a payment, which is reversed, rest on the money of payments up to the latest one, if there is one.
+pub async fn rest_on(
+    conn: &mut PgConnection,
+    (payer, latest): (PayerId, Option<i64>),
+    reversed: i64,
+) -> Result<(), StoreError> {
+    let sql = "update payment_settlement set payment_id = coalesce($3, payment_id)
+               where (employer_id = $1 or association_id = $2) and payment_id >= $4";
+    let update =
+        sqlx::query(sql).bind(payer.employer()).bind(payer.association()).bind(latest).bind(reversed);
+    update.execute(conn).await?;
+    Ok(())
 }
 
-impl Recordings {
-    /// Reads how months of enrollments were recorded. The people are locked.
-    pub async fn read(conn: &mut PgConnection, covered: &CoveredMonths) -> Result<Self, StoreError> {
-        let months =
-            || covered.iter().flat_map(|(key, months)| months.months().map(move |month| (*key, month)));
-        let people: Vec<i64> = months().map(|(key, _)| key.0).collect();
-        let ids: Vec<i64> = months().map(|(key, _)| key.1).collect();
-        let sql = "select u.participant_id, u.id, u.month, max(c.recorded_at), coalesce(bool_or(e.owed @> u.month), false)
-                   from unnest($1::bigint[], $2::bigint[], $3::date[]) as u(participant_id, id, month)
-                   join enrollment e on e.participant_id = u.participant_id and e.id = u.id
-                   left join participant_event c on c.participant_id = u.participant_id and c.enrollment_id = u.id
-                        and c.kind = 'CONTRIBUTED' and c.effective_on >= u.month
-                        and c.effective_on < u.month + interval '1 month'
-                   group by 1, 2, 3";
-        type Row = (i64, i64, NaiveDate, Option<DateTime<Utc>>, bool);
-        let rows: Vec<Row> = sqlx::query_as(sql)
-            .bind(people)
-            .bind(ids)
-            .bind(months().map(|(_, month)| month).collect::<Vec<_>>())
-            .fetch_all(conn)
-            .await?;
-        let mut recordings = Self::default();
-        for (participant, id, month, recorded_at, is_owed) in rows {
-            let key = ((participant, id), month);
-            if let Some(recorded_at) = recorded_at {
-                recordings.at.insert(key, recorded_at);
-            }
-            if is_owed {
-                recordings.owed.insert(key);
-            }
-        }
-        Ok(recordings)
-    }
+/// How a month of an enrollment was recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MonthRecording {
+    /// When, by the newest event; `None` if a transfer took it over.
+    pub recorded_at: Option<DateTime<Utc>>,
+    /// When the enrollment was recorded.
+    pub enrolled_at: DateTime<Utc>,
+    /// Whether a transfer took it over, and the payer owes it all the same.
+    pub is_owed: bool,
+}
 
-    /// Returns when a month was recorded; `None` if a transfer took it over.
-    pub fn time(&self, key: EnrollmentKey, month: NaiveDate) -> Option<DateTime<Utc>> {
-        self.at.get(&(key, month)).copied()
-    }
-
-    /// Whether a transfer took the month over, and the payer owes it all the same.
-    pub fn is_owed(&self, key: EnrollmentKey, month: NaiveDate) -> bool {
-        self.owed.contains(&(key, month))
-    }
+/// Returns how months of enrollments were recorded. The people are locked.
+pub async fn recordings(
+    conn: &mut PgConnection,
+    covered: &CoveredMonths,
+) -> Result<HashMap<(EnrollmentKey, NaiveDate), MonthRecording>, StoreError> {
+    let months = || covered.iter().flat_map(|(key, months)| months.months().map(move |month| (*key, month)));
+    let people: Vec<i64> = months().map(|(key, _)| key.0).collect();
+    let ids: Vec<i64> = months().map(|(key, _)| key.1).collect();
+    let sql = "select u.participant_id, u.id, u.month, max(c.recorded_at), min(e.recorded_at),
+                      coalesce(bool_or(e.owed @> u.month), false)
+               from unnest($1::bigint[], $2::bigint[], $3::date[]) as u(participant_id, id, month)
+               join enrollment e on e.participant_id = u.participant_id and e.id = u.id
+               left join participant_event c on c.participant_id = u.participant_id and c.enrollment_id = u.id
+                    and c.kind = 'CONTRIBUTED' and c.effective_on >= u.month
+                    and c.effective_on < u.month + interval '1 month'
+               group by 1, 2, 3";
+    type Row = (i64, i64, NaiveDate, Option<DateTime<Utc>>, DateTime<Utc>, bool);
+    let rows: Vec<Row> = sqlx::query_as(sql)
+        .bind(people)
+        .bind(ids)
+        .bind(months().map(|(_, month)| month).collect::<Vec<_>>())
+        .fetch_all(conn)
+        .await?;
+    let recording = |(participant, id, month, recorded_at, enrolled_at, is_owed): Row| {
+        (((participant, id), month), MonthRecording { recorded_at, enrolled_at, is_owed })
+    };
+    Ok(rows.into_iter().map(recording).collect())
 }

@@ -101,7 +101,7 @@ impl Payer {
 
 #[tokio::test]
 async fn a_payment_that_is_reversed_at_once_leaves_everything_as_it_was() {
-    for seed in [3, 5, 8] {
+    for seed in [3, 20, 41] {
         let mut payer = Payer::new(seed).await;
         let mut story = Vec::new();
         for _ in 0..STEPS {

@@ -87,6 +87,10 @@ pub fn allocate(
     let mut ledger = Ledger::of(receipts, kept);
     ledger = ledger.without_excess(&months);
     for due in &months {
+        // First, because contributions go before fines.
+        ledger.trim_fine(due, &fine);
+    }
+    for due in &months {
         ledger.fill((due.month, Purpose::Contribution), ledger.beside_members(due));
         if order == AllocationOrder::FinesWithMonth {
             ledger.pay_fine(due, &fine);
@@ -139,6 +143,11 @@ impl Ledger {
             parts.iter().map(part).collect::<Vec<_>>()
         };
         self.parts.iter().flat_map(of).collect()
+    }
+
+    /// Returns the receipt that was recorded last.
+    pub fn latest(&self) -> Option<i64> {
+        self.receipts.iter().map(|receipt| receipt.id).max()
     }
 
     /// Returns the months that it pays for, from the oldest on.
@@ -214,11 +223,16 @@ impl Ledger {
     }
 
     fn pay_fine(&mut self, due: &MonthDue, fine: &impl Fn(&MonthDue, &[Instalment]) -> i64) {
+        let amount = self.trim_fine(due, fine);
+        self.fill((due.month, Purpose::Fine), amount);
+    }
+
+    /// Frees the money that pays for a fine beyond its amount, and returns that.
+    fn trim_fine(&mut self, due: &MonthDue, fine: &impl Fn(&MonthDue, &[Instalment]) -> i64) -> i64 {
         let instalments = self.instalments(due.month);
         let is_paid = instalments.iter().map(|instalment| instalment.amount).sum::<i64>() >= due.amount;
         let amount = if is_paid && due.amount > 0 { fine(due, &instalments) } else { 0 };
-        let key = (due.month, Purpose::Fine);
-        self.trim(key, amount);
-        self.fill(key, amount);
+        self.trim((due.month, Purpose::Fine), amount);
+        amount
     }
 }

@@ -44,6 +44,15 @@ fn sum(receipts: &[Receipt]) -> i64 {
 
 proptest! {
     #[test]
+    fn what_is_allocated_after_bills_changed_stays_when_it_is_allocated_again(
+        before in months(), months in months(), receipts in receipts(), order in order()
+    ) {
+        let kept = allocate(&before, &receipts, &[], order, fine).allocations();
+        let once = allocate(&months, &receipts, &kept, order, fine).allocations();
+        prop_assert_eq!(&allocate(&months, &receipts, &once, order, fine).allocations(), &once);
+    }
+
+    #[test]
     fn every_rupiah_pays_for_one_thing_or_waits(months in months(), receipts in receipts(), order in order()) {
         let ledger = allocate(&months, &receipts, &[], order, fine);
         let allocations = ledger.allocations();
