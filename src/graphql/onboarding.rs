@@ -275,8 +275,8 @@ impl OnboardingBatch {
 
     /// Number of rows of a monthly list by kind of change, and of absent people. Empty for a roster, and until the plan is
     /// complete. The numbers stay those of the plan; `rows` have what became of them.
-    fn changes(&self, ctx: &Context<'_>) -> Vec<ListChangeCount> {
-        monthly::changes(caller(ctx), &self.0)
+    async fn changes(&self, ctx: &Context<'_>) -> Result<Vec<ListChangeCount>, FieldError> {
+        monthly::changes(ctx, &self.0).await
     }
 
     /// Contributions due for the month of a monthly list by what was registered when it was planned, by programme. People

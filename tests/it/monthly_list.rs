@@ -463,3 +463,24 @@ async fn only_the_differences_come_out_and_nobody_outside_the_scope() {
         "select count(*) from audit_entry where operation like 'onboardingReport % differences rows=4'";
     assert_eq!(payer.app().count(named).await, 3);
 }
+
+#[tokio::test]
+async fn the_changes_count_the_absent_people_whom_the_caller_sees() {
+    let payer = Payer::new(10).await;
+    let staff = payer.staff(&[2_000_000, 2_100_000, 2_200_000]).await;
+    let batch = payer.plan(&[line(&staff[0].0, "2000000;;;;")]).await;
+    let moved = "update participant set province_id = (select id from province where code = '15')
+                 where id = (select max(id) from participant)";
+    payer.app().owner(moved).await;
+    let query =
+        "query ($id: ID!) { onboardingBatch(id: $id) { changes { change rows } absent { totalCount } } }";
+    let officer = payer.app().officer(&["16"]).await;
+    let administrator = payer.app().administrator().await;
+    for (token, seen) in [(officer, 1), (administrator, 2)] {
+        let data = payer.app().ask_as(&token, query, json!({"id": batch})).await;
+        let batch = &data["onboardingBatch"];
+        let absent = json!({"change": "ABSENT", "rows": seen});
+        assert_eq!(batch["absent"]["totalCount"], seen, "{batch}");
+        assert!(batch["changes"].as_array().unwrap().contains(&absent), "{batch}");
+    }
+}

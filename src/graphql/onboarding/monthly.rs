@@ -218,9 +218,19 @@ fn summary(batch: &BatchRow) -> Option<&Summary> {
     batch.list_summary.as_ref().filter(|_| batch.plan_digest.is_some()).map(|summary| &summary.0)
 }
 
-/// Returns the number of rows by kind of change.
-pub(super) fn changes(caller: &Caller, batch: &BatchRow) -> Vec<ListChangeCount> {
-    let Some(summary) = summary(batch) else { return Vec::new() };
+/// Returns the number of rows by kind of change, and of the absent people whom the caller sees.
+///
+/// # Errors
+/// The database is unavailable.
+pub(super) async fn changes(ctx: &Context<'_>, batch: &BatchRow) -> Result<Vec<ListChangeCount>, FieldError> {
+    let Some(summary) = summary(batch) else { return Ok(Vec::new()) };
+    let caller = caller(ctx);
+    let absent = match summary.count(model::ListChange::Absent) {
+        some if some > 0 && !caller.actor.scope.is_everything() => {
+            Total::Nested(TotalOf::Absent(batch.id)).count(ctx).await?
+        }
+        all => all,
+    };
     let is_visible = |change: &&model::ListChange| {
         caller.actor.scope.sees_all_payers() || **change != model::ListChange::Elsewhere
     };
@@ -231,9 +241,10 @@ pub(super) fn changes(caller: &Caller, batch: &BatchRow) -> Vec<ListChangeCount>
             }
             _ => 0,
         };
-        ListChangeCount { change: change.into(), rows: summary.count(change) + hidden }
+        let rows = if change == model::ListChange::Absent { absent } else { summary.count(change) + hidden };
+        ListChangeCount { change: change.into(), rows }
     };
-    model::ListChange::VARIANTS.iter().filter(is_visible).map(count).collect()
+    Ok(model::ListChange::VARIANTS.iter().filter(is_visible).map(count).collect())
 }
 
 /// Number of people below which a sum would tell a wage.
