@@ -87,7 +87,7 @@ pub async fn change_employer(
     let Some(row) = keep(found, &mut problems).filter(|_| !refuses(&problems)) else {
         return request.refuse(problems).await;
     };
-    let misses = MissCounter::new(database, actor, 1);
+    let misses = MissCounter::new(database, actor, 1).of_check(submission.is_without_effect());
     let counted = read.is_personal.then_some(&misses);
     let registered_on = reference.calendar.day_of(row.registered_at).min(today);
     let work = EmployerChange {
@@ -157,6 +157,11 @@ impl Mutation for EmployerChange<'_> {
     type Output = Changed;
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Changed>, StoreError> {
+        if let Some(misses) = self.misses
+            && misses.refuses_check().await?
+        {
+            return Ok(MissCounter::rolled_back());
+        }
         let Input { employer, effective_on, .. } = *self.input;
         let (today, registered_on) = self.days;
         // The lock serializes concurrent changes: each is judged by the history with those before.

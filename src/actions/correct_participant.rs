@@ -73,7 +73,7 @@ pub async fn correct_participant(
     };
     let index = |number: &NationalId| database.keys.index(NumberKind::NationalId, number.as_str());
     let claim = wanted.national_id.as_ref().map(index);
-    let misses = MissCounter::new(database, actor, 1);
+    let misses = MissCounter::new(database, actor, 1).of_check(submission.is_without_effect());
     let tells_withheld = submission.tells_withheld(actor);
     let work = ParticipantCorrection {
         database,
@@ -155,11 +155,13 @@ impl Mutation for ParticipantCorrection<'_> {
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Corrected>, StoreError> {
         let id = self.input.participant;
         // Numbers first and then people, in the same order as an enrollment, so that there is no deadlock.
+        let mut other = None;
         if let Some(index) = &self.claim {
-            let owner = identifier::claim_further_national_id(conn, &self.database.keys, index, id).await?;
-            if owner != id {
-                return self.of_another(conn, index, owner).await;
+            if self.misses.refuses_check().await? {
+                return Ok(MissCounter::rolled_back());
             }
+            let owner = identifier::claim_further_national_id(conn, &self.database.keys, index, id).await?;
+            other = (owner != id).then_some((index, owner));
         }
         let before = ending::lock_one(conn, self.actor, id).await?;
         let (Some(before), Some(kept)) = (before, participant::corrected_columns(conn, id).await?) else {
@@ -188,6 +190,10 @@ impl Mutation for ParticipantCorrection<'_> {
         let problems = [self.doubts.as_slice(), &judged].concat();
         if refuses(&problems) {
             return Ok(Done::refused(problems).concerning(vec![id]));
+        }
+        // Last: a correction that is refused anyway does not tell whose number it names.
+        if let Some((index, owner)) = other {
+            return self.of_another(conn, index, owner).await;
         }
         let correction = Correction { reason: Some(self.wanted.reason.clone()), changes };
         self.write(conn, (&held, &wanted), &kept, &correction).await?;

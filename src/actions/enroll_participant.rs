@@ -10,7 +10,7 @@ use sqlx::{PgConnection, PgExecutor};
 use super::enrolling::registered::{JudgedForm, RegisteredForm};
 use super::enrolling::{self, EnrollContext, EnrollOutcome};
 use super::idempotency::to_stored;
-use super::quota::{MissCounter, Revealed};
+use super::quota::{self, MissCounter, Revealed};
 use super::request::{Mutation, Record, Request};
 use super::terms::{self, Asked, Named};
 use super::{ActionError, Done, Submission};
@@ -22,7 +22,7 @@ use crate::store::{Database, StoreError};
 use domain::actor::{Actor, Right};
 use domain::enrollment::{
     CivilServantCategory, NewEnrollment, PersonForm, Programme, Segment, employer_closed, ended_since,
-    judge_person, judge_terms,
+    identity_mismatch, judge_person, judge_terms,
 };
 use domain::participant::Sex;
 use domain::problem::{Problem, ProblemCode, refuses};
@@ -114,7 +114,7 @@ pub async fn enroll_participant(
     };
     let context = EnrollContext { keys: &database.keys, rules: &reference.rules, batch: None };
     let index = database.keys.identity_index(&new.identity);
-    let misses = MissCounter::new(database, actor, 1);
+    let misses = MissCounter::new(database, actor, 1).of_check(submission.is_without_effect());
     let is_registered = AtomicBool::new(false);
     let registered_forms = registered_forms.filter(|_| !database.writer.is_distributed());
     let work = ParticipantEnrollment {
@@ -127,6 +127,7 @@ pub async fn enroll_participant(
         warnings,
         index,
         is_registered,
+        is_check: submission.is_without_effect(),
         misses: &misses,
     };
     let done = request.run(work).await?;
@@ -146,6 +147,8 @@ struct ParticipantEnrollment<'a> {
     index: Vec<u8>,
     /// Did the statement for newcomers leave out the form? Then the person is probably registered.
     is_registered: AtomicBool,
+    /// Is the form only checked, and never written?
+    is_check: bool,
     misses: &'a MissCounter<'a>,
 }
 
@@ -179,13 +182,16 @@ impl Mutation for ParticipantEnrollment<'_> {
                 Ok(Some(self.enrolled(participant, enrollment)))
             }
             Some(JudgedForm { outcome, known }) => {
-                self.answer(&self.database.writer, outcome, known).await.map(Some)
+                self.answer(&self.database.writer, outcome, (known, 0)).await.map(Some)
             }
             None => Ok(None),
         }
     }
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Enrolled>, StoreError> {
+        if self.misses.refuses_check().await? {
+            return Ok(MissCounter::rolled_back());
+        }
         let (actor, context, new) = (self.actor, &self.context, &self.new);
         let enrolled = match self.is_registered.load(Ordering::Relaxed) {
             true => enrolling::enroll_registered(conn, context, &[(actor, new)]).await?,
@@ -193,20 +199,36 @@ impl Mutation for ParticipantEnrollment<'_> {
         };
         let outcome = enrolled.outcomes.into_iter().next();
         let outcome = outcome.ok_or_else(|| StoreError::Fault("an enrollment has no outcome".into()))?;
-        self.answer(conn, outcome, enrolled.known.concat()).await
+        let known = enrolled.known.concat();
+        let guesses = match self.is_check && known.is_empty() {
+            true => quota::guesses(&mut *conn, (actor, context), self.payer(), &[new]).await?,
+            false => 0,
+        };
+        self.answer(conn, outcome, (known, guesses)).await
     }
 }
 
 impl ParticipantEnrollment<'_> {
-    /// Returns the answer to an outcome. `known` are the people whom a refusal reveals.
+    fn payer(&self) -> Option<PayerId> {
+        PayerId::of(self.new.employer, self.new.association)
+    }
+
+    /// Returns the answer to an outcome. `known` are the people whom a refusal reveals, `guesses` is 1 if the form is a
+    /// [guess](quota::guesses).
     async fn answer(
         &self,
         executor: impl PgExecutor<'_>,
         outcome: EnrollOutcome,
-        known: Vec<i64>,
+        (known, guesses): (Vec<i64>, i64),
     ) -> Result<Done<Enrolled>, StoreError> {
+        if let EnrollOutcome::AlreadyEnrolled { participant, .. } = outcome
+            && self.is_check
+            && quota::hides(self.actor, self.payer(), &outcome)
+        {
+            return Ok(self.enrolled(participant, 0).concerning(known));
+        }
         let revealed = Revealed::by([Some(&outcome)], |_| self.index.clone());
-        let revealed = revealed.with_payer(PayerId::of(self.new.employer, self.new.association));
+        let revealed = revealed.with_payer(self.payer()).with_guesses(guesses);
         if self.misses.exceeds_quota(executor, &revealed).await? {
             return Ok(MissCounter::rolled_back().concerning(known));
         }
@@ -219,6 +241,9 @@ impl ParticipantEnrollment<'_> {
                 self.refused(already_enrolled(self.new.identity.field()))
             }
             EnrollOutcome::Refused(problem) => self.refused(in_form(problem)),
+            EnrollOutcome::ServiceNumberTaken { .. } => {
+                self.refused(in_form(identity_mismatch("serviceNumber")))
+            }
             EnrollOutcome::EmployerClosed => self.refused(employer_closed(None)),
         };
         Ok(refused.concerning(known))

@@ -26,7 +26,7 @@ use crate::store::participant::{NewParticipant, Person};
 use crate::store::{StoreError, employer, enrollment, identifier, participant};
 use domain::actor::Actor;
 use domain::count::{self, Counted, Deltas};
-use domain::enrollment::{NewEnrollment, identity_mismatch};
+use domain::enrollment::NewEnrollment;
 use domain::event::EventKind;
 use domain::rule::Rulebook;
 use domain::standing::best_status;
@@ -140,7 +140,7 @@ async fn write(
         let participant = candidate.claim.participant_id;
         candidate.outcome = Some(match enrollments.get(&participant) {
             Some(&enrollment) => EnrollOutcome::Enrolled { participant, enrollment },
-            None => EnrollOutcome::AlreadyEnrolled { participant, has_ended: false },
+            None => EnrollOutcome::AlreadyEnrolled { participant, has_ended: false, is_same_name: false },
         });
     }
     release_unused(conn, &candidates).await?;
@@ -245,8 +245,9 @@ async fn claim_service_numbers(
                 candidate.claimed_service_number = claim.is_new.then_some(index);
             }
             claim => {
-                candidate.service_number_owner = claim.map(|claim| claim.participant_id);
-                candidate.outcome = Some(EnrollOutcome::Refused(identity_mismatch("serviceNumber")));
+                let holder = claim.ok_or_else(without_owner)?.participant_id;
+                candidate.service_number_owner = Some(holder);
+                candidate.outcome = Some(EnrollOutcome::ServiceNumberTaken { holder });
             }
         }
     }

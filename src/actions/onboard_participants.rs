@@ -94,7 +94,8 @@ pub async fn onboard_participants(
         Ok(judged) => judged,
         Err(problems) => return request.refuse(problems).await,
     };
-    let misses = MissCounter::new(database, actor, input.rows.len());
+    let is_check = input.plan_only || input.all_or_nothing || submission.is_without_effect();
+    let misses = MissCounter::new(database, actor, judged.readable()).of_check(is_check);
     let apply = RosterOnboarding {
         database,
         actor,
@@ -126,6 +127,9 @@ impl Mutation for RosterOnboarding<'_> {
     type Output = Onboarded;
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Onboarded>, StoreError> {
+        if self.misses.refuses_check().await? {
+            return Ok(MissCounter::rolled_back());
+        }
         if self.input.plan_only {
             return self.stage(conn).await;
         }
@@ -158,7 +162,7 @@ pub async fn plan(
         Ok(judged) => judged,
         Err(problems) => return Ok(Done::refused(problems)),
     };
-    let misses = MissCounter::new(database, actor, input.rows.len());
+    let misses = MissCounter::new(database, actor, judged.readable());
     let apply = RosterOnboarding {
         database,
         actor,
@@ -182,6 +186,13 @@ pub async fn plan(
 struct Judged {
     agreed: SharedTerms,
     rows: Vec<JudgedRow>,
+}
+
+impl Judged {
+    /// Returns the number of rows that violate no rule by themselves.
+    fn readable(&self) -> usize {
+        self.rows.iter().filter(|row| row.candidate.is_some()).count()
+    }
 }
 
 async fn judge(

@@ -30,7 +30,7 @@ use crate::store::{Database, StoreError};
 use domain::actor::{Actor, Right};
 use domain::calendar::jakarta;
 use domain::client::Client;
-use domain::enrollment::{NewEnrollment, employer_closed, ended_since};
+use domain::enrollment::{NewEnrollment, employer_closed, ended_since, identity_mismatch};
 use domain::onboarding::{Counts, JudgedRow, OnboardingKind, RowOutcome};
 use domain::problem::{Problem, ProblemCode, Severity, refuses};
 use domain::rule::Rulebook;
@@ -90,7 +90,7 @@ pub(super) fn outcomes_of(
                 row.participant_id = Some(participant);
                 contributions += agreed.contributions(rules, new);
             }
-            Some(EnrollOutcome::AlreadyEnrolled { participant, has_ended }) => {
+            Some(EnrollOutcome::AlreadyEnrolled { participant, has_ended, .. }) => {
                 row.outcome = RowOutcome::AlreadyEnrolled;
                 row.participant_id = Some(participant);
                 if has_ended {
@@ -101,6 +101,7 @@ pub(super) fn outcomes_of(
                 }
             }
             Some(EnrollOutcome::Refused(problem)) => refuse(row, problem),
+            Some(EnrollOutcome::ServiceNumberTaken { .. }) => refuse(row, identity_mismatch("serviceNumber")),
             Some(EnrollOutcome::EmployerClosed) => refuse(row, employer_closed(None)),
         }
     }

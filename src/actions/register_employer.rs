@@ -63,7 +63,7 @@ pub async fn register_employer(
         Ok(judged) => judged,
         Err(problems) => return request.refuse(problems).await,
     };
-    let misses = MissCounter::new(database, actor, 1);
+    let misses = MissCounter::new(database, actor, 1).of_check(submission.is_without_effect());
     let counted = is_personal.then_some(&misses);
     let work = EmployerRegistration { actor, keys: &database.keys, today, new, warnings, misses: counted };
     let done = request.run(work).await?;
@@ -92,6 +92,11 @@ impl Mutation for EmployerRegistration<'_> {
     type Output = Registered;
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Registered>, StoreError> {
+        if let Some(misses) = self.misses
+            && misses.refuses_check().await?
+        {
+            return Ok(MissCounter::rolled_back());
+        }
         let numbers = (self.new.tax_number.as_ref(), self.new.business_number.as_deref());
         let taken = employer::claim_numbers(conn, None, numbers, self.today).await?;
         let inserted = match taken == TakenNumbers::default() {

@@ -75,7 +75,7 @@ pub async fn transfer_enrollment(
     let channel = channel.as_deref();
     let context =
         EndContext { actor, rules: &reference.rules, today, channel: channel.map(|channel| channel.id) };
-    let misses = MissCounter::new(database, actor, 1);
+    let misses = MissCounter::new(database, actor, 1).of_check(submission.is_without_effect());
     let work = EnrollmentTransfer { context, input, row: &row, channel, payer, problems, misses: &misses };
     let done = request.run(work).await?;
     misses.verdict()?;
@@ -99,6 +99,10 @@ impl Mutation for EnrollmentTransfer<'_> {
     type Output = Transferred;
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Transferred>, StoreError> {
+        let sees_all_payers = self.context.actor.scope.sees_all_payers();
+        if !sees_all_payers && self.misses.refuses_check().await? {
+            return Ok(MissCounter::rolled_back());
+        }
         let (participant, ended) = self.input.enrollment;
         let closed = employer::hold_open(conn, &[self.input.employer]).await?;
         if !closed.is_empty() && self.payer.is_some_and(|payer| payer.closed_on.is_none()) {
@@ -109,11 +113,15 @@ impl Mutation for EnrollmentTransfer<'_> {
             let message = "This enrollment no longer exists.";
             return Ok(Done::refused(vec![ending::not_found("enrollmentId", message)]));
         };
-        let problems = [self.problems.clone(), self.judge(&before)].concat();
-        let is_there = problems.iter().any(|problem| problem.code == ProblemCode::AlreadyEnrolled);
-        if is_there && !self.context.actor.scope.sees_all_payers() && self.misses.count(1).await? {
-            // The actor may not see the other enrollment.
-            return Ok(MissCounter::rolled_back().concerning(vec![participant]));
+        let mut problems = [self.problems.clone(), self.judge(&before)].concat();
+        if !sees_all_payers {
+            // The actor may not see the other enrollment. A transfer that is refused anyway does not tell of it.
+            let is_there = |problem: &Problem| problem.code == ProblemCode::AlreadyEnrolled;
+            if problems.iter().any(|problem| problem.is_error() && !is_there(problem)) {
+                problems.retain(|problem| !is_there(problem));
+            } else if problems.iter().any(is_there) && self.misses.count(1).await? {
+                return Ok(MissCounter::rolled_back().concerning(vec![participant]));
+            }
         }
         let Some(channel) = self.channel.filter(|_| !refuses(&problems)) else {
             return Ok(Done::refused(problems).concerning(vec![participant]));

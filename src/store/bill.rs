@@ -46,8 +46,8 @@ impl PayerId {
         (self.kind == PayerKind::Association).then_some(self.id)
     }
 
-    /// The column of an enrollment that has the payer.
-    fn column(self) -> &'static str {
+    /// The column of an enrollment `e` that has the payer.
+    pub(super) fn column(self) -> &'static str {
         match self.kind {
             PayerKind::Employer => "e.employer_id",
             PayerKind::Association => "e.association_id",

@@ -21,6 +21,8 @@ use domain::participant::{ParticipantStatus, Sex};
 mod correcting;
 mod filter;
 mod past;
+mod readable;
+mod service_number;
 mod shared;
 mod statement;
 mod writing;
@@ -31,6 +33,8 @@ pub use correcting::{
 use filter::ORDER;
 pub use filter::{ParticipantFilter, PeopleOf};
 pub use past::{AsOf, KnownOn, PastPerson, Visible, find_on};
+pub use readable::{Among, ReadablePerson, born_in};
+pub use service_number::{service_numbers, with_service_number};
 pub use shared::SharedPeople;
 use shared::{Found, fetch_lookups, lookups, rows_of};
 pub use statement::push_scope;

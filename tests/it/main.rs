@@ -37,6 +37,7 @@ mod faults;
 mod folding;
 mod front_ends;
 mod full_disk;
+mod guessing;
 mod headcount;
 mod http;
 mod idempotency;

@@ -210,3 +210,40 @@ async fn an_officer_of_a_channel_changes_employers_where_the_channel_serves() {
         assert_eq!(problems(&json!({"errors": errors})), refused, "{channel}");
     }
 }
+
+#[tokio::test]
+async fn a_service_number_of_somebody_unseen_is_a_miss_and_shows_nobody_of_another_payer() {
+    let scene = Scene::new().await;
+    let app = &scene.app;
+    let (mine, theirs) = (app.government("Punya Saya").await, app.government("Punya Orang").await);
+    let servant = |employer: &str, serial: u32| {
+        let number = format!("19850802201001200{serial}");
+        let person = Person::new("BR-PLG").at(employer).with("startsOn", json!("2014-09-01"));
+        person.with("civilServant", json!({"category": "PNS", "serviceNumber": number}))
+    };
+    let (own, colleague, stranger) = (servant(&mine, 5), servant(&mine, 6), servant(&theirs, 7));
+    let (_, enrollment) = app.enrollment(&own).await;
+    app.enrolled(&colleague).await;
+    app.enrolled(&stranger).await;
+    assert_eq!(app.end(&enrollment, "2014-10-01", "RESIGNED").await["errors"], json!([]));
+    let scope = |employer: &str| TokenScope { employer: Some(employer.to_owned()), ..TokenScope::default() };
+    let reader = app.reader(Role::Partner, scope(&mine)).await;
+    for (other, misses) in [(&colleague, 0), (&stranger, 1)] {
+        let form = own
+            .clone()
+            .with("startsOn", json!("2014-10-02"))
+            .with("civilServant", other.0["civilServant"].clone());
+        assert_eq!(codes(&app.enroll_as(&reader, &form).await["errors"]), ["IDENTITY_MISMATCH"]);
+        assert_eq!(scene.misses().await, misses, "{}", other.0["civilServant"]);
+    }
+    // A second employer of the stranger does not see the enrollment with the number.
+    let number = &stranger.0["civilServant"]["serviceNumber"];
+    let second = stranger.clone().at(&scene.employer).with("monthlyWage", json!(3_000_000));
+    app.enrolled(&second.with("civilServant", json!(null))).await;
+    let query = "query ($number: String!) { participant(by: {serviceNumber: $number}) { fullName } }";
+    for (employer, name, misses) in [(&theirs, json!("Siti Rahayu"), 1), (&scene.employer, json!(null), 2)] {
+        let data = app.ask_as(&app.partner(employer).await, query, json!({"number": number})).await;
+        assert_eq!(data["participant"].get("fullName").cloned().unwrap_or_default(), name);
+        assert_eq!(scene.misses().await, misses);
+    }
+}

@@ -9,7 +9,7 @@ use super::verdict::{EnrollContext, EnrollOutcome, compare, enroll_once};
 use crate::store::keys::NumberKind;
 use crate::store::{StoreError, identifier, participant};
 use domain::actor::Actor;
-use domain::enrollment::{NewEnrollment, identity_mismatch};
+use domain::enrollment::NewEnrollment;
 
 /// The outcomes, and the people about whom they reveal something.
 pub(in crate::actions) struct Foreseen {
@@ -17,6 +17,8 @@ pub(in crate::actions) struct Foreseen {
     pub outcomes: Vec<Option<EnrollOutcome>>,
     /// People who were known, by internal id.
     pub known: Vec<i64>,
+    /// Positions of the enrollments whose identity number nobody has.
+    pub unknown: Vec<usize>,
 }
 
 /// Returns the outcomes that enrollments by an actor would have now, in the same order.
@@ -46,13 +48,13 @@ pub(in crate::actions) async fn foresee(
         let holder = service_number.and_then(|number| holders.get(&number).copied());
         let foreign = holder.filter(|_| decided.is_none()).filter(|&holder| Some(holder) != owner);
         known.extend(foreign);
-        outcomes.push(
-            decided.or_else(|| foreign.map(|_| EnrollOutcome::Refused(identity_mismatch("serviceNumber")))),
-        );
+        let taken = foreign.map(|holder| EnrollOutcome::ServiceNumberTaken { holder });
+        outcomes.push(decided.or(taken));
     }
+    let unknown = (0..new.len()).filter(|&at| owners[at].is_none()).collect();
     let forms = owners.into_iter().zip(new).zip(&mut outcomes);
     enroll_once(forms.filter_map(|((owner, new), outcome)| Some((owner?, new, outcome))));
-    Ok(Foreseen { outcomes, known })
+    Ok(Foreseen { outcomes, known, unknown })
 }
 
 fn service_index(new: &NewEnrollment, context: &EnrollContext<'_>) -> Option<Vec<u8>> {

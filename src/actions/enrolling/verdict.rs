@@ -15,9 +15,11 @@ pub(in crate::actions) enum EnrollOutcome {
     /// It was written.
     Enrolled { participant: i64, enrollment: i64 },
     /// The person has this enrollment already, or had it until it ended.
-    AlreadyEnrolled { participant: i64, has_ended: bool },
+    AlreadyEnrolled { participant: i64, has_ended: bool, is_same_name: bool },
     /// What the registry knows about the person forbids it.
     Refused(Problem),
+    /// The service number belongs to somebody else.
+    ServiceNumberTaken { holder: i64 },
     /// The employer has closed since the form was judged. This reveals nothing about the person.
     EmployerClosed,
 }
@@ -55,7 +57,8 @@ pub(super) fn compare(
         return Some(EnrollOutcome::Refused(problem.hint("Ask the agency for a correction.")));
     }
     let again = Repetition::judge(known.enrollments.values(), &new.held())?;
-    Some(EnrollOutcome::AlreadyEnrolled { participant, has_ended: again == Repetition::Ended })
+    let is_same_name = known.known.as_ref().is_some_and(|person| person.name_key == new.full_name.key());
+    Some(EnrollOutcome::AlreadyEnrolled { participant, has_ended: again == Repetition::Ended, is_same_name })
 }
 
 /// Accepts the first form of each person, and refuses the others. Two different numbers can be of one person: a former number

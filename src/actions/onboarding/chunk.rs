@@ -46,6 +46,13 @@ impl Chunk {
         self.first_row.saturating_add(self.rows)
     }
 
+    /// Returns the number of rows that violate a rule by themselves. They are looked up by no number.
+    pub(super) fn unreadable(&self) -> i32 {
+        let of_roster = self.judged.iter().filter(|row| row.candidate.is_none()).count();
+        let of_list = self.listed.rows.iter().filter(|(_, row)| row.is_refused()).count();
+        i32::try_from(of_roster + of_list).unwrap_or(i32::MAX)
+    }
+
     /// Returns number, line and work unit of each row.
     pub(super) fn places(&self) -> Vec<RowPlace> {
         let place =

@@ -4,11 +4,12 @@ use super::chunk::Chunk;
 use super::monthly;
 use super::step::{Step, StepResult};
 use super::{RowOutcomes, candidates, outcomes_of, quota_spent};
-use crate::actions::enrolling::{self, EnrollContext};
-use crate::actions::quota::Revealed;
+use crate::actions::enrolling::{self, EnrollContext, EnrollOutcome};
+use crate::actions::quota::{self, Revealed};
 use crate::store::audit::Trail;
 use crate::store::onboarding::{lease, writing};
 use crate::store::{StoreError, rotation};
+use domain::enrollment::NewEnrollment;
 use domain::onboarding::OnboardingState;
 use domain::problem::{Problem, ProblemCode};
 
@@ -26,14 +27,25 @@ pub(super) async fn plan(step: &Step, chunk: &Chunk) -> Result<StepResult, Store
         transaction.rollback().await?;
         return Ok(StepResult::Lost);
     }
+    if step.refuses_plan(chunk).await? {
+        transaction.rollback().await?;
+        return Ok(StepResult::Stop(vec![quota_spent()]));
+    }
     // With a key that is not in force, nobody would be found.
     rotation::require_in_force(&mut *transaction, &database.keys).await?;
     let (at, new) = candidates(&chunk.judged);
     let context = EnrollContext { keys: &database.keys, rules: &reference.rules, batch: None };
-    let foreseen = enrolling::foresee(&mut transaction, (&authority.actor, &context), &new).await?;
+    let mut foreseen = enrolling::foresee(&mut transaction, (&authority.actor, &context), &new).await?;
+    let payer = authority.agreed.payer();
+    if step.is_without_effect() {
+        let is_told = |outcome: &EnrollOutcome| !quota::hides(&authority.actor, payer, outcome);
+        foreseen.outcomes.iter_mut().for_each(|outcome| *outcome = outcome.take().filter(is_told));
+    }
     let index = |at: usize| database.keys.identity_index(&new[at].identity);
     let revealed = Revealed::by(foreseen.outcomes.iter().map(Option::as_ref), index);
-    let revealed = revealed.with_payer(authority.agreed.payer());
+    let unknown: Vec<&NewEnrollment> = foreseen.unknown.iter().map(|&at| &new[at]).collect();
+    let guesses = step.guesses(&mut transaction, &unknown).await?;
+    let revealed = revealed.with_payer(payer).with_guesses(guesses);
     if step.exceeds_quota(&mut transaction, chunk, &revealed).await? {
         transaction.rollback().await?;
         return Ok(StepResult::Stop(vec![quota_spent()]));

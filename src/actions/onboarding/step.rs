@@ -11,10 +11,12 @@ use sqlx::PgConnection;
 use super::chunk::{Chunk, ChunkReader};
 use super::listed::ListBatch;
 use super::{BatchAuthorization, SharedTerms};
-use crate::actions::quota::{MissCounter, Revealed};
+use crate::actions::enrolling::EnrollContext;
+use crate::actions::quota::{self, MissCounter, Revealed};
 use crate::store::onboarding::lease::{Lease, LeasedBatch};
 use crate::store::reference::Reference;
 use crate::store::{Database, StoreError};
+use domain::enrollment::NewEnrollment;
 use domain::onboarding::{OnboardingKind, Repeat};
 use domain::problem::Problem;
 
@@ -45,6 +47,8 @@ pub(super) struct Step {
     pub today: NaiveDate,
     /// The first row whose misses are not counted yet under this lease. A retried chunk does not count again.
     pub counted: Arc<AtomicI32>,
+    /// Number of rows before that one that violate a rule by themselves.
+    pub unreadable: Arc<AtomicI32>,
 }
 
 impl Step {
@@ -59,11 +63,48 @@ impl Step {
         if chunk.first_row < self.counted.load(Ordering::Relaxed) {
             return Ok(false);
         }
-        let forms = usize::try_from(self.held.received).unwrap_or_default();
-        let misses = MissCounter::new(&self.database, &self.authority.actor, forms);
-        let is_exceeded = misses.exceeds_quota(conn, revealed).await?;
+        let unreadable = self.unreadable.load(Ordering::Relaxed).saturating_add(chunk.unreadable());
+        let misses = self.misses(unreadable);
+        let mut is_exceeded = misses.exceeds_quota(conn, revealed).await?;
+        // Earlier chunks were allowed two percent of rows that turn out to be unreadable.
+        if unreadable > 0 && chunk.end() > self.held.received && self.is_without_effect() {
+            is_exceeded = is_exceeded || misses.was_exceeded().await?;
+        }
+        self.unreadable.store(unreadable, Ordering::Relaxed);
         self.counted.fetch_max(chunk.end(), Ordering::Relaxed);
         Ok(is_exceeded)
+    }
+
+    /// Returns whether a plan is refused because its sender's quota is used up. Asked before the people of the first chunk are
+    /// looked at.
+    pub(super) async fn refuses_plan(&self, chunk: &Chunk) -> Result<bool, StoreError> {
+        let is_counted = chunk.first_row < self.counted.load(Ordering::Relaxed);
+        Ok(chunk.first_row == 1 && !is_counted && self.misses(chunk.unreadable()).refuses_check().await?)
+    }
+
+    fn misses(&self, unreadable: i32) -> MissCounter<'_> {
+        let forms = usize::try_from(self.held.received.saturating_sub(unreadable)).unwrap_or_default();
+        MissCounter::new(&self.database, &self.authority.actor, forms).of_check(self.is_without_effect())
+    }
+
+    /// Counts the rows of a plan that are [guesses](quota::guesses), of those that match nobody.
+    pub(super) async fn guesses(
+        &self,
+        conn: &mut PgConnection,
+        unknown: &[&NewEnrollment],
+    ) -> Result<i64, StoreError> {
+        if !self.is_without_effect() {
+            return Ok(0);
+        }
+        let Self { database, reference, authority, .. } = self;
+        let context = EnrollContext { keys: &database.keys, rules: &reference.rules, batch: None };
+        quota::guesses(conn, (&authority.actor, &context), authority.agreed.payer(), unknown).await
+    }
+
+    /// Returns whether the plan of the batch may have no effect: somebody has to approve it, it is a dry run, or one refused row
+    /// undoes it.
+    pub(super) fn is_without_effect(&self) -> bool {
+        self.held.plan_only || self.held.dry_run || self.held.all_or_nothing
     }
 
     /// Returns whether the batch is a monthly list.

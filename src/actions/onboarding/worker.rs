@@ -109,7 +109,8 @@ async fn work_under(
 ) -> Result<(), StoreError> {
     let began = Instant::now();
     let mut repeats: Option<Arc<HashMap<u32, Repeat>>> = None;
-    let (mut ahead, counted) = (WriteAhead::default(), Arc::new(AtomicI32::new(0)));
+    let mut ahead = WriteAhead::default();
+    let (counted, unreadable) = (Arc::new(AtomicI32::new(0)), Arc::new(AtomicI32::new(0)));
     while let Some(held) = lease::look(&database.control, lease).await? {
         let repeats = match &repeats {
             Some(repeats) => Arc::clone(repeats),
@@ -123,9 +124,19 @@ async fn work_under(
         let slice_is_over = began.elapsed() >= settings.time_slice;
         let is_last = slice_is_over && lease::others_wait(&database.control, lease).await?;
         let database = Arc::clone(database);
-        let counted = Arc::clone(&counted);
-        let step =
-            Arc::new(Step { database, reference, settings, lease, held, authority, repeats, today, counted });
+        let (counted, unreadable) = (Arc::clone(&counted), Arc::clone(&unreadable));
+        let step = Arc::new(Step {
+            database,
+            reference,
+            settings,
+            lease,
+            held,
+            authority,
+            repeats,
+            today,
+            counted,
+            unreadable,
+        });
         match run(&step, &mut ahead, is_last).await? {
             StepResult::More if is_last => return lease::release(&step.database.control, lease).await,
             StepResult::More => {}

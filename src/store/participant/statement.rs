@@ -139,7 +139,7 @@ fn push_territory(sql: &mut QueryBuilder<Postgres>, actor: &Actor, through: Opti
 
 /// Appends the condition that the actor may see an enrollment `alias` of a person `p`. A partner sees its own. A
 /// channel sees those that it made, and all enrollments of a person whose first one it made.
-fn push_own(sql: &mut QueryBuilder<Postgres>, actor: &Actor, alias: &'static str) {
+pub(super) fn push_own(sql: &mut QueryBuilder<Postgres>, actor: &Actor, alias: &'static str) {
     let channels = &actor.scope.channels;
     if let Some((column, id)) = own(actor) {
         sql.push(format!(" and {alias}.{column} = ")).push_bind(id);

@@ -22,7 +22,7 @@ use crate::store::participant::{self, Person};
 use crate::store::wage::{self, NewWage};
 use crate::store::{StoreError, event};
 use domain::correction::{self, CorrectedField, Correction};
-use domain::enrollment::{EndReason, NewEnrollment, employer_closed};
+use domain::enrollment::{EndReason, NewEnrollment, employer_closed, identity_mismatch};
 use domain::event::EventKind;
 use domain::monthly_list::{Action, ListChange};
 use domain::onboarding::{Counts, RowOutcome, StagedRow};
@@ -143,6 +143,7 @@ impl<'a> Applied<'a> {
                 self.participant = Some(*participant);
             }
             EnrollOutcome::Refused(problem) => self.refuse(problem.clone()),
+            EnrollOutcome::ServiceNumberTaken { .. } => self.refuse(identity_mismatch("serviceNumber")),
             EnrollOutcome::EmployerClosed => self.refuse(employer_closed(None)),
         }
     }

@@ -30,11 +30,19 @@ pub(in crate::actions::onboarding) async fn plan(
         transaction.rollback().await?;
         return Ok(StepResult::Lost);
     }
+    if step.refuses_plan(chunk).await? {
+        transaction.rollback().await?;
+        return Ok(StepResult::Stop(vec![quota_spent()]));
+    }
     // With a key that is not in force, nobody would be found.
     rotation::require_in_force(&mut *transaction, &database.keys).await?;
     let registered = find_registered(&mut transaction, &database.keys, chunk).await?;
     let compared = step.with_list(|list| compare_all(chunk, (&registered, &database.keys), list))?;
+    let unknown = compared.iter().filter(|one| one.registered.is_none());
+    let unknown: Vec<_> = unknown.filter_map(|one| one.row.joining.candidate.as_ref()).collect();
+    let guesses = step.guesses(&mut transaction, &unknown).await?;
     let revealed = revealed(&compared, &database.keys).with_payer(authority.agreed.payer());
+    let revealed = revealed.with_guesses(guesses);
     if step.exceeds_quota(&mut transaction, chunk, &revealed).await? {
         transaction.rollback().await?;
         return Ok(StepResult::Stop(vec![quota_spent()]));
