@@ -185,8 +185,11 @@ impl Mutation for ParticipantCorrection<'_> {
             &self.reference.rules,
             self.today,
         );
-        // Whether the number agrees with birth date and sex depends on the present values.
-        judged.retain(|problem| self.tells_withheld || !is_of_number(problem));
+        // Whether the number agrees with birth date and sex depends on the present values. A call that is refused changes
+        // nothing, so it tells no more than a check.
+        let is_refused = refuses(&judged) || other.is_some();
+        let tells_withheld = self.tells_withheld && (self.actor.reads_personal_data() || !is_refused);
+        judged.retain(|problem| tells_withheld || !is_of_number(problem));
         let problems = [self.doubts.as_slice(), &judged].concat();
         if refuses(&problems) {
             return Ok(Done::refused(problems).concerning(vec![id]));

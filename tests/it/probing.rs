@@ -212,6 +212,26 @@ async fn an_officer_of_a_channel_changes_employers_where_the_channel_serves() {
 }
 
 #[tokio::test]
+async fn a_correction_that_is_refused_does_not_tell_the_birth_date() {
+    let scene = Scene::new().await;
+    // The number tells a day on which nobody could have been born who is enrolled.
+    let child = Person::new("BR-PLG").with("nationalId", json!("1671014208121107"));
+    let (person, _) = scene.app.enrollment(&child).await;
+    let input = |day: &str| json!({"participantId": person, "birthDate": day, "reason": "KTP"});
+    let reader = scene.app.reader(Role::Officer, TokenScope::default()).await;
+    let [right, wrong] = ["2012-08-02", "2012-08-03"].map(input);
+    let of_reader = [
+        scene.send(&reader, CORRECT, right.clone()).await,
+        scene.send(&reader, CORRECT, wrong.clone()).await,
+    ];
+    assert_ne!(codes(&of_reader[0]), codes(&of_reader[1]));
+    let of_officer =
+        [scene.send(&scene.officer, CORRECT, right).await, scene.send(&scene.officer, CORRECT, wrong).await];
+    assert_eq!(of_officer[0], of_officer[1]);
+    assert!(codes(&of_officer[1]).contains(&"OUT_OF_RANGE"), "{of_officer:?}");
+}
+
+#[tokio::test]
 async fn a_service_number_of_somebody_unseen_is_a_miss_and_shows_nobody_of_another_payer() {
     let scene = Scene::new().await;
     let app = &scene.app;
