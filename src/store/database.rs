@@ -143,7 +143,7 @@ impl Database {
         server_check::check_sessions(&mut connection, &options).await?;
         server_check::check_version(&mut connection).await?;
         server_check::check_limits(&mut connection, settings.connections()).await?;
-        let login_is_owner = migrate(&mut connection, migrations).await?;
+        let login_is_owner = migrate(&mut connection, &options, migrations).await?;
         roles::require(&mut connection).await?;
         let is_distributed = distribution::is_distributed(&mut connection).await?;
         if is_distributed && !standbys.servers.is_empty() {

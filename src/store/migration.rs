@@ -1,8 +1,11 @@
 //! The migrations, which are compiled into the program, and the functions that apply them.
 
-use sqlx::migrate::{Migrate as _, Migrator};
-use sqlx::postgres::PgConnection;
+mod lock_wait;
 
+use sqlx::migrate::{Migrate as _, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+
+pub use self::lock_wait::LockWait;
 use super::distribution;
 use super::open_error::OpenError;
 use super::roles;
@@ -10,11 +13,18 @@ use super::roles;
 /// All migrations, compiled into the program.
 pub static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
+/// The table in which the driver records the migrations.
+const APPLIED: &str = "_sqlx_migrations";
+
 /// Applies the missing migrations, and distributes the tables where the database has the extension for it. The login owns the
-/// tables, or will own them.
-pub async fn apply_migrations(connection: &mut PgConnection) -> Result<(), OpenError> {
+/// tables, or will own them. `options` are those of the connection.
+pub async fn apply_migrations(
+    connection: &mut PgConnection,
+    options: &PgConnectOptions,
+    wait: LockWait,
+) -> Result<(), OpenError> {
     roles::prepare(connection).await?;
-    MIGRATIONS.run(&mut *connection).await?;
+    wait.apply(connection, options).await?;
     distribution::distribute(connection).await.map_err(OpenError::of_distributing)?;
     Ok(())
 }
@@ -32,6 +42,7 @@ pub enum Migrations {
 /// use tables that are up to date.
 pub(super) async fn migrate(
     connection: &mut PgConnection,
+    options: &PgConnectOptions,
     migrations: Migrations,
 ) -> Result<bool, OpenError> {
     let is_owner: Option<bool> = sqlx::query_scalar(
@@ -41,7 +52,7 @@ pub(super) async fn migrate(
     .await?;
     match (is_owner, migrations) {
         (None | Some(true), Migrations::Apply) => {
-            apply_migrations(connection).await?;
+            apply_migrations(connection, options, LockWait::default()).await?;
             return Ok(true);
         }
         (None, Migrations::Require) => return Err(OpenError::NoTables),
@@ -63,7 +74,7 @@ pub(super) async fn migrate(
 
 /// Returns whether all migrations of this program are applied.
 pub(super) async fn is_current(connection: &mut PgConnection) -> Result<bool, OpenError> {
-    let applied = connection.list_applied_migrations("_sqlx_migrations").await?;
+    let applied = connection.list_applied_migrations(APPLIED).await?;
     let is_applied = |migration: &sqlx::migrate::Migration| {
         applied.iter().any(|one| one.version == migration.version && one.checksum == migration.checksum)
     };

@@ -154,6 +154,17 @@ pub enum OpenError {
     /// A migration failed, or the tables are of a newer version of the program.
     #[error("the tables could not be migrated: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
+    /// Other sessions held locks on the tables for as long as a migration waits for them.
+    #[error(
+        "migration {migration} could not lock its tables, because {holder} holds a lock. Migrations before it are applied, and \
+         nothing of it. Let that session end, or end it with pg_terminate_backend, and run `registry migrate` again"
+    )]
+    TablesLocked {
+        /// The migration.
+        migration: i64,
+        /// The session that held a lock, as far as it is known.
+        holder: String,
+    },
     /// The tables could not be distributed.
     #[error(
         "the database has the extension citus, and the tables could not be distributed: {0}. Each worker needs the owner and \

@@ -6,7 +6,7 @@ use std::process::Command;
 use domain::actor::Role;
 use participant_registry::store::audit::seal::{seal, verify};
 use participant_registry::store::distribution::DISTRIBUTED;
-use participant_registry::store::migration::apply_migrations;
+use participant_registry::store::migration::{LockWait, apply_migrations};
 use participant_registry::store::partition::add_events;
 use sqlx::ConnectOptions as _;
 
@@ -38,7 +38,8 @@ async fn the_tables_of_people_are_distributed_as_declared() {
     declared.sort();
     assert_eq!(layout, declared);
     // Another migration finds everything in place.
-    apply_migrations(&mut app.owner_options().connect().await.unwrap()).await.unwrap();
+    let options = app.owner_options();
+    apply_migrations(&mut options.connect().await.unwrap(), &options, LockWait::default()).await.unwrap();
 }
 
 #[tokio::test]

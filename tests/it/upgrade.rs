@@ -1,13 +1,19 @@
 //! The update of a database that the last release made, by a plain owner, whom row security binds.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+use std::time::Duration;
+
 use participant_registry::store::Database;
 use participant_registry::store::database::PoolSettings;
 use participant_registry::store::keys::Keys;
-use participant_registry::store::migration::{MIGRATIONS, apply_migrations};
+use participant_registry::store::migration::{LockWait, MIGRATIONS, apply_migrations};
+use participant_registry::store::open_error::OpenError;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, PgConnection};
 
 use crate::support::app::TODAY;
-use crate::support::cluster::{TestDatabase, empty_database};
+use crate::support::cluster::{OWNER, TestDatabase, empty_database};
+use crate::support::program::{ChildProcess, Folder, command};
 use crate::support::{App, Person, json};
 
 /// The last migration of release 0.1.0.
@@ -127,7 +133,7 @@ async fn a_database_of_the_last_release_is_updated_by_its_plain_owner() {
     let people = "select count(*) from participant";
     assert_eq!(number(&mut owner, people).await, 14);
 
-    apply_migrations(&mut owner).await.unwrap();
+    apply_migrations(&mut owner, &database.owner, LockWait::default()).await.unwrap();
 
     let other_form = "select (select count(*) from participant where full_name is not nfc normalized)
                       + (select count(*) from employer where name is not nfc normalized)
@@ -182,7 +188,7 @@ async fn the_history_of_people_becomes_the_first_partition_without_a_copy() {
     let stored = files(&mut owner, "participant_event, participant_event_pkey").await;
     assert_eq!((before.len(), rows), (10, 14), "{before:?}");
 
-    apply_migrations(&mut owner).await.unwrap();
+    apply_migrations(&mut owner, &database.owner, LockWait::default()).await.unwrap();
 
     assert_eq!(number(&mut owner, "select count(*) from participant_event_0").await, rows);
     assert_eq!(files(&mut owner, "participant_event_0, participant_event_0_pkey").await, stored);
@@ -205,10 +211,56 @@ async fn the_history_of_people_becomes_the_first_partition_without_a_copy() {
 async fn a_superuser_is_not_needed_from_zero_either() {
     let database = empty_database().await;
     let mut owner = database.owner.connect().await.unwrap();
-    apply_migrations(&mut owner).await.unwrap();
-    apply_migrations(&mut owner).await.unwrap();
+    apply_migrations(&mut owner, &database.owner, LockWait::default()).await.unwrap();
+    apply_migrations(&mut owner, &database.owner, LockWait::default()).await.unwrap();
     drop(owner);
     let app = opened(database).await;
     app.enrolled(&Person::new(&app.channel("BR-PLG").await)).await;
     assert_eq!(app.differing_counters().await, 0);
+}
+
+/// A database of the last release, and a session that holds a lock on its people, as a dump does.
+async fn locked_database() -> (TestDatabase, PgConnection, i32) {
+    let database = empty_database().await;
+    let mut owner = database.owner.connect().await.unwrap();
+    MIGRATIONS.run_to(LAST_RELEASE, &mut owner).await.unwrap();
+    let mut dump = database.owner.clone().application_name("pg_dump").connect().await.unwrap();
+    sqlx::raw_sql("begin; lock table participant in access share mode").execute(&mut dump).await.unwrap();
+    let process = sqlx::query_scalar("select pg_backend_pid()").fetch_one(&mut dump).await.unwrap();
+    (database, dump, process)
+}
+
+#[tokio::test]
+async fn a_migration_names_the_session_that_locks_its_tables_and_goes_on_when_it_ends() {
+    let (database, mut dump, process) = locked_database().await;
+    let folder = Folder::new("locked");
+    let key = folder.write("key", &"07".repeat(32));
+    let url = database.url_of(OWNER);
+    let mut command = command(&folder, &["migrate"], &[("DATABASE_URL", &url), ("REGISTRY_KEY_FILE", &key)]);
+    let mut migrating = ChildProcess(command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap());
+    let mut log = BufReader::new(migrating.0.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let begins = log.find(|line| line.contains("migration 26 begins: names in one form"));
+    assert!(begins.is_some(), "it says which migration begins");
+    let holder = format!("waits for a lock of process {process} of PostgreSQL (pg_dump, login {OWNER}, ");
+    assert!(log.any(|line| line.contains(&holder)), "it says whose lock it waits for");
+    // Requests do not queue behind the migration for longer than it waits.
+    let mut reader = database.owner.connect().await.unwrap();
+    assert_eq!(number(&mut reader, "select count(*) from participant").await, 0);
+    sqlx::raw_sql("rollback").execute(&mut dump).await.unwrap();
+    let rest: Vec<String> = log.collect();
+    assert!(migrating.0.wait().unwrap().success(), "{rest:?}");
+}
+
+#[tokio::test]
+async fn a_migration_gives_up_a_table_that_stays_locked_and_can_be_run_again() {
+    let (database, mut dump, process) = locked_database().await;
+    let mut owner = database.owner.connect().await.unwrap();
+    let wait = LockWait { timeout: Duration::from_secs(1), pause: Duration::ZERO, attempts: 2 };
+    let refused = apply_migrations(&mut owner, &database.owner, wait).await.unwrap_err();
+    let OpenError::TablesLocked { migration: 33, holder } = &refused else { panic!("{refused:?}") };
+    assert!(holder.contains(&format!("process {process} of PostgreSQL (pg_dump")), "{refused}");
+    sqlx::raw_sql("rollback").execute(&mut dump).await.unwrap();
+    apply_migrations(&mut owner, &database.owner, wait).await.unwrap();
+    let settings = "select count(*) from pg_settings where name = 'lock_timeout' and setting = '0'";
+    assert_eq!(number(&mut owner, settings).await, 1, "statements after the migrations wait as before");
 }

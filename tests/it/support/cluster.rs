@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use participant_registry::store::migration::apply_migrations;
+use participant_registry::store::migration::{LockWait, apply_migrations};
 use private_postgres::{Cluster, ClusterSettings, DATA_FOLDER, Durability};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
@@ -320,7 +320,7 @@ pub fn create_login(name: &str) -> String {
 /// Migrates the template. Closes all connections, because a template in use cannot be copied.
 pub(super) async fn migrate(options: PgConnectOptions) {
     let mut connection = connect(&options).await;
-    apply_migrations(&mut connection).await.unwrap();
+    apply_migrations(&mut connection, &options, LockWait::default()).await.unwrap();
     connection.close().await.unwrap();
 }
 
