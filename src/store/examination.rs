@@ -7,7 +7,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 
 use super::database::PoolSettings;
 use super::keys::KeyRing;
-use super::migration::is_current;
+use super::migration::{is_current, is_newer};
 use super::open_error::OpenError;
 use super::pool::connect_for_maintenance;
 use super::standby::{self, StandbySettings, Unusable};
@@ -204,6 +204,12 @@ async fn tables(conn: &mut PgConnection, in_production: bool) -> Result<(Vec<Fin
     };
     sqlx::query("set role registry_writer").execute(&mut *conn).await?;
     let mut found = vec![match is_current(conn).await? {
+        true if is_newer(conn).await? => Finding::new(
+            // Only a login that does not own them may go on serving until its server is updated.
+            if is_owner { Level::Error } else { Level::Warning },
+            "tables",
+            "they are of a newer version than this program: install the newer program here too",
+        ),
         true => Finding::new(Level::Ok, "tables", "all migrations of this version are applied"),
         false if is_owner && !in_production => Finding::new(
             Level::Warning,

@@ -67,9 +67,17 @@ pub(super) async fn migrate(
     }
     roles::require(connection).await?;
     sqlx::query("set role registry_writer").execute(&mut *connection).await?;
-    let is_current = is_current(connection).await?;
+    let (is_current, is_newer) = (is_current(connection).await?, is_newer(connection).await?);
     sqlx::query("reset role").execute(connection).await?;
-    if is_current { Ok(false) } else { Err(OpenError::NotMigrated) }
+    if !is_current {
+        return Err(OpenError::NotMigrated);
+    }
+    if is_newer {
+        tracing::warn!(
+            "the tables are of a newer version than this program: install the newer program here too"
+        );
+    }
+    Ok(false)
 }
 
 /// Returns whether all migrations of this program are applied.
@@ -82,7 +90,7 @@ pub(super) async fn is_current(connection: &mut PgConnection) -> Result<bool, Op
 }
 
 /// Returns whether migrations are applied that this program does not know.
-async fn is_newer(connection: &mut PgConnection) -> Result<bool, OpenError> {
-    let applied = connection.list_applied_migrations("_sqlx_migrations").await?;
-    Ok(applied.iter().any(|one| !MIGRATIONS.version_exists(one.version)))
+pub(super) async fn is_newer(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    let applied = sqlx::query_scalar("select version from _sqlx_migrations").fetch_all(connection).await?;
+    Ok(applied.into_iter().any(|version| !MIGRATIONS.version_exists(version)))
 }

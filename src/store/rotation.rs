@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use super::audit::{partition, succession};
 use super::error::StoreError;
 use super::keys::{KeyRing, Keys, NumberKind};
+use super::migration;
 
 /// Rows of one statement.
 const CHUNK: i64 = 5_000;
@@ -49,6 +50,9 @@ pub enum RotationError {
     /// A sealed number does not open with the key in force.
     #[error(transparent)]
     WrongKey(#[from] super::keys::WrongKey),
+    /// The tables are of a newer version, which may keep numbers where this one does not know of them.
+    #[error("the tables are of a newer version than this program: rotate the key with the newer program")]
+    NewerTables,
     /// The database failed before the commit.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -82,6 +86,9 @@ pub async fn rotate(
                            employer_event, onboarding_chunk
                 in share row exclusive mode";
     sqlx::query(lock).execute(&mut *conn).await?;
+    if migration::is_newer(conn).await? {
+        return Err(RotationError::NewerTables);
+    }
     let secret = retry_secret(conn, old).await?.ok_or(RotationError::NotThePrevious)?;
     if succession::has_retired(conn, new).await? {
         return Err(RotationError::FormerKey);

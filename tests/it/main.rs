@@ -99,6 +99,7 @@ mod tls;
 mod token_formats;
 mod traces;
 mod transferring;
+mod updating;
 mod upgrade;
 mod validating;
 mod wages;

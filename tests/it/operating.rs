@@ -20,7 +20,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tower::ServiceExt as _;
 
-use crate::support::program::{Folder, Program, registry};
+use crate::support::program::{Folder, Program, doctor, registry};
 use crate::support::provider::{FakeProvider, Published};
 use crate::support::tls::authority;
 use crate::support::{App, Person, TokenScope, Value, json};
@@ -205,20 +205,6 @@ async fn the_server_speaks_tls_with_its_own_certificate() {
     let _ = plain.read_to_end(&mut answer).await;
     assert!(!answer.starts_with(b"HTTP"));
     server.stop();
-}
-
-/// Runs `registry doctor`. Returns its exit code, and its lines as level, subject and text.
-fn doctor(folder: &Folder, settings: &[(&str, &str)]) -> (Option<i32>, Vec<(String, String, String)>) {
-    let mut all = vec![("REGISTRY_LISTEN", "127.0.0.1:0")];
-    all.extend(settings);
-    let output = registry(folder, &["doctor"], &all);
-    let text = String::from_utf8(output.stdout).unwrap();
-    let line = |line: &str| {
-        let (level, rest) = line.split_at(8);
-        let (about, text) = rest.split_at(16);
-        (level.trim().to_owned(), about.trim().to_owned(), text.to_owned())
-    };
-    (output.status.code(), text.lines().map(line).collect())
 }
 
 #[tokio::test]

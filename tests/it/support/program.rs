@@ -161,3 +161,17 @@ pub fn command(folder: &Folder, arguments: &[&str], settings: &[(&str, &str)]) -
 pub fn registry(folder: &Folder, arguments: &[&str], settings: &[(&str, &str)]) -> Output {
     command(folder, arguments, settings).output().expect("the program starts")
 }
+
+/// Runs `registry doctor`. Returns its exit code, and its lines as level, subject and text.
+pub fn doctor(folder: &Folder, settings: &[(&str, &str)]) -> (Option<i32>, Vec<(String, String, String)>) {
+    let mut all = vec![("REGISTRY_LISTEN", "127.0.0.1:0")];
+    all.extend(settings);
+    let output = registry(folder, &["doctor"], &all);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let line = |line: &str| {
+        let (level, rest) = line.split_at(8);
+        let (about, text) = rest.split_at(16);
+        (level.trim().to_owned(), about.trim().to_owned(), text.to_owned())
+    };
+    (output.status.code(), text.lines().map(line).collect())
+}
