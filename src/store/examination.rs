@@ -222,6 +222,14 @@ async fn tables(conn: &mut PgConnection, in_production: bool) -> Result<(Vec<Fin
             format!("they are of another version: run `registry migrate` as their owner, {owner}"),
         ),
     }];
+    if let Some(role) = roles::inherited(conn, &owner).await? {
+        let text = format!(
+            "{owner}, who owns the tables, inherits the role {role} and its row security: `revoke {} from {owner}; grant \
+             registry_roles to {owner}`",
+            roles::ROLES.join(", ")
+        );
+        found.push(Finding::new(Level::Warning, "owner", text));
+    }
     if is_owner && in_production {
         let text = format!(
             "the login owns the tables, so row security does not bind it: serve under another one, `create role \

@@ -115,20 +115,24 @@ pub enum OpenError {
     ReadOnly,
     /// Roles that the tables refer to do not exist on this server.
     #[error(
-        "the roles {} do not exist on this server. A dump does not contain roles: create them with `{}`, before the dump \
-         is restored", .0.join(", "), creation(.0)
+        "the roles {} do not exist on this server. A dump does not contain roles: run `{remedy}` before the dump is restored",
+        .missing.join(", ")
     )]
-    RolesMissing(Vec<&'static str>),
+    RolesMissing {
+        /// The roles.
+        missing: Vec<&'static str>,
+        /// The statements that create them and grant them to the login.
+        remedy: String,
+    },
     /// The login may not assume the roles of the registry.
-    #[error(
-        "the login {login} may not assume the role {role}: `grant registry_writer, registry_reader, registry_of_provinces, \
-         registry_of_channels, registry_of_employer, registry_of_association, registry_scoped to {login}`"
-    )]
+    #[error("the login {login} may not assume the role {role}: run `{remedy}`")]
     NotGranted {
         /// The role.
         role: &'static str,
         /// The login.
         login: String,
+        /// The statements that grant the roles to the login.
+        remedy: String,
     },
     /// The login that migrates may neither create nor grant the roles.
     #[error(
@@ -211,16 +215,6 @@ pub enum WrongStandby {
     /// It lacks migrations.
     #[error("its tables are of an older version: wait until it has replayed the migrations")]
     OlderSchema,
-}
-
-/// Returns the statements that create roles.
-fn creation(roles: &[&'static str]) -> String {
-    roles
-        .iter()
-        .map(|role| format!("create role {role} nologin noinherit; "))
-        .collect::<String>()
-        .trim()
-        .to_owned()
 }
 
 impl OpenError {
@@ -309,16 +303,5 @@ mod tests {
             let message = message(code, said);
             assert!(message.contains(expected), "{code}: {message}");
         }
-    }
-
-    #[test]
-    fn missing_roles_are_named_with_the_statements_that_create_them() {
-        let message = OpenError::RolesMissing(vec!["registry_writer", "registry_reader"]).to_string();
-        let statements =
-            "`create role registry_writer nologin noinherit; create role registry_reader nologin noinherit;`";
-        assert!(
-            message.contains("registry_writer, registry_reader") && message.contains(statements),
-            "{message}"
-        );
     }
 }
