@@ -172,7 +172,7 @@ pub async fn given_about(
     let registry = &database.writer;
     let employer = match Asked::read(company, actor, &database.reference().rules)? {
         Asked::Tax(number) => {
-            let index = database.keys.index(NumberKind::TaxNumber, number.as_str());
+            let index = database.lookup_index(NumberKind::TaxNumber, number.as_str())?;
             employer::find_by_tax_number(registry, &index).await?.map(|row| row.id)
         }
         Asked::Business(number) => {

@@ -391,7 +391,7 @@ async fn find(ctx: &Context<'_>, by: EmployerKey) -> Result<Option<Employer>, Fi
             if number.is_personal() && !(actor.may(Right::ReadPersonalData) && actor.scope.is_everything()) {
                 return Ok(None);
             }
-            let index = database.keys.index(NumberKind::TaxNumber, number.as_str());
+            let index = database.lookup_index(NumberKind::TaxNumber, number.as_str())?;
             let find = store::find_by_tax_number(&caller(ctx).session, &index);
             match number.is_personal() {
                 true => request(ctx).by_number(async { Ok(find.await?) }).await?,

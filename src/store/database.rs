@@ -18,7 +18,7 @@ use super::employer::EmployerCache;
 use super::enrollment::NewcomerQueue;
 use super::error::StoreError;
 use super::hosts::Hosts;
-use super::keys::{KeyRing, Keys};
+use super::keys::{KeyRing, Keys, NumberKind};
 use super::migration::{Migrations, migrate};
 use super::open_error::OpenError;
 use super::participant::SharedPeople;
@@ -288,6 +288,17 @@ impl Database {
         let mut rotated = self.key_rotated.subscribe();
         // The sender lives as long as `self`.
         let _ = rotated.wait_for(|rotated| *rotated).await;
+    }
+
+    /// Returns the index of a number, to look it up.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] once this process knows that its key was rotated: it would find nobody.
+    pub fn lookup_index(&self, kind: NumberKind, number: &str) -> Result<Vec<u8>, StoreError> {
+        match *self.key_rotated.borrow() {
+            true => Err(rotation::key_rotated()),
+            false => Ok(self.keys.index(kind, number)),
+        }
     }
 
     pub(super) async fn check_key(&self) -> Result<(), StoreError> {

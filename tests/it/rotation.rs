@@ -161,6 +161,16 @@ async fn a_process_with_the_old_key_writes_nothing_and_exits() {
         .await
         .expect("the process is notified");
     following.abort();
+    // While it drains, it refuses look-ups, because it would find nobody.
+    for lookup in [
+        "participant(by: {nationalId: \"1671014208850001\"}) { id }",
+        "participant(by: {serviceNumber: \"198508022005011001\"}) { id }",
+        "participant(by: {passportNumber: \"A1234567\"}) { id }",
+        "employer(by: {taxNumber: \"0013121660091000\"}) { id }",
+    ] {
+        let reply = app.post(&token, &format!("{{ {lookup} }}"), json!({})).await;
+        assert_eq!(reply.body["errors"][0]["extensions"]["code"], "UNAVAILABLE", "{lookup}: {}", reply.body);
+    }
 }
 
 #[tokio::test]

@@ -42,7 +42,7 @@ pub(super) enum Key {
 /// Reads a key.
 ///
 /// # Errors
-/// `BAD_ID` or `BAD_IDENTIFIER`.
+/// `BAD_ID` or `BAD_IDENTIFIER`, or `UNAVAILABLE` once the key was rotated.
 pub(super) fn read(caller: &Caller, by: &ParticipantKey) -> Result<Key, FieldError> {
     let wrong = || {
         FieldError::Identifier(
@@ -50,7 +50,9 @@ pub(super) fn read(caller: &Caller, by: &ParticipantKey) -> Result<Key, FieldErr
                 .into(),
         )
     };
-    let number = |kind, number: &str| Key::Number(kind, caller.database.keys.index(kind, number));
+    let number = |kind, number: &str| -> Result<Key, FieldError> {
+        Ok(Key::Number(kind, caller.database.lookup_index(kind, number)?))
+    };
     let rules = &caller.reference.rules;
     Ok(match by {
         ParticipantKey::Id(id) => Key::Id(participant_id(id)?),
@@ -59,19 +61,19 @@ pub(super) fn read(caller: &Caller, by: &ParticipantKey) -> Result<Key, FieldErr
         }
         ParticipantKey::NationalId(text) => {
             let (parsed, _) = NationalId::parse(text, &rules.regions, "nationalId").map_err(malformed)?;
-            number(NumberKind::NationalId, parsed.as_str())
+            number(NumberKind::NationalId, parsed.as_str())?
         }
         ParticipantKey::PassportNumber(text) => {
             let parsed = PassportNumber::parse(text, "passportNumber");
             let parsed = parsed.map_err(|problem| malformed(vec![problem]))?;
-            number(NumberKind::Passport, parsed.as_str())
+            number(NumberKind::Passport, parsed.as_str())?
         }
         ParticipantKey::ServiceNumber(text) => {
             // Of contract staff too: their numbers have a marker in place of the month.
             let parsed =
                 ServiceNumber::parse(text, &rules.service_number, true, caller.today(), "serviceNumber");
             let (parsed, _) = parsed.map_err(malformed)?;
-            number(NumberKind::ServiceNumber, parsed.as_str())
+            number(NumberKind::ServiceNumber, parsed.as_str())?
         }
     })
 }
