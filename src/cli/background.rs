@@ -186,6 +186,9 @@ where
 /// How long a worker waits after it found no work or the database was unavailable, and a task after it panicked.
 const IDLE: Duration = Duration::from_millis(500);
 
+/// How long a worker waits after the database ran out of space.
+const DISK_FULL: Duration = Duration::from_secs(30);
+
 /// Plans and applies onboardings, including those that other processes received.
 async fn process_onboardings(
     database: Arc<Database>,
@@ -203,9 +206,18 @@ async fn process_onboardings(
             }
         }
         is_failing = worked.is_err();
-        if !matches!(worked, Ok(true)) {
-            tokio::time::sleep(IDLE).await;
+        if let Some(pause) = pause_after(&worked) {
+            tokio::time::sleep(pause).await;
         }
+    }
+}
+
+/// Returns how long a worker waits. Where the disk is full, each attempt would write and undo a part of a chunk.
+fn pause_after(worked: &Result<bool, StoreError>) -> Option<Duration> {
+    match worked {
+        Ok(true) => None,
+        Err(error) if error.is_out_of_space() => Some(DISK_FULL),
+        _ => Some(IDLE),
     }
 }
 
@@ -259,5 +271,14 @@ mod tests {
         heard.recv().await.expect("it begins");
         assert!(metrics.recorded().contains(&counted(1)), "{}", metrics.recorded());
         task.abort();
+    }
+
+    #[test]
+    fn a_worker_waits_longer_where_the_disk_is_full() {
+        let unavailable = |reason: &str| Err(StoreError::Unavailable(reason.to_owned()));
+        assert_eq!(pause_after(&Ok(true)), None);
+        assert_eq!(pause_after(&Ok(false)), Some(IDLE));
+        assert_eq!(pause_after(&unavailable("57P01: terminating connection")), Some(IDLE));
+        assert_eq!(pause_after(&unavailable("53100: could not extend file")), Some(DISK_FULL));
     }
 }

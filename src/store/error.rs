@@ -1,7 +1,7 @@
 //! Errors of the database, without personal data.
 //!
 //! PostgreSQL repeats values of rows in its messages and details ("Key (…)=(…) already exists"). So an error keeps only the
-//! SQLSTATE and the name of the constraint.
+//! SQLSTATE and the name of the constraint, and the message where it is about the server and not about rows.
 
 use sqlx::error::DatabaseError;
 
@@ -40,6 +40,11 @@ impl StoreError {
     /// Can the same request succeed later?
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::Unwritten(_) | Self::Contended(_) | Self::Locked)
+    }
+
+    /// Has PostgreSQL no space left on its disk?
+    pub fn is_out_of_space(&self) -> bool {
+        matches!(self, Self::Unavailable(reason) | Self::Unwritten(reason) if reason.starts_with(DISK_FULL))
     }
 
     /// Returns this error of a transaction whose commit was not sent.
@@ -108,7 +113,23 @@ fn of_database(error: &dyn DatabaseError) -> StoreError {
         "55P03" => StoreError::Locked,
         // Connection lost, resources used up, operator intervention (shutdown, starting, statement timeout), read-only server.
         "25006" => StoreError::Unavailable(code),
-        _ if matches!(code.get(..2), Some("08" | "53" | "57" | "58")) => StoreError::Unavailable(code),
-        _ => StoreError::Fault(code),
+        _ if matches!(code.get(..2), Some("08" | "53" | "57" | "58")) => {
+            StoreError::Unavailable(described(code, error.message()))
+        }
+        _ => StoreError::Fault(described(code, error.message())),
     }
+}
+
+const DISK_FULL: &str = "53100";
+const FORBIDDEN: &str = "42501";
+
+/// Adds the message to an SQLSTATE, if messages of this kind name logins, tables and files, and no values of rows.
+fn described(code: String, message: &str) -> String {
+    let remedy = match code.as_str() {
+        DISK_FULL => "; free space on the disk of PostgreSQL",
+        FORBIDDEN => "; `registry migrate` under the owner of the tables grants what the registry needs",
+        _ => "",
+    };
+    let is_about_the_server = ["08", "28", "53", "57P", FORBIDDEN].iter().any(|kind| code.starts_with(kind));
+    if is_about_the_server { format!("{code}: {message}{remedy}") } else { code }
 }

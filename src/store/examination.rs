@@ -6,6 +6,7 @@ use sqlx::Connection as _;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 
 use super::database::PoolSettings;
+use super::error::StoreError;
 use super::keys::KeyRing;
 use super::migration::{is_current, is_newer};
 use super::open_error::OpenError;
@@ -40,6 +41,13 @@ impl Finding {
     /// A finding.
     pub fn new(level: Level, about: &'static str, text: impl Into<String>) -> Self {
         Self { level, about, text: text.into() }
+    }
+
+    /// What could not be read, unless the tables are of an older version, which has a line of its own.
+    fn unread(about: &'static str, error: impl Into<StoreError>) -> Option<Self> {
+        let error = error.into();
+        let is_older = matches!(&error, StoreError::Fault(code) if code == "42P01" || code == "42703");
+        (!is_older).then(|| Self::new(Level::Error, about, format!("this could not be examined: {error}")))
     }
 
     fn of(about: &'static str, result: Result<(), OpenError>, fine: &str) -> Self {
@@ -246,7 +254,10 @@ async fn tables(conn: &mut PgConnection, in_production: bool) -> Result<(Vec<Fin
 async fn key(conn: &mut PgConnection, keys: Option<KeyRing>) -> Option<Finding> {
     let check: Result<Option<Vec<u8>>, _> =
         sqlx::query_scalar("select key_check from installation").fetch_optional(conn).await;
-    let check = check.ok()??;
+    let check = match check {
+        Ok(check) => check?,
+        Err(error) => return Finding::unread("key", error),
+    };
     let Some(keys) = keys else {
         let text = "this database has a key already, and it could not be read here: restore the copy of its file, and make no new one";
         return Some(Finding::new(Level::Error, "key", text));
@@ -259,7 +270,10 @@ async fn key(conn: &mut PgConnection, keys: Option<KeyRing>) -> Option<Finding> 
 
 /// Whether some process does the background work.
 async fn background(conn: &mut PgConnection) -> Option<Finding> {
-    let signs = vital_signs::read(conn).await.ok()?;
+    let signs = match vital_signs::read(conn).await {
+        Ok(signs) => signs,
+        Err(error) => return Finding::unread("seals", error),
+    };
     Some(match signs.seal_lag {
         seconds if seconds > 120.0 => Finding::new(
             Level::Warning,
@@ -274,7 +288,10 @@ async fn background(conn: &mut PgConnection) -> Option<Finding> {
 
 /// How many servers run, and whether PostgreSQL has room for the connections of all of them.
 async fn servers(conn: &mut PgConnection, settings: PoolSettings) -> Option<Finding> {
-    let count = u32::try_from(server_process::count(&mut *conn).await.ok()?).ok()?;
+    let count = match server_process::count(&mut *conn).await {
+        Ok(count) => u32::try_from(count).ok()?,
+        Err(error) => return Finding::unread("servers", error),
+    };
     let most: i32 = sqlx::query_scalar("select current_setting('max_connections')::integer")
         .fetch_one(conn)
         .await

@@ -6,10 +6,11 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use domain::clearance::CertificateNumber;
 use futures_util::future::join_all;
-use participant_registry::store::Database;
 use participant_registry::store::database::PoolSettings;
 use participant_registry::store::keys::Keys;
 use participant_registry::store::open_error::OpenError;
+use participant_registry::store::{Database, StoreError};
+use sqlx::AssertSqlSafe;
 use tokio::runtime::Builder;
 use tokio::task::spawn_blocking;
 use tower::ServiceExt as _;
@@ -238,4 +239,25 @@ async fn the_pool_reports_when_no_connection_is_in_use() {
     assert!(!writer.is_quiet(now), "one is in use");
     transaction.rollback().await.unwrap();
     assert!(writer.is_quiet(now) && !writer.is_quiet(an_hour));
+}
+
+#[tokio::test]
+async fn a_failure_of_the_server_is_described_and_one_that_may_repeat_a_row_is_not() {
+    let app = App::new().await;
+    for (code, is_described) in [
+        ("53100", true),
+        ("42501", true),
+        ("28000", true),
+        ("57P01", true),
+        ("08006", true),
+        ("57014", false),
+        ("22P02", false),
+        ("58030", false),
+    ] {
+        let raise = format!("do $$ begin raise exception 'of Siti Rahayu' using errcode = '{code}'; end $$");
+        let failed = sqlx::raw_sql(AssertSqlSafe(raise)).execute(&app.sql).await.unwrap_err();
+        let error = StoreError::from(failed);
+        assert_eq!(error.to_string().contains("of Siti Rahayu"), is_described, "{code}: {error}");
+        assert_eq!(error.is_out_of_space(), code == "53100", "{error}");
+    }
 }

@@ -17,6 +17,7 @@ use participant_registry::http::{ServerParts, build};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use sha2::{Digest as _, Sha256};
+use sqlx::ConnectOptions as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tower::ServiceExt as _;
 
@@ -303,6 +304,20 @@ async fn doctor_says_what_is_wrong_and_how_to_fix_it() {
     let (_, lines) = doctor(&folder, &[("DATABASE_URL", url.as_str()), ("REGISTRY_KEY_FILE", &key)]);
     let warning = lines.iter().find(|line| line.0 == "warning" && line.1 == "key file");
     assert!(warning.is_some_and(|line| line.2.contains("chmod 600")), "{lines:?}");
+}
+
+#[tokio::test]
+async fn doctor_names_the_table_that_the_registry_may_not_read() {
+    let app = App::new().await;
+    let folder = Folder::new("doctor-grant");
+    let key = folder.write("key", &"07".repeat(32));
+    let mut owner = app.owner_options().connect().await.unwrap();
+    sqlx::raw_sql("revoke select on installation from registry_writer").execute(&mut owner).await.unwrap();
+    let (code, lines) =
+        doctor(&folder, &[("DATABASE_URL", &app.database_url()), ("REGISTRY_KEY_FILE", &key)]);
+    let found = lines.iter().find(|line| line.1 == "key").expect("a line about the key");
+    assert!(found.0 == "error" && found.2.contains("permission denied for table installation"), "{found:?}");
+    assert_eq!(code, Some(1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
