@@ -10,7 +10,9 @@ use std::time::Duration;
 use clap::Args;
 use tokio::net::TcpListener;
 
+use super::certificate;
 use super::serve::{Serve, ServeSettings};
+use crate::clock::Clock;
 use crate::config::{Config, DatabaseServer, Problems, Trust};
 use crate::http::auth::provider::Provider;
 use crate::store::examination::{Finding, Level, examine};
@@ -56,6 +58,8 @@ impl Doctor {
             let text = format!("there is none yet; the first start makes it at {}", path.display());
             found.push(Finding::new(Level::Ok, "key file", text));
         }
+        let now = Clock::System.now();
+        found.extend(self.serve.certificate().and_then(|file| certificate::examine(file, now)));
         found.push(port(self.serve.address()).await);
         if let Some(ServeSettings { trust, http, .. }) = settings {
             found.push(spool(&http.upload.spool));

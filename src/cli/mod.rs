@@ -2,6 +2,7 @@
 
 mod audit;
 mod background;
+mod certificate;
 mod client;
 mod command;
 mod demo;

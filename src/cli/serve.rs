@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::background::{self, Background, Failures};
+use super::certificate;
 use super::installation::Installation;
 use super::long_work::LongWork;
 use super::{demonstration, examples};
@@ -29,6 +30,7 @@ use crate::http::playground::{self, MakeSettings};
 use crate::http::settings::Settings;
 use crate::http::{ServerParts, build, server};
 use crate::store::Database;
+use crate::store::examination::{Finding, Level};
 use crate::telemetry::SpanSender;
 use crate::telemetry::traces::Traces;
 
@@ -102,6 +104,7 @@ impl Serve {
         traces: Option<(Traces, SpanSender)>,
     ) -> anyhow::Result<()> {
         let (settings, installation) = self.check(config).await?;
+        self.warn_of_certificate(clock);
         let (traces, spans) = traces.map(|(traces, sender)| (traces, sender.start())).unzip();
         let ServeSettings { trust, background, pages, mut http } = settings;
         let long_work = LongWork::start().context("no threads for long work")?;
@@ -170,6 +173,14 @@ impl Serve {
         Ok(())
     }
 
+    /// Warns of a certificate that clients refuse, or will soon.
+    fn warn_of_certificate(&self, clock: Clock) {
+        let found = self.certificate().and_then(|file| certificate::examine(file, clock.now()));
+        if let Some(Finding { text, .. }) = found.filter(|found| found.level > Level::Ok) {
+            tracing::warn!("{text}");
+        }
+    }
+
     /// Binds the port of the API, and the one of the metrics if there are any.
     async fn bind(&self) -> anyhow::Result<(TcpListener, Option<TcpListener>)> {
         let bind = async |setting: &str, address: SocketAddr| {
@@ -222,6 +233,11 @@ impl Serve {
         let settings = self.settings(config, &mut problems).await;
         let installation = config.installation(&mut problems);
         problems.finish(settings.zip(installation))
+    }
+
+    /// Returns the file with the server's own certificate.
+    pub(super) fn certificate(&self) -> Option<&Path> {
+        self.http.tls_cert.as_deref()
     }
 
     /// Returns the address to listen on.

@@ -307,6 +307,34 @@ async fn doctor_says_what_is_wrong_and_how_to_fix_it() {
 }
 
 #[tokio::test]
+async fn an_expired_certificate_is_an_error_for_doctor_and_a_warning_at_the_start() {
+    let app = App::new().await;
+    let folder = Folder::new("expired");
+    let key = folder.write("key", &"07".repeat(32));
+    let url = app.database_url();
+    let file = |name: &str| format!("{}/tests/it/keys/{name}", env!("CARGO_MANIFEST_DIR"));
+    let (expired, private) = (file("expired.pem"), file("server_key.pem"));
+    let settings = [
+        ("DATABASE_URL", url.as_str()),
+        ("REGISTRY_KEY_FILE", &key),
+        ("REGISTRY_LISTEN", "127.0.0.1:0"),
+        ("REGISTRY_TLS_CERT", &expired),
+        ("REGISTRY_TLS_KEY", &private),
+    ];
+    let (code, lines) = doctor(&folder, &settings);
+    let found = lines.iter().find(|line| line.1 == "certificate").expect("a line about the certificate");
+    assert!(found.0 == "error" && found.2.contains("expired on 2025-01-01"), "{found:?}");
+    assert_eq!(code, Some(1));
+    let server = Program::serve(&settings);
+    // It ends a connection without TLS, so it serves.
+    let mut plain = tokio::net::TcpStream::connect(server.address()).await.unwrap();
+    plain.write_all(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    let _ = plain.read_to_end(&mut Vec::new()).await;
+    let log = server.stop();
+    assert!(log.contains("WARN REGISTRY_TLS_CERT: it expired on 2025-01-01"), "{log}");
+}
+
+#[tokio::test]
 async fn doctor_names_the_table_that_the_registry_may_not_read() {
     let app = App::new().await;
     let folder = Folder::new("doctor-grant");
