@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono::{NaiveDate, SecondsFormat};
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
+use crate::store::event::partition::DetachedEvents;
 use crate::store::{Database, recount};
 
 /// Counts all people, and prints each counter that differs.
@@ -41,6 +42,9 @@ pub async fn run(database: &Database, today: NaiveDate) -> anyhow::Result<ExitCo
             HumanCount(found.detached.count().unsigned_abs()),
             newest.to_rfc3339_opts(SecondsFormat::Secs, true)
         )?;
+    }
+    for half_done in DetachedEvents::half_done(&database.control).await? {
+        writeln!(out, "{half_done}")?;
     }
     Ok(if found.different == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -7,6 +7,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 
 use super::database::PoolSettings;
 use super::error::StoreError;
+use super::event::partition::DetachedEvents;
 use super::keys::KeyRing;
 use super::migration::{is_current, is_newer};
 use super::open_error::OpenError;
@@ -111,6 +112,7 @@ pub async fn examine(
             if has_tables {
                 found.extend(key(conn, keys).await);
                 found.extend(background(conn).await);
+                found.extend(history(conn).await);
                 found.extend(servers(conn, settings).await);
                 found.extend(standby_servers(conn, standbys).await);
             }
@@ -284,6 +286,16 @@ async fn background(conn: &mut PgConnection) -> Option<Finding> {
         ),
         _ => Finding::new(Level::Ok, "seals", "the audit trail is sealed"),
     })
+}
+
+/// Whether a command left a partition of the history between attached and detached.
+async fn history(conn: &mut PgConnection) -> Vec<Finding> {
+    match DetachedEvents::half_done(conn).await {
+        Ok(half_done) => {
+            half_done.iter().map(|one| Finding::new(Level::Warning, "history", one.to_string())).collect()
+        }
+        Err(error) => Finding::unread("history", error).into_iter().collect(),
+    }
 }
 
 /// How many servers run, and whether PostgreSQL has room for the connections of all of them.

@@ -8,6 +8,7 @@ use participant_registry::store::event::partition::{AttachError, Detachment, att
 use participant_registry::store::partition::add_events;
 use sqlx::AssertSqlSafe;
 
+use crate::support::program::{Folder, doctor, registry};
 use crate::support::statements::sent;
 use crate::support::{App, Person, Value, json};
 
@@ -210,7 +211,19 @@ async fn what_was_announced_and_not_detached_is_detached_by_the_next_call() {
     assert_ne!(history["eventsDetachedUntil"], Value::Null, "announced");
     assert_ne!(history["events"]["totalCount"], 1, "and still there");
     reader.rollback().await.unwrap();
+    let folder = Folder::new("half-done");
+    let key = folder.write("key", &"07".repeat(32));
+    let url = app.database_url();
+    let settings = [("DATABASE_URL", url.as_str()), ("REGISTRY_KEY_FILE", &key)];
+    let announced = "the detachment of participant_event_0 was announced and not done";
+    let (_, lines) = doctor(&folder, &settings);
+    let line = lines.iter().find(|line| line.1 == "history").expect("a line about the history");
+    assert!(line.0 == "warning" && line.2.starts_with(announced), "{line:?}");
+    let recounted = String::from_utf8(registry(&folder, &["recount"], &settings).stdout).unwrap();
+    assert!(recounted.contains(announced), "{recounted}");
     assert_eq!(app.detach_events().await.len(), 1);
+    let (_, lines) = doctor(&folder, &settings);
+    assert!(lines.iter().all(|line| line.1 != "history"), "{lines:?}");
     assert_eq!(app.count("select count(*) from event_detachment").await, 1);
 }
 

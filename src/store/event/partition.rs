@@ -49,6 +49,14 @@ impl DetachedEvents {
         Ok(Self(sqlx::query_as(sql).fetch_all(executor).await?))
     }
 
+    /// Returns what is on record as detached and still attached: a command is at work, or was ended before its time.
+    pub async fn half_done(executor: impl PgExecutor<'_>) -> Result<Vec<HalfDone>, StoreError> {
+        let sql = "select partition from event_detachment
+                   where attached_at is null and exists (select from pg_inherits where inhrelid = to_regclass(partition))
+                   order by first_id";
+        Ok(sqlx::query_scalar(sql).fetch_all(executor).await?.into_iter().map(HalfDone).collect())
+    }
+
     /// Returns when the newest event that was detached with the one with this id was recorded; `None` if that is not detached.
     pub fn with_event(&self, id: i64) -> Option<DateTime<Utc>> {
         let has = |one: &&Detachment| (one.first_id..one.before_id).contains(&id);
@@ -71,6 +79,14 @@ impl DetachedEvents {
         self.0.iter().map(|one| one.events).sum()
     }
 }
+
+/// A partition whose events are refused as if it were detached, although it is attached.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the detachment of {0} was announced and not done, and questions about its events are refused: unless `registry events` is at \
+     work now, give the command again, or `registry events attach {0}`"
+)]
+pub struct HalfDone(String);
 
 /// Detaches the oldest partitions, as long as all events of one were recorded before a moment. The connection belongs to the owner
 /// of the tables.
