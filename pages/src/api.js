@@ -2,11 +2,11 @@
 
 import { createClient } from 'graphql-sse';
 
-/** A refusal of the API: its code and the message for the user. */
+/** A refusal of the API: its code and the message for the user, and whether the same request may succeed later. */
 export class ApiError extends Error {
-  constructor({ message, code = null, hint = null, requestId = null }) {
+  constructor({ message, code = null, hint = null, requestId = null, isPassing = false }) {
     super(message);
-    Object.assign(this, { code, hint, requestId });
+    Object.assign(this, { code, hint, requestId, isPassing });
   }
 }
 
@@ -24,11 +24,12 @@ export function createApi(session, language, t) {
         return await fetch(address, { ...init, headers: { ...headers(), ...init.headers } });
       } catch (error) {
         if (error.name === 'AbortError') throw error;
-        throw new ApiError({ code: 'OFFLINE', message: t('error.offline') });
+        throw offline(t);
       }
     };
+    const { token } = session.snapshot();
     const response = await attempt();
-    return response.status === 401 && (await session.renew()) ? attempt() : response;
+    return response.status === 401 && (await session.renew(token)) ? attempt() : response;
   }
 
   async function run(query, variables, signal) {
@@ -53,7 +54,7 @@ export function createApi(session, language, t) {
         response = await fetch('/public/figures', { headers: { accept: 'application/json' }, signal });
       } catch (error) {
         if (error.name === 'AbortError') throw error;
-        throw new ApiError({ code: 'OFFLINE', message: t('error.offline') });
+        throw offline(t);
       }
       const answer = await readJson(response);
       refuseErrors(answer, response, t);
@@ -67,43 +68,67 @@ export function createApi(session, language, t) {
     /**
      * Follows a subscription, and runs a query after each of its events, until the returned function is called. Both are
      * `[document, variables]`. The subscription says that something has changed, and the query says what: a server may
-     * read the relations of an object once for a whole subscription.
+     * read the relations of an object once for a whole subscription. The query runs also when the browser is online again and
+     * when the page is looked at again.
      *
      * `onState` hears `live` or `lost`. A connection that breaks is opened again, with a new token where the old one has
-     * expired.
+     * expired. A query that fails runs again, unless the same query would fail again.
      */
     follow([subscription, watched], [document, variables], { onData, onState, onError }) {
       const request = { query: subscription, variables: watched, operationName: operationName(subscription) };
       const url = new URL('/graphql', window.location.origin).href;
-      const client = createClient({ url, headers, retryAttempts: 0 });
+      let token;
+      const client = createClient({
+        url,
+        headers: () => ((token = session.snapshot().token), headers()),
+        retryAttempts: 0,
+      });
       const end = new AbortController();
-      let failures = 0;
       const refresh = oneAtATime(async () => {
-        try {
-          const data = await run(document, variables, end.signal);
-          onState('live');
-          onData(data);
-        } catch (error) {
-          if (!end.signal.aborted) onError(error);
+        for (let failures = 1; !end.signal.aborted; failures += 1) {
+          try {
+            const data = await run(document, variables, end.signal);
+            onState('live');
+            return onData(data);
+          } catch (error) {
+            if (end.signal.aborted) return;
+            onError(error);
+            if (!error.isPassing) return;
+            await pause(failures, end.signal);
+          }
         }
       });
+      let failures = 0;
+      let refusal = null;
+      const again = async (cause) => {
+        if (end.signal.aborted) return;
+        onState('lost');
+        // A renewal that finds no server is tried again with the stream.
+        const isRenewed = !isUnauthenticated(cause) || (await session.renew(token).catch(() => true));
+        if (!isRenewed) {
+          return onError(new ApiError({ message: t('error.signedOut') }));
+        }
+        failures += 1;
+        await pause(failures, end.signal);
+        if (!end.signal.aborted) client.subscribe(request, sink);
+      };
       const sink = {
         next(answer) {
-          failures = 0;
-          if (answer.errors?.length) onError(toError(answer.errors[0], t));
-          else refresh();
+          refusal = answer.errors?.length ? toError(answer.errors[0], t) : null;
+          if (!refusal) {
+            failures = 0;
+            refresh();
+          } else if (!mayComeBack(refusal)) onError(refusal);
         },
-        async error(cause) {
-          if (end.signal.aborted) return;
-          onState('lost');
-          const isRefused = cause?.response?.status === 401;
-          if (isRefused && !(await session.renew())) return onError(new ApiError({ message: t('error.signedOut') }));
-          failures += 1;
-          await new Promise((done) => setTimeout(done, Math.min(500 * 2 ** failures, 15_000)));
-          if (!end.signal.aborted) client.subscribe(request, sink);
+        error: (cause) => again(refusal ?? cause),
+        // A stream that was refused is complete after the refusal.
+        complete() {
+          if (refusal && mayComeBack(refusal)) again(refusal);
         },
-        complete() {},
       };
+      const lookAgain = () => window.document.visibilityState === 'visible' && refresh();
+      window.addEventListener('online', lookAgain, { signal: end.signal });
+      window.document.addEventListener('visibilitychange', lookAgain, { signal: end.signal });
       client.subscribe(request, sink);
       return () => {
         end.abort();
@@ -112,10 +137,11 @@ export function createApi(session, language, t) {
     },
     /** Sends a file, and reports the sent part as a number from 0 to 1. Returns the answer as JSON. */
     async upload(address, file, onProgress) {
+      const { token } = session.snapshot();
       try {
         return await upload(address, file, headers(), onProgress, t);
       } catch (error) {
-        if (error.code !== 'UNAUTHENTICATED' || !(await session.renew())) throw error;
+        if (error.code !== 'UNAUTHENTICATED' || !(await session.renew(token))) throw error;
         return upload(address, file, headers(), onProgress, t);
       }
     },
@@ -126,6 +152,24 @@ export function createApi(session, language, t) {
       return response.text();
     },
   };
+}
+
+/** Whether a stream was refused because of its token: before it began, or in its first event. */
+const isUnauthenticated = (cause) => cause?.code === 'UNAUTHENTICATED' || cause?.response?.status === 401;
+/** Whether a stream that was refused may be open later. */
+const mayComeBack = (refusal) => refusal.isPassing || isUnauthenticated(refusal);
+
+/** Waits longer after each failure. The wait ends early when the browser is online again or the page is looked at again. */
+async function pause(failures, signal) {
+  const over = new AbortController();
+  const until = (target, event) => new Promise((done) => target.addEventListener(event, done, { signal: over.signal }));
+  let timer;
+  const time = new Promise((done) => {
+    timer = setTimeout(done, Math.min(500 * 2 ** failures, 15_000));
+  });
+  await Promise.race([time, until(window, 'online'), until(document, 'visibilitychange'), until(signal, 'abort')]);
+  clearTimeout(timer);
+  over.abort();
 }
 
 /** Runs work when it is asked for. Whatever is asked for meanwhile is one more run afterwards. */
@@ -151,7 +195,7 @@ function upload(address, file, headers, onProgress, t) {
     request.open('PUT', address);
     for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
     request.upload.onprogress = ({ loaded, total }) => onProgress(total > 0 ? loaded / total : 0);
-    request.onerror = () => reject(new ApiError({ code: 'OFFLINE', message: t('error.offline') }));
+    request.onerror = () => reject(offline(t));
     request.onload = () => {
       const answer = parsed(request.responseText);
       if (request.status === 200) resolve(answer);
@@ -164,15 +208,17 @@ function upload(address, file, headers, onProgress, t) {
 function refuseErrors(answer, response, t) {
   if (answer?.errors?.length) throw toError(answer.errors[0], t);
   if (!response.ok || !answer) {
-    throw new ApiError({ message: t('error.status', { status: response.status }) });
+    throw new ApiError({ message: t('error.status', { status: response.status }), isPassing: response.status >= 500 });
   }
 }
 
 function toError(error, t) {
   if (!error) return new ApiError({ message: t('error.unknown') });
-  const { code, requestId } = error.extensions ?? error;
-  return new ApiError({ message: error.message, code, hint: error.hint, requestId });
+  const { code, requestId, retryable } = error.extensions ?? error;
+  return new ApiError({ message: error.message, code, hint: error.hint, requestId, isPassing: retryable === true });
 }
+
+const offline = (t) => new ApiError({ code: 'OFFLINE', message: t('error.offline'), isPassing: true });
 
 const readJson = async (response) => parsed(await response.text());
 

@@ -14,9 +14,28 @@ const ROLE = 'participant-registry:role';
 export async function openSession(settings) {
   if (settings.provider) {
     const { openProviderSession } = await import('./provider.js');
-    return openProviderSession(settings.provider);
+    return renewedOnce(await openProviderSession(settings.provider));
   }
-  return settings.tokens.length > 0 ? demoSession(settings.tokens) : pastedSession();
+  return renewedOnce(settings.tokens.length > 0 ? demoSession(settings.tokens) : pastedSession());
+}
+
+/**
+ * Lets `renew(refused)` get one token for all requests whose token has expired: a provider takes a refresh token once.
+ * `refused` is the token that was not accepted.
+ */
+function renewedOnce(session) {
+  const { renew } = session;
+  let running = null;
+  return Object.assign(session, {
+    async renew(refused) {
+      const { token } = session.snapshot();
+      if (!running && token !== refused) return token !== null;
+      running ??= renew().finally(() => {
+        running = null;
+      });
+      return running;
+    },
+  });
 }
 
 /** Keeps a state and tells its listeners of changes. */

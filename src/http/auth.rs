@@ -30,7 +30,6 @@ use graphql_front::code::Code;
 use graphql_front::request_id::{ClientId, RequestId};
 use graphql_front::streams::{ClientRights, Lease};
 
-use crate::clock::Clock;
 use crate::store::{Database, StoreError};
 use domain::actor::Actor;
 use domain::client::Client;
@@ -199,7 +198,7 @@ impl ClientRights for AdmittedClient {
     fn lost(self: Arc<Self>) -> BoxFuture<'static, ()> {
         async move {
             loop {
-                let left = (self.bearer.until - Clock::System.now()).to_std().unwrap_or_default();
+                let left = claims::time_left(self.bearer.until);
                 if left.is_zero() || !self.bearer.is_current(&self.database).await {
                     return;
                 }

@@ -99,3 +99,17 @@ export async function ask(token, query, variables = {}) {
 }
 
 export const require = createRequire(import.meta.url)
+
+/** Starts a batch of the demonstration's partner, which waits for its file. Returns its id. */
+export async function startBatch(fileName) {
+  const { viewer } = await api('PARTNER', '{ viewer { employer { id province { code } } } }')
+  const provinceCode = viewer.employer.province.code
+  const filterBy = { provinceCode, open: true, kind: ['GOVERNMENT_UNIT'] }
+  const { channels } = await api('PARTNER', 'query ($filterBy: ChannelFilter!) { channels(first: 1, filterBy: $filterBy) { nodes { code } } }', { filterBy })
+  const channelCode = channels.nodes[0].code
+  const input = { fileName, employerId: viewer.employer.id, provinceCode, channelCode, startsOn: '2014-11-01', planOnly: true }
+  const mutation = 'mutation ($input: StartOnboardingInput!) { startOnboarding(input: $input) { batch { id } errors { message } } }'
+  const { startOnboarding } = await api('PARTNER', mutation, { input })
+  assert.deepEqual(startOnboarding.errors, [])
+  return startOnboarding.batch.id
+}

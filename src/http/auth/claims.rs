@@ -3,6 +3,8 @@
 //! Of a verified token only issuer, subject and expiry are used. Roles, scopes and the authorized party (`azp`) in it are not
 //! read.
 
+use std::time::Duration;
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use jsonwebtoken::errors::{Error, ErrorKind};
@@ -46,8 +48,13 @@ impl VerifiedClaims {
 
 /// Whether a token that is valid until this moment is refused now.
 pub(super) fn has_expired(until: DateTime<Utc>) -> bool {
-    let leeway = chrono::Duration::seconds(LEEWAY_SECONDS.cast_signed());
-    until.checked_add_signed(leeway).is_some_and(|end| end < Clock::System.system_now())
+    time_left(until).is_zero()
+}
+
+/// Returns how long a token that is valid until this moment is still accepted. Clocks may differ by the leeway.
+pub(super) fn time_left(until: DateTime<Utc>) -> Duration {
+    let left = until - Clock::System.system_now() + chrono::Duration::seconds(LEEWAY_SECONDS.cast_signed());
+    left.to_std().unwrap_or_default()
 }
 
 /// The parameters of a token's header that are used.
