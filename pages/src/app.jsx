@@ -28,7 +28,7 @@ const ROUTES = [
 
 export function App({ settings, session }) {
   const [language, setLanguage] = useState(chosenLanguage);
-  const { token } = useSyncExternalStore(session.subscribe, session.snapshot);
+  const { token, chosen } = useSyncExternalStore(session.subscribe, session.snapshot);
   const address = useAddress();
   const page = useMemo(() => {
     const t = translator(language);
@@ -47,8 +47,8 @@ export function App({ settings, session }) {
       {token === null ? (
         <Visitor page={page} address={address} onLanguage={pick} />
       ) : (
-        // Another person sees other data, so every part of the page starts anew.
-        <SignedIn key={token} page={page} address={address} onLanguage={pick} />
+        // Another person sees other data, so every part of the page starts anew. A new token of the same person changes nothing.
+        <SignedIn key={chosen} page={page} address={address} onLanguage={pick} />
       )}
     </PageContext.Provider>
   );
@@ -82,7 +82,7 @@ function SignedIn({ page, address, onLanguage }) {
     <PageContext.Provider value={value}>
       <Frame page={value} section={section} language={page.language} onLanguage={onLanguage}>
         {failure && <Notice kind="error">{failure.message}</Notice>}
-        {viewer && route && <Page key={path} argument={decodeURIComponent(pattern.exec(path)[1] ?? '')} />}
+        {viewer && route && <Page key={path} argument={decoded(pattern.exec(path)[1] ?? '')} />}
       </Frame>
     </PageContext.Provider>
   );

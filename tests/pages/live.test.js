@@ -89,3 +89,20 @@ test('a page that is looked at again asks what has changed', () =>
     await cancel(batch)
     page.assertSound()
   }))
+
+test('a new token of the same person leaves the form as it is filled in', () =>
+  withBrowser(async (browser) => {
+    const context = await browser.newContext({ locale: 'en-GB' })
+    let hasExpired = false
+    const asked = await withOldToken(context, () => hasExpired && { status: 401, json: REFUSAL })
+    const page = await open(browser, '/onboarding', { role: 'ADMINISTRATOR', context })
+    const day = page.getByLabel('First day of coverage')
+    await day.fill('2014-11-01')
+    hasExpired = true
+    const employers = page.waitForResponse((response) => response.ok() && response.request().postData()?.includes('query Employers'))
+    await page.getByLabel('Province of residence').selectOption('75')
+    await employers
+    assert.equal(await day.inputValue(), '2014-11-01')
+    assert.equal(await page.getByLabel('Province of residence').inputValue(), '75')
+    assert.equal(asked.times, 2, 'employers and channels are loaded with one new token')
+  }))

@@ -174,7 +174,7 @@ function Problem({ row, problem, columns, report, edits, onEdit }) {
               class="cell"
               aria-label={t('rows.edit', { column: title, line })}
               value={edits[row.number]?.[column] ?? sent}
-              onChange={(event) => onEdit(row.number, column, event.currentTarget.value)}
+              onInput={(event) => onEdit(row.number, column, event.currentTarget.value)}
             />
           ) : (
             <code>{sent}</code>
