@@ -145,11 +145,11 @@ export function createApi(session, language, t) {
         return upload(address, file, headers(), onProgress, t);
       }
     },
-    /** Fetches a file as text. */
+    /** Fetches a file, byte by byte as it is: the mark that tells spreadsheets of UTF-8 is part of it. */
     async download(address) {
       const response = await send(address, { headers: {} });
       if (!response.ok) refuseErrors(await readJson(response), response, t);
-      return response.text();
+      return response.blob();
     },
   };
 }

@@ -55,6 +55,7 @@ test('the 8,000 are onboarded, corrected and counted', () =>
     const download = page.waitForEvent('download')
     await page.locator('[data-action="report"]').click()
     const report = await readFile(await (await download).path(), 'utf8')
+    assert(report.startsWith('\u{feff}'), 'spreadsheets know by the mark that it is UTF-8')
     assert.equal(report.trim().split(/\r?\n/).length, manifest.rejected + 1)
 
     // Another person approves, while head office looks at the coverage.

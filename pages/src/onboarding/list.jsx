@@ -14,7 +14,7 @@ export function ListChanges({ batch }) {
   const download = async () => {
     setFailure(null);
     try {
-      saveFile(`differences-${batch.id}.csv`, await api.download(batch.differencesUrl), 'text/csv;charset=utf-8');
+      saveFile(`differences-${batch.id}.csv`, await api.download(batch.differencesUrl));
     } catch (error) {
       setFailure(error);
     }

@@ -36,7 +36,7 @@ export function ProblemRows({ batch, isOwn }) {
   const download = async () => {
     setFailure(null);
     try {
-      saveFile(`report-${batch.id}.csv`, await api.download(batch.reportUrl), 'text/csv;charset=utf-8');
+      saveFile(`report-${batch.id}.csv`, await api.download(batch.reportUrl));
     } catch (error) {
       setFailure(error);
     }
@@ -97,7 +97,7 @@ function useReport(batch, isWanted) {
         numbers.push(...onboardingBatch.rows.nodes.map(({ number }) => number));
         after = onboardingBatch.rows.pageInfo.hasNextPage ? onboardingBatch.rows.pageInfo.endCursor : null;
       } while (after);
-      const [header, ...rows] = readCsv(await api.download(batch.reportUrl));
+      const [header, ...rows] = readCsv(await (await api.download(batch.reportUrl)).text());
       if (rows.length !== numbers.length) return null;
       // The last column says what is wrong.
       const cells = (row) => row.slice(0, -1).map(unquoted);

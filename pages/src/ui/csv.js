@@ -3,7 +3,7 @@
 /** Downloads a table as `NAME.csv`, in a language. */
 export function saveCsv({ name, columns, rows }, language, t) {
   const text = writeCsv([columns.map((column) => t(`column.${column}`)), ...rows], SEPARATORS[language]);
-  saveFile(`${name}.csv`, text, 'text/csv;charset=utf-8');
+  saveFile(`${name}.csv`, new Blob([text], { type: 'text/csv;charset=utf-8' }));
 }
 
 /** A spreadsheet with decimal commas, as in Indonesia, expects a semicolon. */
@@ -16,9 +16,9 @@ export function writeCsv(rows, separator) {
   return `\u{feff}${lines.join('\r\n')}\r\n`;
 }
 
-/** Downloads a text as a file. */
-export function saveFile(name, text, type) {
-  const url = URL.createObjectURL(new Blob([text], { type }));
+/** Downloads a blob as a file. */
+export function saveFile(name, blob) {
+  const url = URL.createObjectURL(blob);
   const link = document.createElement('a');
   link.href = url;
   link.download = name;
