@@ -32,7 +32,7 @@ use domain::calendar::jakarta;
 use domain::client::Client;
 use domain::enrollment::{NewEnrollment, employer_closed, ended_since, identity_mismatch};
 use domain::onboarding::{Counts, JudgedRow, OnboardingKind, RowOutcome};
-use domain::problem::{Problem, ProblemCode, Severity, refuses};
+use domain::problem::{Problem, ProblemCode, Severity, TOO_MANY_OPEN, refuses};
 use domain::rule::Rulebook;
 
 pub use monthly::EndAbsent;
@@ -216,8 +216,7 @@ pub(super) async fn too_many_open(
     if actor.client == Actor::COMMAND_LINE || writing::count_open(conn, &actor.client).await? < most {
         return Ok(None);
     }
-    let message =
-        format!("{most} onboardings of this client have not ended, and it may have no more of them.");
+    let message = format!("{most} {TOO_MANY_OPEN}");
     let hint = "Have a plan approved, or stop a batch by cancelOnboarding: onboardingBatches(filterBy: {state: \
                 [RECEIVING, AWAITING_APPROVAL]}) lists those that wait.";
     Ok(Some(Problem::error(ProblemCode::Conflict, field, message).hint(hint)))

@@ -84,6 +84,8 @@ pub enum ProblemCode {
 pub const NOT_PEOPLE: &str = "Lines that are not people were left out";
 /// The beginning of the warning about a wage that may be too low for contributions.
 pub const WAGE_FROM_ONE_COLUMN: &str = "The wage was read from the column";
+/// How the message ends when a client has as many open onboardings as it may have.
+pub const TOO_MANY_OPEN: &str = "onboardings of this client have not ended, and it may have no more of them.";
 
 /// Whether a problem refuses the input or only marks it for review.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

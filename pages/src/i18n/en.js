@@ -214,6 +214,7 @@ export const english = {
   'form.allOrNothing': 'Refuse the whole file if one row is refused',
   'form.send': 'Check this file',
   'form.planFirst': 'This makes a plan. It enrolls nobody.',
+  'form.waiting': 'The files that wait are in the list below.',
 
   'terms.title': 'Terms',
   'terms.sameFile': 'The same file of this payer was received before',

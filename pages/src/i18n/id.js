@@ -214,6 +214,7 @@ export const indonesian = {
   'form.allOrNothing': 'Tolak seluruh berkas jika satu baris ditolak',
   'form.send': 'Periksa berkas ini',
   'form.planFirst': 'Ini membuat rencana. Belum ada yang didaftarkan.',
+  'form.waiting': 'Berkas yang menunggu ada dalam daftar di bawah.',
 
   'terms.title': 'Ketentuan',
   'terms.sameFile': 'Berkas yang sama dari pembayar ini sudah pernah diterima',

@@ -1,23 +1,25 @@
-// The approval of a plan by another person, and its end without one.
+// The approval of a plan by another person.
 
 import { useState } from 'preact/hooks';
-import { APPROVE, CANCEL } from '../documents/onboarding.js';
+import { APPROVE } from '../documents/onboarding.js';
 import { usePage } from '../i18n/index.js';
 import { Section } from '../ui/parts.jsx';
 import { Absent, isComplete, NOBODY, toInput } from './absent.jsx';
 import { ProblemList } from './form.jsx';
 
-const APPROVERS = ['ADMINISTRATOR', 'APPROVER'];
+export const APPROVERS = ['ADMINISTRATOR', 'APPROVER'];
 
 export function Approval({ batch, isOwn }) {
   const { t, api, viewer, format } = usePage();
   const [problems, setProblems] = useState([]);
   const [isBusy, setBusy] = useState(false);
   const [absent, setAbsent] = useState(NOBODY);
-  const run = async (document, input) => {
+  const approvePlan = async () => {
     setBusy(true);
     try {
-      const { errors } = await api.mutate(document, { batchId: batch.id, idempotencyKey: crypto.randomUUID(), ...input });
+      const { planDigest } = batch;
+      const input = { batchId: batch.id, idempotencyKey: crypto.randomUUID(), planDigest, ...toInput(absent) };
+      const { errors } = await api.mutate(APPROVE, input);
       setProblems(errors);
     } catch (error) {
       setProblems([error]);
@@ -44,7 +46,7 @@ export function Approval({ batch, isOwn }) {
             type="button"
             class="button button-primary"
             disabled={isBusy || !isComplete(absent)}
-            onClick={() => run(APPROVE, { planDigest: batch.planDigest, ...toInput(absent) })}
+            onClick={approvePlan}
           >
             {ending ? t('approval.approveEnding', { rows, ...ending }) : t(approve, { rows })}
           </button>
@@ -59,7 +61,6 @@ export function Approval({ batch, isOwn }) {
         {t('approval.digest')} <code>{batch.planDigest}</code>
       </p>
       <ProblemList problems={problems} />
-      <Cancel isBusy={isBusy} onCancel={(reason) => run(CANCEL, { reason })} />
     </Section>
   );
 }
@@ -82,28 +83,5 @@ function Address() {
         </button>
       )}
     </p>
-  );
-}
-
-export function Cancel({ isBusy, onCancel }) {
-  const { t } = usePage();
-  const [reason, setReason] = useState('');
-  const submit = (event) => {
-    event.preventDefault();
-    onCancel(reason);
-  };
-  return (
-    <details class="cancel">
-      <summary>{t('cancel.title')}</summary>
-      <form onSubmit={submit}>
-        <label class="field">
-          <span>{t('cancel.reason')}</span>
-          <input required maxLength={200} value={reason} onInput={(event) => setReason(event.currentTarget.value)} />
-        </label>
-        <button type="submit" class="button" disabled={isBusy}>
-          {t('cancel.button')}
-        </button>
-      </form>
-    </details>
   );
 }

@@ -6,6 +6,7 @@ import { BATCH_CHANGED, BATCH_NOW } from '../documents/onboarding.js';
 import { usePage } from '../i18n/index.js';
 import { Link, Loading, Notice, PageHead } from '../ui/parts.jsx';
 import { Approval } from './approval.jsx';
+import { Cancel } from './cancel.jsx';
 import { Columns } from './columns.jsx';
 import { Counts } from './counts.jsx';
 import { ListChanges } from './list.jsx';
@@ -60,6 +61,7 @@ export function BatchPage({ argument: id }) {
       {batch.state !== 'RECEIVING' && <Counts batch={batch} />}
       {batch.changes.length > 0 && <ListChanges batch={batch} />}
       {batch.state === 'AWAITING_APPROVAL' && <Approval batch={batch} isOwn={isOwn} />}
+      {!FINAL.includes(batch.state) && <Cancel batch={batch} isOwn={isOwn} />}
       {batch.state !== 'RECEIVING' && batch.state !== 'VALIDATING' && <ProblemRows batch={batch} isOwn={isOwn} />}
       {batch.state !== 'RECEIVING' && <Columns batch={batch} />}
       {batch.workUnits > 0 && batch.state !== 'VALIDATING' && <WorkUnits batch={batch} />}

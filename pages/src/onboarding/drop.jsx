@@ -1,12 +1,13 @@
 // A field for a file: dropped, or chosen with the keyboard.
 
-import { useRef, useState } from 'preact/hooks';
+import { useId, useRef, useState } from 'preact/hooks';
 import { usePage } from '../i18n/index.js';
 
 export function DropField({ label, hint, file, onFile, disabled }) {
   const { t, format } = usePage();
   const [isOver, setOver] = useState(false);
   const input = useRef(null);
+  const chosen = useId();
   const drop = (event) => {
     event.preventDefault();
     setOver(false);
@@ -35,16 +36,18 @@ export function DropField({ label, hint, file, onFile, disabled }) {
             class="visually-hidden"
             accept=".csv,.xlsx,.txt,text/csv"
             disabled={disabled}
+            aria-describedby={chosen}
             onChange={(event) => {
-              const [chosen] = event.currentTarget.files;
-              if (chosen) onFile(chosen);
+              const [picked] = event.currentTarget.files;
+              if (picked) onFile(picked);
               // The same file can be chosen again after a correction.
               event.currentTarget.value = '';
             }}
           />
         </label>
       </p>
-      <p class="note">{file ? t('drop.file', { name: file.name, size: format.number(Math.ceil(file.size / 1024)) }) : hint}</p>
+      {/* The field itself is emptied after a choice, so this says which file was chosen. */}
+      <p class="note" id={chosen} role="status">{file ? t('drop.file', { name: file.name, size: format.number(Math.ceil(file.size / 1024)) }) : hint}</p>
     </div>
   );
 }

@@ -157,7 +157,9 @@ export function StartForm() {
             </Check>
           </fieldset>
         </div>
-        <ProblemList problems={problems} />
+        <ProblemList problems={problems}>
+          {problems.some(isLimit) && <a href="#batches">{t('form.waiting')}</a>}
+        </ProblemList>
         <p class="form-end">
           <button type="submit" class="button button-primary" disabled={!isReady || isSending}>
             {t('form.send')}
@@ -209,8 +211,11 @@ export function Check({ checked, onChange, children }) {
   );
 }
 
-/** Problems of the API, with what to do about each. */
-export function ProblemList({ problems }) {
+/** Whether a problem with the terms is that too many batches have not ended. */
+const isLimit = ({ code, path }) => code === 'CONFLICT' && path?.at(-1) === 'fileName';
+
+/** Problems of the API, with what to do about each, and what else there is to say. */
+export function ProblemList({ problems, children }) {
   if (problems.length === 0) return null;
   return (
     <Notice kind="error">
@@ -221,6 +226,7 @@ export function ProblemList({ problems }) {
           </li>
         ))}
       </ul>
+      {children}
     </Notice>
   );
 }

@@ -1,6 +1,6 @@
 //! Problems in Indonesian: for each code, the rule and what to do.
 
-use super::{NOT_PEOPLE, Problem, ProblemCode, Severity, WAGE_FROM_ONE_COLUMN};
+use super::{NOT_PEOPLE, Problem, ProblemCode, Severity, TOO_MANY_OPEN, WAGE_FROM_ONE_COLUMN};
 
 /// A problem in Indonesian.
 ///
@@ -44,6 +44,10 @@ impl Problem {
                  mungkin terlalu rendah.",
                 "Dasar iuran adalah upah pokok dan tunjangan tetap. Jika belum termasuk, tulis jumlahnya dalam satu kolom \
                  UPAH, hapus kolom upah yang lain, lalu kirim berkas lagi.",
+            ),
+            (ProblemCode::Conflict, ..) if self.message.ends_with(TOO_MANY_OPEN) => (
+                "Terlalu banyak pendaftaran kolektif Anda yang belum selesai.",
+                "Mintakan persetujuan atas rencana yang menunggu, atau batalkan yang tidak diperlukan, lalu kirim lagi.",
             ),
             (ProblemCode::Required, Severity::Warning, "programmes") => (
                 "Program wajib bagi ukuran usaha ini belum lengkap.",
@@ -220,7 +224,10 @@ mod tests {
         let message = |problem: Problem| problem.within(&["rows", "0"]).in_indonesian().message;
         let left_out = format!("{NOT_PEOPLE} (1): 5.");
         let wage = format!("{WAGE_FROM_ONE_COLUMN} UPAH POKOK.");
+        let open = format!("20 {TOO_MANY_OPEN}");
         for (problem, beginning) in [
+            (Problem::error(ProblemCode::Conflict, "fileName", open), "Terlalu banyak pendaftaran"),
+            (Problem::error(ProblemCode::Conflict, "fileName", ""), "Isian ini bertentangan"),
             (Problem::warning(ProblemCode::InvalidFormat, "file", left_out.clone()), "Beberapa baris bukan"),
             (Problem::error(ProblemCode::InvalidFormat, "file", left_out), "Isian ini tidak dalam bentuk"),
             (Problem::warning(ProblemCode::InvalidFormat, "file", "Dates"), "Isian ini tidak dalam bentuk"),

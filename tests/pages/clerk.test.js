@@ -1,0 +1,58 @@
+// /onboarding: what happens to a clerk beside the straight way.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import { assertAccessible, open, startBatch, withBrowser } from './browser.js'
+
+const state = (page, name) => page.locator(`[data-state="${name}"]`).waitFor({ timeout: 60_000 })
+const asks = (operation) => (request) => request.postData()?.includes(`${operation}(`)
+
+/** A roster of one row that is refused, since its NIK is too short. */
+function refusedRoster(name) {
+  const row = `16710102088500;198508022005011001;Budi Contoh;02/08/1985;L;${crypto.randomUUID()}`
+  return { name, mimeType: 'text/csv', buffer: Buffer.from(`NIK;NIP;NAMA;TGL LAHIR;L/P;CATATAN\n${row}\n`) }
+}
+
+async function cancelInPage(page) {
+  await page.getByText('Cancel this batch').click()
+  await page.getByLabel(/^Reason/).fill('A test')
+  await page.getByRole('button', { name: 'Cancel the batch' }).click()
+  await state(page, 'CANCELLED')
+}
+
+test('a batch that waits for its file is cancelled by its sender or by somebody who may approve it', () =>
+  withBrowser(async (browser) => {
+    for (const role of ['PARTNER', 'APPROVER']) {
+      const batch = await startBatch('waits.csv')
+      const other = await open(browser, `/onboarding/${batch}`, { role: 'OFFICER' })
+      await state(other, 'RECEIVING')
+      assert.equal(await other.getByText('Cancel this batch').count(), 0)
+      const page = await open(browser, `/onboarding/${batch}`, { role, width: 390 })
+      await state(page, 'RECEIVING')
+      await assertAccessible(page)
+      await cancelInPage(page)
+      await state(other, 'CANCELLED')
+      page.assertSound()
+    }
+  }))
+
+test('a clerk with too many open batches is led to them', () =>
+  withBrowser(async (browser) => {
+    const page = await open(browser, '/onboarding', { role: 'PARTNER' })
+    await page.route('**/graphql', (route) => {
+      if (!asks('mutation Start')(route.request())) return route.continue()
+      const errors = [{ code: 'CONFLICT', path: ['input', 'fileName'], message: 'Too many have not ended.', hint: null }]
+      return route.fulfill({ json: { data: { startOnboarding: { batch: null, errors } } } })
+    })
+    await page.getByLabel('Choose a file').setInputFiles(refusedRoster('many.csv'))
+    await page.getByRole('status').filter({ hasText: 'many.csv, 1 KiB' }).waitFor()
+    const described = await page.getByLabel('Choose a file').getAttribute('aria-describedby')
+    assert.equal(await page.locator(`[id="${described}"]`).textContent(), 'many.csv, 1 KiB')
+    await page.getByLabel('First day of coverage').fill('2014-11-01')
+    await page.getByRole('button', { name: 'Check this file' }).click()
+    await page.getByText('Too many have not ended.').waitFor()
+    await page.getByRole('link', { name: 'The files that wait are in the list below.' }).click()
+    await page.waitForFunction(() => document.getElementById('batches').getBoundingClientRect().top < window.innerHeight)
+    page.assertSound()
+  }))
