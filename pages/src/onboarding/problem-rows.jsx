@@ -164,11 +164,11 @@ function Problem({ row, problem, columns, report, edits, onEdit }) {
   return (
     <tr class={isRefusal ? '' : 'is-warning'}>
       <th scope="row" class="number">
-        {format.number(line)}
+        <span class="narrow">{t('rows.line')}</span> {format.number(line)}
       </th>
       <td>{title}</td>
       {report && (
-        <td>
+        <td class="sent">
           {sent !== undefined && onEdit && isRefusal ? (
             <input
               class="cell"
