@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
 
+import { readCsv } from '../../pages/src/ui/csv.js'
 import { api, assertAccessible, assertFits, open, picture, withBrowser } from './browser.js'
 
 const state = (page, name) => page.locator(`[data-state="${name}"]`).waitFor({ timeout: 120_000 })
@@ -59,7 +60,7 @@ test('a monthly list is planned, approved with a decision about absent people, a
     await page.waitForFunction((select) => select.value !== '', await employers.elementHandle())
     await employers.selectOption(employer)
     await page.locator('input[type=month]').fill('2014-09')
-    const template = await page.getByRole('link', { name: 'CSV' }).getAttribute('href')
+    const template = await page.getByRole('link', { name: 'CSV', exact: true }).getAttribute('href')
     assert.match(await (await fetch(new URL(template, page.url()))).text(), /UPAH;TMT;NO HP;HARI TERAKHIR;SEBAB KELUAR/)
     await assertFits(page)
     await assertAccessible(page)
@@ -94,6 +95,11 @@ test('a monthly list is planned, approved with a decision about absent people, a
     await approver.getByLabel('Hari pertama tanpa perlindungan').fill('2014-10-01')
     await approver.getByLabel('Sebab berakhirnya kepesertaan').selectOption('RESIGNED')
     assert.equal(await approve.isDisabled(), true, 'nobody is named yet')
+    const indonesian = approver.waitForEvent('download')
+    await approver.locator('[data-action="differences"]').click()
+    const table = readCsv(await readFile(await (await indonesian).path(), 'utf8'))
+    assert.deepEqual(table[0].slice(0, 3), ['Nomor baris', 'Baris dalam berkas', 'Perubahan'])
+    assert.deepEqual(table.at(-1).slice(2, 3), ['Tidak ada dalam daftar'])
     await approver.getByLabel(name(9)).check()
     await approver.getByRole('button', { name: /8 baris, dan akhiri kepesertaan 1 orang .*mulai 1 Oktober 2014/ }).waitFor()
     await assertFits(approver)

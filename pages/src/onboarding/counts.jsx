@@ -35,7 +35,7 @@ export function Counts({ batch }) {
   const csv = () => ({
     name: `onboarding-${batch.id}`,
     columns: ['outcome', 'rows'],
-    rows: [...outcomes.map(([outcome]) => outcome), 'flagged', 'received'].map((it) => [it, of[it]]),
+    rows: [...outcomes.map(([outcome]) => outcome), 'flagged', 'received'].map((it) => [text(it), of[it]]),
   });
   return (
     <Section id="counts" title={isPlan ? t('counts.plan') : t('counts.result')} csv={csv} class="counts">

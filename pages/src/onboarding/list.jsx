@@ -3,18 +3,19 @@
 import { useState } from 'preact/hooks';
 import { ABSENT, LIST_ROWS } from '../documents/onboarding.js';
 import { usePage } from '../i18n/index.js';
-import { saveFile } from '../ui/csv.js';
+import { readCsv, saveCsv } from '../ui/csv.js';
 import { Loading, More, Notice, Section, usePages } from '../ui/parts.jsx';
 
 export function ListChanges({ batch }) {
-  const { t, api, name, format } = usePage();
+  const { t, api, name, format, language } = usePage();
   const found = batch.changes.filter(({ rows }) => rows > 0);
   const [chosen, setChosen] = useState(null);
   const [failure, setFailure] = useState(null);
   const download = async () => {
     setFailure(null);
     try {
-      saveFile(`differences-${batch.id}.csv`, await api.download(batch.differencesUrl));
+      const table = readCsv(await (await api.download(batch.differencesUrl)).text());
+      saveCsv({ name: `differences-${batch.id}`, ...inWords(table, name) }, language, t);
     } catch (error) {
       setFailure(error);
     }
@@ -49,6 +50,13 @@ export function ListChanges({ batch }) {
       {chosen && <Rows key={chosen} batch={batch} change={chosen} />}
     </Section>
   );
+}
+
+/** Returns the differences with the names of the changes as the page has them. */
+function inWords([header, ...rows], name) {
+  const change = header.indexOf('change');
+  const words = (cell, column) => (column === change ? name('change', cell) : cell);
+  return { columns: header, rows: rows.map((row) => row.map(words)) };
 }
 
 /** What is due for the month by programme, before and after the list. */
