@@ -1,9 +1,11 @@
 // /onboarding: what happens to a clerk beside the straight way.
 
 import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
 
-import { assertAccessible, open, startBatch, withBrowser } from './browser.js'
+import { readCsv } from '../../pages/src/ui/csv.js'
+import { assertAccessible, assertFits, open, picture, startBatch, withBrowser } from './browser.js'
 
 const state = (page, name) => page.locator(`[data-state="${name}"]`).waitFor({ timeout: 60_000 })
 const asks = (operation) => (request) => request.postData()?.includes(`${operation}(`)
@@ -55,4 +57,43 @@ test('a clerk with too many open batches is led to them', () =>
     await page.getByRole('link', { name: 'The files that wait are in the list below.' }).click()
     await page.waitForFunction(() => document.getElementById('batches').getBoundingClientRect().top < window.innerHeight)
     page.assertSound()
+  }))
+
+test('corrected rows are sent once, however often the button is pressed', () =>
+  withBrowser(async (browser) => {
+    const page = await open(browser, '/onboarding', { role: 'PARTNER', width: 360 })
+    await page.getByLabel('Choose a file').setInputFiles(refusedRoster('twice.csv'))
+    await page.getByLabel('First day of coverage').fill('2014-11-01')
+    await page.getByRole('button', { name: 'Check this file' }).click()
+    await state(page, 'AWAITING_APPROVAL')
+
+    // On a phone the row is a block, so that all of it is in sight.
+    const cell = page.getByLabel('NIK in line 2', { exact: true })
+    await cell.waitFor()
+    const block = page.locator('.rows tbody tr').first()
+    assert.match((await block.innerText()).replace(/\s+/g, ' '), /^Line 2 ?·? ?NIK /)
+    const [problem, input] = [await block.locator('td').last().boundingBox(), await cell.boundingBox()]
+    assert(problem.x >= 0 && problem.x + problem.width <= 360, JSON.stringify(problem))
+    assert(input.x + input.width <= 360 && input.width > 250 && input.y >= problem.y + problem.height, JSON.stringify(input))
+    await assertFits(page)
+    await assertAccessible(page)
+    await picture(page, 'onboarding-rows-phone')
+
+    // The columns of a download are in the language of the page, and so are its cells.
+    await page.getByRole('button', { name: /^ID/ }).click()
+    const download = page.waitForEvent('download')
+    await page.getByRole('button', { name: 'Rencana: unduh sebagai CSV' }).click()
+    const table = readCsv(await readFile(await (await download).path(), 'utf8'))
+    assert.deepEqual(table.slice(0, 2), [['Hasil', 'Baris'], ['Didaftarkan', '0']])
+    await page.getByRole('button', { name: /^EN/ }).click()
+
+    await cell.fill('1671010208850001')
+    const sent = []
+    page.on('request', (request) => asks('mutation Start')(request) && sent.push(request.postDataJSON().variables.input))
+    await page.getByRole('button', { name: 'Send 1 corrected rows' }).dblclick()
+    await page.getByRole('heading', { name: 'twice-corrected.csv' }).waitFor()
+    await state(page, 'AWAITING_APPROVAL')
+    assert.equal(sent.length, 1)
+    page.assertSound()
+    await cancelInPage(page)
   }))

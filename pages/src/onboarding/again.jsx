@@ -1,7 +1,7 @@
 // Corrected rows are another batch under the same terms. Nobody is enrolled twice, so a file may hold rows that were
 // right before.
 
-import { useState } from 'preact/hooks';
+import { useMemo, useState } from 'preact/hooks';
 import { CANCEL } from '../documents/onboarding.js';
 import { usePage } from '../i18n/index.js';
 import { Link } from '../ui/parts.jsx';
@@ -13,6 +13,9 @@ export function Again({ batch, report, edits }) {
   const { t, api, format } = usePage();
   const [isReplaced, setReplaced] = useState(false);
   const [problems, setProblems] = useState([]);
+  const [isSending, setSending] = useState(false);
+  // The same corrections are one batch, however often they are sent.
+  const key = useMemo(() => crypto.randomUUID(), [edits]);
   const terms = termsOf(batch.id);
   const isPlan = batch.state === 'AWAITING_APPROVAL';
   const corrected = Object.keys(edits).length;
@@ -23,16 +26,19 @@ export function Again({ batch, report, edits }) {
       </p>
     );
   }
-  const send = async (file, replaces) => {
+  const send = async (file, ownKey, replaces) => {
+    setSending(true);
     try {
       if (replaces) {
         const input = { batchId: batch.id, reason: t('again.reason'), idempotencyKey: crypto.randomUUID() };
         const { errors } = await api.mutate(CANCEL, input);
         if (errors.length > 0) return setProblems(errors);
       }
-      setProblems(await start(api, terms, file, crypto.randomUUID()));
+      setProblems(await start(api, terms, file, ownKey));
     } catch (error) {
       setProblems([error]);
+    } finally {
+      setSending(false);
     }
   };
   return (
@@ -40,12 +46,23 @@ export function Again({ batch, report, edits }) {
       <h3>{t('again.title')}</h3>
       {corrected > 0 && (
         <p>
-          <button type="button" class="button button-primary" onClick={() => send(correctedFile(batch, report, edits), false)}>
+          <button
+            type="button"
+            class="button button-primary"
+            disabled={isSending}
+            onClick={() => send(correctedFile(batch, report, edits), key, false)}
+          >
             {t('again.send', { rows: format.number(corrected) })}
           </button>
         </p>
       )}
-      <DropField label={t('again.drop')} hint={t(batch.month ? 'again.hintList' : 'again.hint')} file={null} onFile={(file) => send(file, isPlan && isReplaced)} />
+      <DropField
+        label={t('again.drop')}
+        hint={t(batch.month ? 'again.hintList' : 'again.hint')}
+        file={null}
+        onFile={(file) => send(file, crypto.randomUUID(), isPlan && isReplaced)}
+        disabled={isSending}
+      />
       {isPlan && (
         <Check checked={isReplaced} onChange={() => setReplaced(!isReplaced)}>
           {t('again.replaces')}
