@@ -97,3 +97,35 @@ test('corrected rows are sent once, however often the button is pressed', () =>
     page.assertSound()
     await cancelInPage(page)
   }))
+
+test('an upload goes on while another page is open, and the browser asks before it is lost', () =>
+  withBrowser(async (browser) => {
+    const batch = await startBatch('slow.csv')
+    const page = await open(browser, '/onboarding', { role: 'PARTNER' })
+    await page.getByRole('link', { name: 'slow.csv' }).first().click()
+    await state(page, 'RECEIVING')
+    let release
+    const held = new Promise((done) => {
+      release = done
+    })
+    await page.route(`**/onboarding/${batch}/file`, async (route) => {
+      await held
+      await route.continue()
+    })
+    await page.getByLabel('Choose a file').setInputFiles(refusedRoster('slow.csv'))
+    const bar = page.getByRole('progressbar', { name: 'Sending the file' })
+    await bar.waitFor()
+    await page.getByRole('navigation').getByRole('link', { name: 'Onboarding' }).click()
+    await page.getByRole('heading', { name: 'New roster' }).waitFor()
+    await page.goBack()
+    await bar.waitFor()
+    const question = page.waitForEvent('dialog')
+    await page.evaluate(() => setTimeout(() => window.location.reload()))
+    const dialog = await question
+    assert.equal(dialog.type(), 'beforeunload')
+    await dialog.dismiss()
+    release()
+    await state(page, 'AWAITING_APPROVAL')
+    await cancelInPage(page)
+    page.assertSound()
+  }))

@@ -1,31 +1,23 @@
-// Starting an onboarding: the terms of the form, and the file that waits for the page of its batch.
+// Starting an onboarding: the terms of the form, and its file.
 
 import { START } from '../documents/onboarding.js';
 import { navigate } from '../router.js';
 import { keep, stored } from '../session.js';
+import { sendFile } from './uploads.js';
 
 const TERMS = 'participant-registry:terms';
 /** Batches whose terms the browser remembers. */
 const REMEMBERED = 20;
 
-/** Files that were dropped and not sent yet, by batch. A reload of the page loses them. */
-const waiting = new Map();
-
-export const takeWaiting = (batch) => {
-  const file = waiting.get(batch);
-  waiting.delete(batch);
-  return file ?? null;
-};
-
 /**
- * Starts a batch and goes to its page, which sends the file. Returns the problems with the terms, if there are any.
+ * Starts a batch, sends its file and goes to its page, which shows the upload. Returns the problems with the terms, if there are any.
  * `key` makes a retry of the same click safe.
  */
 export async function start(api, terms, file, key) {
   const input = { ...terms, fileName: file.name, planOnly: true, idempotencyKey: key };
   const { batch, errors } = await api.mutate(START, input);
   if (!batch) return errors;
-  waiting.set(batch.id, file);
+  sendFile(api, batch, file);
   keep(TERMS, JSON.stringify([...remembered(), [batch.id, terms]].slice(-REMEMBERED)));
   navigate(`/onboarding/${batch.id}`);
   return [];
