@@ -88,6 +88,15 @@ function SignedIn({ page, address, onLanguage }) {
   );
 }
 
+/** Returns a part of an address as text, or as it is if it is no text. */
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
 async function readViewer(api) {
   const { viewer } = await api.query(VIEWER);
   if (viewer.role !== 'PARTNER') return { ...viewer, employer: null, association: null };

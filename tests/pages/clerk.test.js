@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
 
 import { readCsv } from '../../pages/src/ui/csv.js'
-import { assertAccessible, assertFits, open, picture, startBatch, withBrowser } from './browser.js'
+import { assertAccessible, assertFits, open, picture, startBatch, url, withBrowser } from './browser.js'
 
 const state = (page, name) => page.locator(`[data-state="${name}"]`).waitFor({ timeout: 60_000 })
 const asks = (operation) => (request) => request.postData()?.includes(`${operation}(`)
@@ -127,5 +127,36 @@ test('an upload goes on while another page is open, and the browser asks before 
     release()
     await state(page, 'AWAITING_APPROVAL')
     await cancelInPage(page)
+    page.assertSound()
+  }))
+
+test('a page of a list that cannot be loaded is said, and can be asked for again', () =>
+  withBrowser(async (browser) => {
+    const page = await open(browser, '/coverage', { role: 'PARTNER' })
+    let isOffline = true
+    await page.route('**/graphql', async (route) => {
+      if (!asks('query Batches')(route.request())) return route.continue()
+      if (route.request().postDataJSON().variables.after) return isOffline ? route.abort() : route.continue()
+      const response = await route.fetch()
+      const json = await response.json()
+      json.data.onboardingBatches.pageInfo.hasNextPage = true
+      return route.fulfill({ response, json })
+    })
+    const uncaught = []
+    page.on('pageerror', (error) => uncaught.push(error))
+    await page.getByRole('navigation').getByRole('link', { name: 'Onboarding' }).click()
+    await page.getByRole('button', { name: 'Show more' }).click()
+    await page.getByText('The registry does not answer.').waitFor()
+    isOffline = false
+    await page.getByRole('button', { name: 'Show more' }).click()
+    await page.getByText('The registry does not answer.').waitFor({ state: 'detached' })
+    assert.deepEqual(uncaught, [])
+  }))
+
+test('an address that is no text opens the page of a channel that does not exist', () =>
+  withBrowser(async (browser) => {
+    const page = await open(browser, '/coverage', { role: 'ADMINISTRATOR' })
+    await page.goto(url('/coverage/channel/%E0%A4%A'))
+    await page.getByText('%E0%A4%A').waitFor()
     page.assertSound()
   }))

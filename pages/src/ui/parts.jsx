@@ -147,27 +147,37 @@ export function useLoad(load, inputs) {
 export function usePages(load, inputs) {
   const [later, setLater] = useState([]);
   const [isLoading, setLoading] = useState(false);
+  const [failure, setFailure] = useState(null);
   const first = useLoad((signal) => load(null, signal), inputs);
   const pages = first.data ? [first.data, ...later] : [];
   const pageInfo = pages.at(-1)?.pageInfo;
   const onMore = async () => {
     setLoading(true);
-    const page = await load(pageInfo.endCursor).finally(() => setLoading(false));
-    setLater((before) => [...before, page]);
+    setFailure(null);
+    try {
+      const page = await load(pageInfo.endCursor);
+      setLater((before) => [...before, page]);
+    } catch (error) {
+      setFailure(error);
+    }
+    setLoading(false);
   };
   const nodes = first.data && pages.flatMap((page) => page.nodes);
-  return { nodes, error: first.error, more: { hasNextPage: pageInfo?.hasNextPage, isLoading, onMore } };
+  return { nodes, error: first.error, more: { hasNextPage: pageInfo?.hasNextPage, isLoading, failure, onMore } };
 }
 
-/** The pages of a connection, with a button for more. `pages` are connections that were loaded so far. */
-export function More({ hasNextPage, isLoading, onMore }) {
+/** A button for the next page of a connection, and why it could not be loaded. */
+export function More({ hasNextPage, isLoading, failure, onMore }) {
   const { t } = usePage();
   if (!hasNextPage) return null;
   return (
-    <p class="more">
-      <button type="button" class="button" disabled={isLoading} onClick={onMore}>
-        {t('page.more')}
-      </button>
-    </p>
+    <>
+      {failure && <Notice kind="error">{failure.message}</Notice>}
+      <p class="more">
+        <button type="button" class="button" disabled={isLoading} onClick={onMore}>
+          {t('page.more')}
+        </button>
+      </p>
+    </>
   );
 }
