@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{Months, NaiveDate};
 use sqlx::PgConnection;
 
-use super::member_money::within_what_members_owe;
+use super::member_money::cap_member_allocations;
 use super::recording::{MonthChange, MonthRecorder, Progress};
 use crate::store::bill::{self, CoveredMonths, PayerId};
 use crate::store::enrollment::EnrollmentKey;
@@ -92,7 +92,7 @@ pub(super) struct Account<'a> {
     /// What they pay for by the record.
     pub kept: Vec<Allocation>,
     /// The same, without money of members beyond what these owe.
-    pub standing: Vec<Allocation>,
+    pub capped: Vec<Allocation>,
 }
 
 impl<'a> Account<'a> {
@@ -109,12 +109,12 @@ impl<'a> Account<'a> {
         let reviewed = rules.payment_rule(today).map_or(0, |rule| rule.reviewed_months);
         let from = present.checked_sub_months(Months::new(reviewed)).unwrap_or(present);
         let from = oldest.map_or(from, |oldest| oldest.min(from));
-        let standing =
-            within_what_members_owe(&mut *conn, payer.id, (&kept, from..=NaiveDate::MAX), rules).await?;
+        let capped =
+            cap_member_allocations(&mut *conn, payer.id, (&kept, from..=NaiveDate::MAX), rules).await?;
         let months = (from, present);
         let classified = (payer.id, &payer.classification);
         let mut bills = bill::of_months(&mut *conn, classified, months, true, rules).await?;
-        let paid = Ledger::of(&receipts, &standing);
+        let paid = Ledger::of(&receipts, &capped);
         // Part of the money may be for people who are still open, so such a month is billed as a whole.
         let is_partly_paid = |month: &NaiveDate| *month < from && paid.contributions(*month) > 0;
         let partly_paid: Vec<NaiveDate> = bills.keys().copied().filter(is_partly_paid).collect();
@@ -129,7 +129,7 @@ impl<'a> Account<'a> {
         // Of the others a fine may be left.
         let paid_before = paid.months().filter(|month| *month < from && !bills.contains_key(month));
         dues.extend(paid_before.map(|month| MonthDue { month, amount: paid.contributions(month) }));
-        Ok(Self { payer, rules, today, bills, dues, receipts, kept, standing })
+        Ok(Self { payer, rules, today, bills, dues, receipts, kept, capped })
     }
 
     /// Allocates receipts to the months. `kept` are allocations that stay.

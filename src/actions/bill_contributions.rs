@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 
 use super::account::{Account, Payer, find_payer, fine_so_far};
-use super::member_money::within_what_members_owe;
+use super::member_money::cap_member_allocations;
 use super::{ActionError, require};
 use crate::store::bill::{self, PayerId};
 use crate::store::session::Session;
@@ -46,7 +46,7 @@ pub async fn bill_of(
     let bill = bills.into_values().next().ok_or_else(|| StoreError::Fault("a month has no bill".into()))?;
     let (receipts, allocations) = payment::ledger_of(session, payer.id).await?;
     let within = (&allocations[..], month..=month);
-    let allocations = within_what_members_owe(session, payer.id, within, rules).await?;
+    let allocations = cap_member_allocations(session, payer.id, within, rules).await?;
     let ledger = Ledger::of(&receipts, &allocations);
     Ok(Some(state(payer, bill, &ledger, (today, rules))))
 }
@@ -91,7 +91,7 @@ pub async fn balance_before(
     let mut transaction = session.begin().await?;
     let account = Account::load(&mut transaction, payer, (today, None), rules).await?;
     transaction.rollback().await?;
-    let ledger = Ledger::of(&account.receipts, &account.standing);
+    let ledger = Ledger::of(&account.receipts, &account.capped);
     let unallocated = ledger.clone().without_excess(account.dues()).unallocated();
     let mut owed = Balance { unallocated, ..Balance::default() };
     for due in account.dues().filter(|due| due.month < month) {

@@ -12,7 +12,7 @@ use domain::rule::Rulebook;
 
 /// Returns allocations, those for members with no more than these members owe at present. What is freed goes the way of every payment.
 /// Allocations to other months than those given stay as they are.
-pub(super) async fn within_what_members_owe(
+pub(super) async fn cap_member_allocations(
     executor: impl PgExecutor<'_>,
     payer: PayerId,
     (allocations, months): (&[Allocation], RangeInclusive<NaiveDate>),

@@ -197,7 +197,7 @@ impl Mutation for Payment<'_> {
             let message = "Nobody was enrolled there in this month, so nothing is due.";
             return Ok(Done::refused(vec![Problem::error(ProblemCode::OutOfRange, "month", message)]));
         }
-        let ledger = account.allocate(&account.receipts, &account.standing);
+        let ledger = account.allocate(&account.receipts, &account.capped);
         write_allocations(conn, &account.kept, &ledger.allocations()).await?;
         recording.merge(account.record(conn, actor, &ledger).await?);
         let recorded =

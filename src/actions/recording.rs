@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 
 use super::changing::{self, Change};
 use crate::store::StoreError;
-use crate::store::bill::{self, CoveredMonths, Mark};
+use crate::store::bill::{self, CoveredMonths, MonthMark};
 use crate::store::enrollment::{self, EnrollmentKey, TimelineRow};
 use crate::store::event::NewEvent;
 use crate::store::participant::{self, Person};
@@ -110,7 +110,7 @@ impl MonthRecorder<'_> {
         let enrollments = covered.keys().zip(&months).map(|(key, months)| (*key, &months[..]));
         let progress = self.run(conn, enrollments).await?;
         // A month may be open and yet not be billed for somebody.
-        let mark = if self.change == MonthChange::Erase { Mark::Erased } else { Mark::Paid };
+        let mark = if self.change == MonthChange::Erase { MonthMark::Erased } else { MonthMark::Paid };
         bill::mark(conn, &progress.due, mark).await?;
         Ok(progress)
     }

@@ -11,10 +11,10 @@ use super::account::{Account, Recording, find_payer, find_taker, write_allocatio
 use super::pay_contributions::Moment;
 use super::recording::{MonthChange, MonthRecorder, int};
 use super::request::{Mutation, Request};
-use super::unsettling::split;
+use super::unsettling::partition_months;
 use super::{ActionError, Done, Submission};
 use crate::store::audit::Trail;
-use crate::store::bill::{self, Mark};
+use crate::store::bill::{self, MonthMark};
 use crate::store::payment::{self, PaymentRow};
 use crate::store::{Database, StoreError, group_payment, participant, settlement};
 use domain::actor::{Actor, Right, Role};
@@ -150,15 +150,15 @@ impl Reversal<'_> {
             let recorder = MonthRecorder { actor: self.actor, rules: self.rules, today, change };
             let (covered, settled_at) = group_payment::covered_by(conn, found.id).await?;
             let people: Vec<i64> = covered.keys().map(|key| key.0).collect();
-            participant::hold(conn, &people).await?;
+            participant::lock_rows(conn, &people).await?;
             let recordings = settlement::recordings(conn, &covered).await?;
             let was_recorded_before = |key, month| {
                 let recorded_at = recordings.get(&(key, month)).and_then(|recording| recording.recorded_at);
                 let is_by_payment = settled_at.is_none() || recorded_at == settled_at;
                 !is_by_payment && self.rules.unpaid_month_rule(month).is_some()
             };
-            let (unpaid, gone) = split(&covered, was_recorded_before);
-            bill::mark(conn, &unpaid, Mark::Unpaid).await?;
+            let (unpaid, gone) = partition_months(&covered, was_recorded_before);
+            bill::mark(conn, &unpaid, MonthMark::Unpaid).await?;
             erased.add(&recorder.settle(conn, &gone).await?);
         }
         Ok(erased)
@@ -194,7 +194,7 @@ fn without(
         |kept: &Allocation| kept.receipt < found.id || oldest.is_none_or(|oldest| kept.month < oldest);
     let stays =
         |kept: &&Allocation| kept.receipt != found.id && (kept.purpose == Purpose::Members || is_older(kept));
-    (receipts.copied().collect(), account.standing.iter().filter(stays).copied().collect())
+    (receipts.copied().collect(), account.capped.iter().filter(stays).copied().collect())
 }
 
 /// Returns the months that have lost money of the whole bill and are not covered any more. A month without money is covered by

@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 
 use super::account::{Account, add_month};
 use super::recording::MonthChange;
-use crate::store::bill::{self, CoveredMonths, Mark};
+use crate::store::bill::{self, CoveredMonths, MonthMark};
 use crate::store::enrollment::EnrollmentKey;
 use crate::store::settlement::{self, MonthRecording, Settlement};
 use crate::store::{StoreError, participant};
@@ -20,7 +20,7 @@ use domain::money::Ledger;
 
 /// The settlements of a month when a payment is reversed.
 #[derive(Debug)]
-struct Settled {
+struct SettledMonth {
     /// In the order in which they came.
     all: Vec<Settlement>,
     /// What the remaining money pays.
@@ -29,7 +29,7 @@ struct Settled {
     payment: i64,
 }
 
-impl Settled {
+impl SettledMonth {
     /// Whether the remaining money would not have been enough for a settlement. The money of the payment was not there before it.
     fn is_lost(&self, settlement: &Settlement) -> bool {
         settlement.due > self.remaining && settlement.payment_id >= self.payment
@@ -54,7 +54,7 @@ impl Settled {
 }
 
 /// Divides months of enrollments into those that meet a condition and the others.
-pub(super) fn split(
+pub(super) fn partition_months(
     covered: &CoveredMonths,
     condition: impl Fn(EnrollmentKey, NaiveDate) -> bool,
 ) -> (CoveredMonths, CoveredMonths) {
@@ -80,7 +80,7 @@ impl Account<'_> {
         let (mut settled, mut covered) = (HashMap::new(), CoveredMonths::new());
         for month in months {
             let all = settlement::of_month(conn, self.payer.id, month).await?;
-            let of_month = Settled { all, remaining: ledger.contributions(month), payment };
+            let of_month = SettledMonth { all, remaining: ledger.contributions(month), payment };
             if of_month.all.is_empty() || of_month.all.iter().any(|settled| of_month.is_lost(settled)) {
                 add_month(&mut covered, bill::paid_in(conn, self.payer.id, month).await?, month);
                 settled.insert(month, of_month);
@@ -88,7 +88,7 @@ impl Account<'_> {
         }
         // Nobody is transferred from now on.
         let people: Vec<i64> = covered.keys().map(|key| key.0).collect();
-        participant::hold(conn, &people).await?;
+        participant::lock_rows(conn, &people).await?;
         let recordings = settlement::recordings(conn, &covered).await?;
         let may_be_owed = |recording: &MonthRecording, month| {
             recording.is_owed || self.rules.unpaid_month_rule(month).is_some()
@@ -102,15 +102,15 @@ impl Account<'_> {
                 !settled[&month].has_recorded(recording) && may_be_owed(recording, month)
             })
         };
-        let (lost, _) = split(&covered, is_lost);
-        let (unpaid, mut erased) = split(&lost, was_recorded_before);
+        let (lost, _) = partition_months(&covered, is_lost);
+        let (unpaid, mut erased) = partition_months(&lost, was_recorded_before);
         for &month in settled.keys() {
             let of_month = erased.iter().filter(|(_, months)| months.contains(month));
             let keys: Vec<_> = of_month.map(|(key, _)| *key).collect();
             add_month(&mut erased, bill::taken_over(conn, &keys, month).await?, month);
         }
-        bill::mark(conn, &unpaid, Mark::Unpaid).await?;
-        let of_month = |of_month: &Settled| {
+        bill::mark(conn, &unpaid, MonthMark::Unpaid).await?;
+        let of_month = |of_month: &SettledMonth| {
             let lost = of_month.all.iter().filter(|settled| of_month.is_lost(settled));
             lost.map(|settled| settled.id).collect::<Vec<_>>()
         };

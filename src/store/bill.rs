@@ -340,7 +340,7 @@ pub async fn mark_owed(
 
 /// What becomes of months of enrollments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mark {
+pub enum MonthMark {
     /// A payment covers them.
     Paid,
     /// No payment covers them any more. They stay recorded.
@@ -350,7 +350,11 @@ pub enum Mark {
 }
 
 /// Marks months of enrollments. The people are locked.
-pub async fn mark(conn: &mut PgConnection, covered: &CoveredMonths, mark: Mark) -> Result<(), StoreError> {
+pub async fn mark(
+    conn: &mut PgConnection,
+    covered: &CoveredMonths,
+    mark: MonthMark,
+) -> Result<(), StoreError> {
     if covered.is_empty() {
         return Ok(());
     }
@@ -362,6 +366,6 @@ pub async fn mark(conn: &mut PgConnection, covered: &CoveredMonths, mark: Mark) 
                from unnest($1::bigint[], $2::bigint[], $3::text[]::datemultirange[]) as u(participant_id, id, months)
                where e.participant_id = u.participant_id and e.id = u.id";
     let update = sqlx::query(sql).bind(people).bind(ids).bind(months);
-    update.bind(mark == Mark::Paid).bind(mark == Mark::Erased).execute(conn).await?;
+    update.bind(mark == MonthMark::Paid).bind(mark == MonthMark::Erased).execute(conn).await?;
     Ok(())
 }

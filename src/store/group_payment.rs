@@ -69,7 +69,7 @@ pub async fn lock_members(
     let named: Option<Vec<i64>> = named.map(|named| named.iter().map(|key| key.0).collect());
     let people: Vec<i64> =
         sqlx::query_scalar(people).bind(association).bind(named).fetch_all(&mut *conn).await?;
-    participant::hold(conn, &people).await
+    participant::lock_rows(conn, &people).await
 }
 
 /// Returns enrollments of an association, those named or all, by person and id.

@@ -41,7 +41,7 @@ pub use statement::push_scope;
 use statement::{
     count_people, distinct, own, push_columns, push_rows, push_source, push_status, push_status_within,
 };
-pub use writing::{NewParticipant, Person, Summary, existing, hold, insert_many, lock, summarize_many};
+pub use writing::{NewParticipant, Person, Summary, existing, insert_many, lock, lock_rows, summarize_many};
 
 /// A participant as stored: the id, and the [columns](ParticipantColumns) that were asked for.
 ///

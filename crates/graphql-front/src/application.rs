@@ -12,7 +12,7 @@ use super::analysis::Operation;
 use super::catalogue::Catalogue;
 use super::code::ErrorCode;
 use super::language::Language;
-use super::parsed::{Fitting, ParsedDocument};
+use super::parsed::{ParsedDocument, ValidVariables};
 use super::request_data::find;
 use super::request_id::RequestId;
 
@@ -42,8 +42,8 @@ impl Call {
         if let Some(written) = find::<Written>(&self.request.data) {
             request = request.data(*written);
         }
-        if let Some(fitting) = find::<Fitting>(&self.request.data) {
-            request = request.data(*fitting);
+        if let Some(valid_variables) = find::<ValidVariables>(&self.request.data) {
+            request = request.data(*valid_variables);
         }
         Self {
             request,

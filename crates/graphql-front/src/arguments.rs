@@ -1,4 +1,4 @@
-//! The arguments of a document, with the places of the schema that they are given for.
+//! Visits the arguments of a document, with their definitions in the schema.
 
 use std::sync::LazyLock;
 
@@ -6,55 +6,57 @@ use async_graphql::parser::types::{Directive, ExecutableDocument, Selection, Sel
 use async_graphql::{Name, Positioned};
 use async_graphql_value::Value;
 
-use super::catalogue::{Catalogue, Place, TypeId};
+use super::catalogue::{Catalogue, InputLocation, TypeId};
 
 /// The argument `if` of `@skip` and `@include`.
-static CONDITION: LazyLock<Option<Place>> =
-    LazyLock::new(|| Type::new("Boolean!").map(|kind| Place { kind, has_default: false }));
+static CONDITION: LazyLock<Option<InputLocation>> =
+    LazyLock::new(|| Type::new("Boolean!").map(|kind| InputLocation { kind, has_default: false }));
 
-/// What defines variables or takes them over: an operation or a fragment.
+/// A definition of the document in which variables are used: an operation or a fragment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Part<'a> {
+pub(crate) enum Definition<'a> {
     /// An operation, with its name if it has one.
     Operation(Option<&'a Name>),
     Fragment(&'a Name),
 }
 
-/// What a walk meets.
-pub(crate) enum Met<'a> {
-    /// An argument of a field or of a directive. The place is unknown where the schema has no such argument.
-    Argument { name: &'a Name, place: Option<&'a Place>, value: &'a Value },
-    /// The use of a fragment.
+/// What [`visit_arguments`] visits.
+pub(crate) enum Visited<'a> {
+    /// An argument of a field or of a directive. The location is `None` where the schema has no such argument.
+    Argument { name: &'a Name, location: Option<&'a InputLocation>, value: &'a Value },
+    /// A fragment spread.
     Spread(&'a Name),
 }
 
-/// Walks over a whole document. The analysis has bounded the recursion.
-pub(crate) fn walk<'a>(
+/// Visits all arguments and fragment spreads of a document. The analysis has bounded the recursion.
+pub(crate) fn visit_arguments<'a>(
     document: &'a ExecutableDocument,
     catalogue: &'a Catalogue,
-    visit: &mut dyn FnMut(Part<'a>, Met<'a>),
+    visit: &mut dyn FnMut(Definition<'a>, Visited<'a>),
 ) {
     for (name, operation) in document.operations.iter() {
         let operation = &operation.node;
-        let mut walk = Walk { catalogue, part: Part::Operation(name), visit: &mut *visit };
-        walk.directives(&operation.directives);
-        walk.selection_set(&operation.selection_set.node, catalogue.root(operation.ty));
+        let mut visitor =
+            ArgumentVisitor { catalogue, definition: Definition::Operation(name), visit: &mut *visit };
+        visitor.directives(&operation.directives);
+        visitor.selection_set(&operation.selection_set.node, catalogue.root(operation.ty));
     }
     for (name, fragment) in &document.fragments {
         let of = catalogue.type_named(&fragment.node.type_condition.node.on.node);
-        let mut walk = Walk { catalogue, part: Part::Fragment(name), visit: &mut *visit };
-        walk.directives(&fragment.node.directives);
-        walk.selection_set(&fragment.node.selection_set.node, of);
+        let mut visitor =
+            ArgumentVisitor { catalogue, definition: Definition::Fragment(name), visit: &mut *visit };
+        visitor.directives(&fragment.node.directives);
+        visitor.selection_set(&fragment.node.selection_set.node, of);
     }
 }
 
-struct Walk<'a, 'v> {
+struct ArgumentVisitor<'a, 'v> {
     catalogue: &'a Catalogue,
-    part: Part<'a>,
-    visit: &'v mut dyn FnMut(Part<'a>, Met<'a>),
+    definition: Definition<'a>,
+    visit: &'v mut dyn FnMut(Definition<'a>, Visited<'a>),
 }
 
-impl<'a> Walk<'a, '_> {
+impl<'a> ArgumentVisitor<'a, '_> {
     fn selection_set(&mut self, set: &'a SelectionSet, of: Option<TypeId>) {
         for selection in &set.items {
             self.directives(selection.node.directives());
@@ -69,7 +71,7 @@ impl<'a> Walk<'a, '_> {
                     self.selection_set(&field.selection_set.node, known.and_then(|known| known.gives));
                 }
                 Selection::FragmentSpread(spread) => {
-                    (self.visit)(self.part, Met::Spread(&spread.node.fragment_name.node));
+                    (self.visit)(self.definition, Visited::Spread(&spread.node.fragment_name.node));
                 }
                 Selection::InlineFragment(fragment) => {
                     let condition = fragment.node.type_condition.as_ref();
@@ -85,8 +87,8 @@ impl<'a> Walk<'a, '_> {
         for directive in directives {
             let is_condition = matches!(directive.node.name.node.as_str(), "skip" | "include");
             for (name, value) in &directive.node.arguments {
-                let place = CONDITION.as_ref().filter(|_| is_condition && name.node == "if");
-                self.argument(name, place, value);
+                let location = CONDITION.as_ref().filter(|_| is_condition && name.node == "if");
+                self.argument(name, location, value);
             }
         }
     }
@@ -94,9 +96,9 @@ impl<'a> Walk<'a, '_> {
     fn argument(
         &mut self,
         name: &'a Positioned<Name>,
-        place: Option<&'a Place>,
+        location: Option<&'a InputLocation>,
         value: &'a Positioned<Value>,
     ) {
-        (self.visit)(self.part, Met::Argument { name: &name.node, place, value: &value.node });
+        (self.visit)(self.definition, Visited::Argument { name: &name.node, location, value: &value.node });
     }
 }

@@ -14,7 +14,7 @@ use async_graphql::parser::types::{
     BaseType, FieldDefinition, OperationType, Type, TypeDefinition, TypeKind, TypeSystemDefinition,
 };
 
-pub(crate) use inputs::{Input, Inputs, Place};
+pub(crate) use inputs::{Input, InputLocation, Inputs};
 
 /// What an application declares about its fields, for the front to charge and queue them right.
 ///
@@ -77,13 +77,13 @@ pub struct Field {
     pub(crate) price: usize,
     pub(crate) is_bulk: bool,
     /// Its arguments, by name.
-    arguments: Vec<(String, Place)>,
+    arguments: Vec<(String, InputLocation)>,
 }
 
 impl Field {
     /// Returns an argument.
-    pub(crate) fn argument(&self, name: &str) -> Option<&Place> {
-        self.arguments.iter().find(|(known, _)| known == name).map(|(_, place)| place)
+    pub(crate) fn argument(&self, name: &str) -> Option<&InputLocation> {
+        self.arguments.iter().find(|(known, _)| known == name).map(|(_, location)| location)
     }
 }
 
@@ -295,7 +295,8 @@ impl Reading {
         let is_bulk = self.rules.bulk.contains(&full.as_str());
         let is_nullable = definition.ty.node.nullable;
         let arguments = definition.arguments.iter().map(|argument| &argument.node);
-        let arguments = arguments.map(|argument| (argument.name.node.to_string(), Place::of(argument)));
+        let arguments =
+            arguments.map(|argument| (argument.name.node.to_string(), InputLocation::of(argument)));
         Field {
             of: of.to_owned(),
             name,

@@ -287,12 +287,15 @@ impl Endpoint {
         }
         let operation = document.analysis().operation(operation_name.as_deref(), &variables)?;
         document.analysis().give_conditions(operation_name.as_deref(), &mut variables);
-        let fitting =
-            document.judge(operation_name.as_deref(), &variables, self.0.application.catalogue())?;
+        let valid_variables = document.check_variables(
+            operation_name.as_deref(),
+            &variables,
+            self.0.application.catalogue(),
+        )?;
         // Only extensions of a schema would read the text again.
         let mut request = Request::new("").variables(variables);
-        if let Some(fitting) = fitting {
-            request = request.data(fitting);
+        if let Some(valid_variables) = valid_variables {
+            request = request.data(valid_variables);
         }
         request.operation_name = operation_name;
         request.set_parsed_query(document.document().clone());

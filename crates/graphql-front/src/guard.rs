@@ -19,7 +19,7 @@ pub use json::check_json;
 pub use text::check_text;
 
 use super::code::Code;
-pub use super::input_values::Misfit;
+pub use super::input_values::InputError;
 
 /// How large a query may be. The defaults are far above what a page of a client application needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -194,7 +194,7 @@ pub enum Refusal {
     },
     /// An input value does not fit.
     #[error(transparent)]
-    Input(#[from] Misfit),
+    Input(#[from] InputError),
     /// `__typename` is given something.
     #[error("`__typename` has no arguments and no fields.")]
     Typename,

@@ -1,6 +1,6 @@
 //! The rules about input values that the validator of async-graphql 8.0.0-rc.5 leaves out.
 //!
-//! It does not judge an argument while one of the variables in it has no value, so a misspelt field of an object would be left
+//! It does not check an argument while one of the variables in it has no value, so a misspelt field of an object would be left
 //! out without a word. It takes anything for an input object, so that the second field of a mutation would fail after the first
 //! has been written. And it never asks whether the type of a variable fits where the variable stands. (The rules
 //! `ValuesOfCorrectType` and `VariablesInAllowedPosition` of the specification, and the coercion of variables.)
@@ -14,12 +14,12 @@ use async_graphql::parser::types::{BaseType, ExecutableDocument, Type, VariableD
 use async_graphql::{Name, Variables};
 use async_graphql_value::{ConstValue, Value};
 
-use super::arguments::{Met, Part, walk};
-use super::catalogue::{Catalogue, Input, Inputs, Place};
+use super::arguments::{Definition, Visited, visit_arguments};
+use super::catalogue::{Catalogue, Input, InputLocation, Inputs};
 
 /// An input value that does not fit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Misfit {
+pub enum InputError {
     /// A value of another type.
     #[error("`{path}` is not of the type `{kind}`.")]
     Kind {
@@ -88,7 +88,7 @@ pub enum Misfit {
 
 /// The variables of the operations of a document.
 #[derive(Debug)]
-pub(crate) struct Declared(Vec<(Option<Name>, Vec<Variable>)>);
+pub(crate) struct DeclaredVariables(Vec<(Option<Name>, Vec<Variable>)>);
 
 #[derive(Debug)]
 struct Variable {
@@ -98,20 +98,20 @@ struct Variable {
     is_never_null: bool,
 }
 
-impl Declared {
+impl DeclaredVariables {
     /// Returns the variables of a document whose literals and variables fit the schema.
     ///
     /// # Errors
-    /// [`Misfit`]. Literals without variables are left to the validator where it judges them, because it names all faults at once.
-    pub(crate) fn of(document: &ExecutableDocument, catalogue: &Catalogue) -> Result<Self, Misfit> {
-        let uses = Uses::of(document, catalogue)?;
+    /// [`InputError`]. Literals without variables are left to the validator where it judges them, because it names all faults at once.
+    pub(crate) fn of(document: &ExecutableDocument, catalogue: &Catalogue) -> Result<Self, InputError> {
+        let uses = VariableUsages::of(document, catalogue)?;
         let operations = document.operations.iter();
         let declared = operations.map(|(name, operation)| {
-            let of_operation = uses.reached_from(Part::Operation(name));
+            let of_operation = uses.reached_from(Definition::Operation(name));
             let definitions = operation.node.variable_definitions.iter().map(|definition| &definition.node);
             let variables =
                 definitions.map(|definition| Variable::of(definition, &of_operation, catalogue.inputs()));
-            Ok((name.cloned(), variables.collect::<Result<_, Misfit>>()?))
+            Ok((name.cloned(), variables.collect::<Result<_, InputError>>()?))
         });
         declared.collect::<Result<_, _>>().map(Self)
     }
@@ -125,16 +125,17 @@ impl Declared {
     }
 
     /// Refuses values that certainly do not fit, also where the validator would not notice.
-    pub(crate) fn judge(
+    pub(crate) fn check(
         &self,
         operation: Option<&str>,
         values: &Variables,
         inputs: &Inputs,
-    ) -> Result<(), Misfit> {
+    ) -> Result<(), InputError> {
         for (Variable { name, kind, is_never_null }, value) in self.given(operation, values) {
             let kind = Type { base: kind.base.clone(), nullable: kind.nullable && !is_never_null };
             let value = value.clone().into_value();
-            Judge { inputs, path: format!("${name}"), uses: Vec::new() }.value(&kind, false, &value)?;
+            InputChecker { inputs, path: format!("${name}"), uses: Vec::new() }
+                .value(&kind, false, &value)?;
         }
         Ok(())
     }
@@ -152,27 +153,31 @@ impl Declared {
 }
 
 impl Variable {
-    fn of(definition: &VariableDefinition, uses: &[&Use<'_>], inputs: &Inputs) -> Result<Self, Misfit> {
+    fn of(
+        definition: &VariableDefinition,
+        uses: &[&VariableUsage<'_>],
+        inputs: &Inputs,
+    ) -> Result<Self, InputError> {
         let (name, kind) = (&definition.name.node, &definition.var_type.node);
         if !inputs.know(kind) {
-            return Err(Misfit::NoInput { name: name.to_string(), kind: kind.to_string() });
+            return Err(InputError::NoInput { name: name.to_string(), kind: kind.to_string() });
         }
         if !definition.directives.is_empty() {
-            return Err(Misfit::Directive { name: name.to_string() });
+            return Err(InputError::Directive { name: name.to_string() });
         }
         let default = definition.default_value.as_ref().map(|default| &default.node);
         if let Some(default) = default {
             let default = default.clone().into_value();
-            let fits =
-                Judge { inputs, path: format!("${name}"), uses: Vec::new() }.value(kind, false, &default);
-            fits.or_else(|misfit| if misfit.is_unseen() { Err(misfit) } else { Ok(()) })?;
+            let fits = InputChecker { inputs, path: format!("${name}"), uses: Vec::new() }
+                .value(kind, false, &default);
+            fits.or_else(|error| if error.is_missed_by_validator() { Err(error) } else { Ok(()) })?;
         }
         let has_default = default.is_some_and(|default| *default != ConstValue::Null);
         let mut is_never_null = false;
         for used in uses.iter().filter(|used| used.name == name) {
             if !used.allows(kind, has_default) {
                 let (path, expected) = (used.path.clone(), used.kind.to_string());
-                return Err(Misfit::Variable {
+                return Err(InputError::Variable {
                     name: name.to_string(),
                     kind: kind.to_string(),
                     path,
@@ -185,23 +190,23 @@ impl Variable {
     }
 }
 
-impl Misfit {
+impl InputError {
     /// Whether the validator does not notice it, also where there is no variable.
-    const fn is_unseen(&self) -> bool {
+    const fn is_missed_by_validator(&self) -> bool {
         matches!(self, Self::NoObject { .. })
     }
 }
 
-/// A variable, and where it stands.
+/// A use of a variable, with the location in which it stands.
 #[derive(Debug)]
-struct Use<'a> {
+struct VariableUsage<'a> {
     name: &'a Name,
     path: String,
     kind: Type,
     has_default: bool,
 }
 
-impl Use<'_> {
+impl VariableUsage<'_> {
     /// Whether a variable of a type may stand here (`IsVariableUsageAllowed`).
     fn allows(&self, kind: &Type, has_default: bool) -> bool {
         let is_given = has_default || self.has_default;
@@ -222,28 +227,30 @@ fn are_compatible(kind: &Type, other: &Type) -> bool {
     base && (other.nullable || !kind.nullable)
 }
 
-/// The variables that the parts of a document use, and the fragments that they spread.
+/// The variables that operations and fragments use, and the fragments that they spread.
 #[derive(Debug, Default)]
-struct Uses<'a> {
-    uses: HashMap<Part<'a>, Vec<Use<'a>>>,
-    spreads: HashMap<Part<'a>, Vec<&'a Name>>,
+struct VariableUsages<'a> {
+    uses: HashMap<Definition<'a>, Vec<VariableUsage<'a>>>,
+    spreads: HashMap<Definition<'a>, Vec<&'a Name>>,
 }
 
-impl<'a> Uses<'a> {
-    fn of(document: &'a ExecutableDocument, catalogue: &'a Catalogue) -> Result<Self, Misfit> {
+impl<'a> VariableUsages<'a> {
+    fn of(document: &'a ExecutableDocument, catalogue: &'a Catalogue) -> Result<Self, InputError> {
         let (mut found, mut fits) = (Self::default(), Ok(()));
-        walk(document, catalogue, &mut |part, met| match met {
-            Met::Spread(name) => found.spreads.entry(part).or_default().push(name),
+        visit_arguments(document, catalogue, &mut |definition, visited| match visited {
+            Visited::Spread(name) => found.spreads.entry(definition).or_default().push(name),
             // The validator knows what is wrong with an argument that the schema does not have.
-            Met::Argument { place: None, .. } => {}
-            Met::Argument { name, place: Some(place), value } => {
-                let mut judge =
-                    Judge { inputs: catalogue.inputs(), path: name.to_string(), uses: Vec::new() };
-                match judge.value(&place.kind, place.has_default, value) {
-                    Err(misfit) if fits.is_ok() && (misfit.is_unseen() || has_variables(value)) => {
-                        fits = Err(misfit);
+            Visited::Argument { location: None, .. } => {}
+            Visited::Argument { name, location: Some(location), value } => {
+                let mut check =
+                    InputChecker { inputs: catalogue.inputs(), path: name.to_string(), uses: Vec::new() };
+                match check.value(&location.kind, location.has_default, value) {
+                    Err(error)
+                        if fits.is_ok() && (error.is_missed_by_validator() || has_variables(value)) =>
+                    {
+                        fits = Err(error);
                     }
-                    _ => found.uses.entry(part).or_default().append(&mut judge.uses),
+                    _ => found.uses.entry(definition).or_default().append(&mut check.uses),
                 }
             }
         });
@@ -251,13 +258,19 @@ impl<'a> Uses<'a> {
     }
 
     /// Returns the uses in an operation and in the fragments that it spreads.
-    fn reached_from(&self, operation: Part<'a>) -> Vec<&Use<'a>> {
+    fn reached_from(&self, operation: Definition<'a>) -> Vec<&VariableUsage<'a>> {
         let (mut parts, mut seen) = (vec![operation], HashSet::new());
         let mut reached = Vec::new();
-        while let Some(part) = parts.pop() {
-            if seen.insert(part) {
-                reached.extend(self.uses.get(&part).into_iter().flatten());
-                parts.extend(self.spreads.get(&part).into_iter().flatten().map(|name| Part::Fragment(name)));
+        while let Some(definition) = parts.pop() {
+            if seen.insert(definition) {
+                reached.extend(self.uses.get(&definition).into_iter().flatten());
+                parts.extend(
+                    self.spreads
+                        .get(&definition)
+                        .into_iter()
+                        .flatten()
+                        .map(|name| Definition::Fragment(name)),
+                );
             }
         }
         reached
@@ -273,27 +286,27 @@ fn has_variables(value: &Value) -> bool {
     }
 }
 
-/// Compares a value with a type, and notes the variables in it.
-struct Judge<'c, 'v> {
+/// Checks a value against a type, and collects the variables in it.
+struct InputChecker<'c, 'v> {
     inputs: &'c Inputs,
     /// The way to the present value.
     path: String,
-    uses: Vec<Use<'v>>,
+    uses: Vec<VariableUsage<'v>>,
 }
 
-impl<'v> Judge<'_, 'v> {
-    fn value(&mut self, kind: &Type, has_default: bool, value: &'v Value) -> Result<(), Misfit> {
+impl<'v> InputChecker<'_, 'v> {
+    fn value(&mut self, kind: &Type, has_default: bool, value: &'v Value) -> Result<(), InputError> {
         match (value, &kind.base) {
             (Value::Variable(name), _) => {
                 let (path, kind) = (self.path.clone(), kind.clone());
-                self.uses.push(Use { name, path, kind, has_default });
+                self.uses.push(VariableUsage { name, path, kind, has_default });
                 Ok(())
             }
             (Value::Null, _) if kind.nullable => Ok(()),
-            (Value::Null, _) => Err(Misfit::Missing { path: self.path.clone(), kind: kind.to_string() }),
+            (Value::Null, _) => Err(InputError::Missing { path: self.path.clone(), kind: kind.to_string() }),
             (Value::List(items), BaseType::List(item)) => {
                 let mut items = items.iter().enumerate();
-                items.try_for_each(|(at, value)| self.within(at, |judge| judge.value(item, false, value)))
+                items.try_for_each(|(at, value)| self.within(at, |check| check.value(item, false, value)))
             }
             // One value stands for a list of it.
             (value, BaseType::List(item)) => self.value(item, false, value),
@@ -301,7 +314,7 @@ impl<'v> Judge<'_, 'v> {
         }
     }
 
-    fn named(&mut self, name: &Name, value: &'v Value) -> Result<(), Misfit> {
+    fn named(&mut self, name: &Name, value: &'v Value) -> Result<(), InputError> {
         let fits = match (name.as_str(), value) {
             ("String", value) => matches!(value, Value::String(_)),
             ("ID", value) => matches!(value, Value::String(_) | Value::Number(_)),
@@ -313,7 +326,7 @@ impl<'v> Judge<'_, 'v> {
                     return self.object(name, (fields, *is_oneof), given.iter());
                 }
                 (Some(Input::Object { .. }), _) => {
-                    return Err(Misfit::NoObject { path: self.path.clone(), kind: name.to_owned() });
+                    return Err(InputError::NoObject { path: self.path.clone(), kind: name.to_owned() });
                 }
                 (Some(Input::Enum(values)), Value::String(value)) => values.contains(value),
                 (Some(Input::Enum(values)), Value::Enum(value)) => values.contains(value.as_str()),
@@ -324,36 +337,36 @@ impl<'v> Judge<'_, 'v> {
         };
         match fits {
             true => Ok(()),
-            false => Err(Misfit::Kind { path: self.path.clone(), kind: name.to_string() }),
+            false => Err(InputError::Kind { path: self.path.clone(), kind: name.to_string() }),
         }
     }
 
     fn object(
         &mut self,
         kind: &str,
-        (fields, is_oneof): (&HashMap<String, Place>, bool),
+        (fields, is_oneof): (&HashMap<String, InputLocation>, bool),
         given: impl ExactSizeIterator<Item = (&'v Name, &'v Value)> + Clone,
-    ) -> Result<(), Misfit> {
+    ) -> Result<(), InputError> {
         if is_oneof && (given.len() != 1 || given.clone().any(|(_, value)| *value == Value::Null)) {
-            return Err(Misfit::OneOf { path: self.path.clone() });
+            return Err(InputError::OneOf { path: self.path.clone() });
         }
         for (name, value) in given.clone() {
-            self.within(name, |judge| {
-                let Some(Place { kind: of_field, has_default }) = fields.get(name.as_str()) else {
-                    return Err(Misfit::UnknownField { path: judge.path.clone(), kind: kind.to_owned() });
+            self.within(name, |check| {
+                let Some(InputLocation { kind: of_field, has_default }) = fields.get(name.as_str()) else {
+                    return Err(InputError::UnknownField { path: check.path.clone(), kind: kind.to_owned() });
                 };
                 // A variable there has to have a value.
                 let of_field = Type { nullable: of_field.nullable && !is_oneof, ..of_field.clone() };
-                judge.value(&of_field, *has_default, value)
+                check.value(&of_field, *has_default, value)
             })?;
         }
-        let is_missing = |(name, place): &(&String, &Place)| {
-            place.is_required() && !given.clone().any(|(known, _)| known == name.as_str())
+        let is_missing = |(name, location): &(&String, &InputLocation)| {
+            location.is_required() && !given.clone().any(|(known, _)| known == name.as_str())
         };
         match fields.iter().filter(is_missing).min_by_key(|(name, _)| *name) {
             None => Ok(()),
-            Some((name, place)) => self.within(name, |judge| {
-                Err(Misfit::Missing { path: judge.path.clone(), kind: place.kind.to_string() })
+            Some((name, location)) => self.within(name, |check| {
+                Err(InputError::Missing { path: check.path.clone(), kind: location.kind.to_string() })
             }),
         }
     }
@@ -362,11 +375,11 @@ impl<'v> Judge<'_, 'v> {
     fn within(
         &mut self,
         step: impl std::fmt::Display,
-        judge: impl FnOnce(&mut Self) -> Result<(), Misfit>,
-    ) -> Result<(), Misfit> {
+        check: impl FnOnce(&mut Self) -> Result<(), InputError>,
+    ) -> Result<(), InputError> {
         let length = self.path.len();
         self.path.push_str(&format!(".{step}"));
-        let fits = judge(self);
+        let fits = check(self);
         self.path.truncate(length);
         fits
     }

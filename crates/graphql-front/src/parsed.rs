@@ -17,11 +17,11 @@ use async_graphql_value::Value as Literal;
 use async_trait::async_trait;
 
 use super::analysis::{Analysis, Measure};
-use super::arguments::{Met, walk};
+use super::arguments::{Visited, visit_arguments};
 use super::catalogue::Catalogue;
 use super::conflicts::refuse_conflicts;
 use super::guard::{Limits, Refusal};
-use super::input_values::Declared;
+use super::input_values::DeclaredVariables;
 use super::repeated::repeats_objects;
 use super::request_data::find;
 use super::subscription::lift_root_fields;
@@ -39,7 +39,7 @@ const LARGEST_NUMBER: u64 = 999_999;
 pub struct ParsedDocument {
     document: ExecutableDocument,
     analysis: Analysis,
-    declared: Declared,
+    declared: DeclaredVariables,
     holds_data: bool,
     repeats_objects: bool,
     is_validated: AtomicBool,
@@ -49,7 +49,7 @@ impl ParsedDocument {
     /// Analyses a document.
     ///
     /// # Errors
-    /// See [`Analysis::of`] and [`Misfit`](super::input_values::Misfit); two fields conflict, `__typename` has arguments or fields,
+    /// See [`Analysis::of`] and [`InputError`](super::input_values::InputError); two fields conflict, `__typename` has arguments or fields,
     /// or a subscription has not one root.
     pub(crate) fn new(
         mut document: ExecutableDocument,
@@ -61,7 +61,7 @@ impl ParsedDocument {
         lift_root_fields(&mut document, catalogue.subscription_root())?;
         let analysis = Analysis::of(&document, variables, catalogue, limits)?;
         show_directives(&mut document)?;
-        let declared = Declared::of(&document, catalogue)?;
+        let declared = DeclaredVariables::of(&document, catalogue)?;
         refuse_conflicts(&document, catalogue)?;
         let (holds_data, repeats_objects) = (holds_data(&document, catalogue), repeats_objects(&document));
         let is_validated = AtomicBool::new(false);
@@ -107,28 +107,28 @@ impl ParsedDocument {
         !self.holds_data
     }
 
-    /// Judges the values of variables for an operation. Those that certainly fit need no validator. Introspection is left to it: the
+    /// Checks the values of an operation's variables. Those that certainly fit need no validator. Introspection is left to it: the
     /// other schema may differ in what it tells of itself.
     ///
     /// # Errors
     /// A value certainly does not fit.
-    pub(crate) fn judge(
+    pub(crate) fn check_variables(
         &self,
         operation: Option<&str>,
         variables: &Variables,
         catalogue: &Catalogue,
-    ) -> Result<Option<Fitting>, Refusal> {
+    ) -> Result<Option<ValidVariables>, Refusal> {
         let inputs = catalogue.inputs();
         if !self.declared.accept(operation, variables, inputs) {
-            return Ok(self.declared.judge(operation, variables, inputs).map(|()| None)?);
+            return Ok(self.declared.check(operation, variables, inputs).map(|()| None)?);
         }
-        Ok((!self.analysis.measure().introspects()).then_some(Fitting))
+        Ok((!self.analysis.measure().introspects()).then_some(ValidVariables))
     }
 }
 
-/// In the data of a request: the values of its variables fit.
+/// Marks a request, in its data, whose variables have valid values.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Fitting;
+pub(crate) struct ValidVariables;
 
 /// A schema that validates each document once.
 ///
@@ -153,8 +153,8 @@ impl<E: Executor> OnceValidated<E> {
 
     /// Runs a query or a mutation.
     pub async fn execute(&self, request: Request, document: &ParsedDocument) -> Response {
-        if find::<Fitting>(&request.data).is_none() {
-            // The validator has to judge the variables too, and says best what is wrong with them.
+        if find::<ValidVariables>(&request.data).is_none() {
+            // The validator has to check the variables too, and says best what is wrong with them.
             return self.strict.execute(request).await;
         }
         if !document.is_validated.load(Ordering::Relaxed) {
@@ -212,8 +212,8 @@ fn holds_data(document: &ExecutableDocument, catalogue: &Catalogue) -> bool {
         let default = definition.node.default_value.as_ref();
         default.is_some_and(|default| is_data(&default.node.clone().into_value()))
     });
-    walk(document, catalogue, &mut |_, met| {
-        holds_data |= matches!(met, Met::Argument { value, .. } if is_data(value));
+    visit_arguments(document, catalogue, &mut |_, visited| {
+        holds_data |= matches!(visited, Visited::Argument { value, .. } if is_data(value));
     });
     holds_data
 }

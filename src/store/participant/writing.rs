@@ -72,7 +72,7 @@ impl LockedRow {
 }
 
 /// Locks people in the order of their ids until the transaction ends.
-pub async fn hold(conn: &mut PgConnection, ids: &[i64]) -> Result<(), StoreError> {
+pub async fn lock_rows(conn: &mut PgConnection, ids: &[i64]) -> Result<(), StoreError> {
     sqlx::query("select id from registry_lock_people($1)").bind(ids).execute(conn).await?;
     Ok(())
 }

@@ -20,20 +20,20 @@ pub(crate) enum Input {
     },
     Enum(HashSet<String>),
     Object {
-        fields: HashMap<String, Place>,
+        fields: HashMap<String, InputLocation>,
         /// Exactly one field must be given.
         is_oneof: bool,
     },
 }
 
-/// Where a value is given: an argument, or a field of an input object.
+/// Where an input value can stand: an argument, or a field of an input object.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct InputLocation {
     pub(crate) kind: Type,
     pub(crate) has_default: bool,
 }
 
-impl Place {
+impl InputLocation {
     pub(super) fn of(definition: &InputValueDefinition) -> Self {
         Self { kind: definition.ty.node.clone(), has_default: definition.default_value.is_some() }
     }
@@ -131,7 +131,7 @@ impl Inputs {
     }
 }
 
-fn fields(object: &InputObjectType) -> HashMap<String, Place> {
+fn fields(object: &InputObjectType) -> HashMap<String, InputLocation> {
     let fields = object.fields.iter().map(|field| &field.node);
-    fields.map(|field| (field.name.node.to_string(), Place::of(field))).collect()
+    fields.map(|field| (field.name.node.to_string(), InputLocation::of(field))).collect()
 }

@@ -26,14 +26,14 @@ fn catalogue() -> Catalogue {
     Catalogue::new(SDL, PageSizes { default: 20, maximum: 100 }, &[]).unwrap()
 }
 
-fn declared(text: &str) -> Result<Declared, Misfit> {
+fn declared(text: &str) -> Result<DeclaredVariables, InputError> {
     let mut document = async_graphql::parser::parse_query(text).unwrap();
     numbers::make_whole(&mut document);
-    Declared::of(&document, &catalogue())
+    DeclaredVariables::of(&document, &catalogue())
 }
 
 fn refusal(text: &str) -> Option<String> {
-    declared(text).err().map(|misfit| misfit.to_string())
+    declared(text).err().map(|error| error.to_string())
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn literals_with_variables_in_them_are_judged_whether_these_have_values_or_not()
 
 #[test]
 fn a_variable_stands_where_its_type_fits() {
-    for (variable, place, fits) in [
+    for (variable, location, fits) in [
         ("$v: String", "text(of: $v)", true),
         ("$v: String!", "text(of: $v)", true),
         ("$v: ID", "text(of: $v)", false),
@@ -101,10 +101,10 @@ fn a_variable_stands_where_its_type_fits() {
         ("$v: Boolean", "town { near(flag: $v) { id } }", true),
         ("$v: Boolean", "...F } fragment F on Query { number @include(if: $v)", false),
     ] {
-        let text = format!("query({variable}) {{ {place} }}");
+        let text = format!("query({variable}) {{ {location} }}");
         let refused = declared(&text).err();
         assert_eq!(refused.is_none(), fits, "{text} {refused:?}");
-        assert!(refused.is_none_or(|refused| matches!(refused, Misfit::Variable { .. })));
+        assert!(refused.is_none_or(|refused| matches!(refused, InputError::Variable { .. })));
     }
     let shared =
         "query A($v: Int) { ...F } query B($v: String) { ...F } fragment F on Query { number(of: $v) }";
@@ -116,10 +116,10 @@ fn a_variable_stands_where_its_type_fits() {
 fn variables_have_input_types_and_no_directives() {
     for kind in ["Nope", "[Nope]", "[[Nope!]!] = [[1]]", "Town", "[Query!]"] {
         let refused = declared(&format!("query($v: {kind}) {{ number }}")).unwrap_err();
-        assert!(matches!(refused, Misfit::NoInput { .. }), "{kind}");
+        assert!(matches!(refused, InputError::NoInput { .. }), "{kind}");
     }
     let refused = declared("query($v: Int @skip(if: true)) { number(of: $v) }").unwrap_err();
-    assert!(matches!(refused, Misfit::Directive { .. }));
+    assert!(matches!(refused, InputError::Directive { .. }));
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn values_are_judged_by_the_types_of_their_variables() {
     let catalogue = catalogue();
     let judged = |text: &str, values: ConstValue| {
         let (declared, values) = (declared(text).unwrap(), Variables::from_value(values));
-        let fault = declared.judge(None, &values, catalogue.inputs()).err().map(|misfit| misfit.to_string());
+        let fault = declared.check(None, &values, catalogue.inputs()).err().map(|error| error.to_string());
         let accepted = declared.accept(None, &values, catalogue.inputs());
         assert!(!accepted || fault.is_none(), "{text} {fault:?}");
         (accepted, fault)

@@ -101,11 +101,11 @@ fn parsed(text: &str, variables: &Variables, catalogue: &Catalogue) -> ParsedDoc
 }
 
 fn request(document: &ParsedDocument, variables: Variables, catalogue: &Catalogue) -> Request {
-    let fitting = document.judge(None, &variables, catalogue).ok().flatten();
+    let valid_variables = document.check_variables(None, &variables, catalogue).ok().flatten();
     let mut request = Request::new("").variables(variables);
     request.set_parsed_query(document.document().clone());
-    match fitting {
-        Some(fitting) => request.data(fitting),
+    match valid_variables {
+        Some(valid_variables) => request.data(valid_variables),
         None => request,
     }
 }
@@ -232,10 +232,10 @@ async fn what_the_judge_accepts_the_validator_accepts() {
         for sent in atoms.iter().chain(&lists) {
             let variables = Variables::from_value(value!({ "v": (sent.clone()) }));
             let document = parsed(&text, &variables, &catalogue);
-            let judged = document.judge(None, &variables, &catalogue);
+            let judged = document.check_variables(None, &variables, &catalogue);
             let response = schemas.strict().execute(request(&document, variables, &catalogue)).await;
             match judged {
-                Ok(Some(Fitting)) => {
+                Ok(Some(ValidVariables)) => {
                     accepted += 1;
                     assert_eq!(response.errors, [], "{kind} {sent}");
                 }
