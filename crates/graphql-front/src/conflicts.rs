@@ -10,16 +10,16 @@ use super::catalogue::Catalogue;
 use super::guard::Refusal;
 use super::subscription::same_arguments;
 
-/// Fields that are compared at most. A larger document passes; the limits of the analysis come long before.
-const MOST_FIELDS: usize = 50_000;
+/// The most selections that are visited, each as often as one of its types has to be looked at.
+const MAX_SELECTIONS: usize = 50_000;
 
 /// Refuses a document in which two different fields would have one name in an object of the answer. The analysis has found that all
 /// fragments are there, and that none contains itself.
 ///
 /// # Errors
-/// [`Refusal::Conflict`]
+/// [`Refusal::Conflict`], or [`Refusal::TooComplex`]: too many types would have to be looked at.
 pub(crate) fn refuse_conflicts(document: &ExecutableDocument, catalogue: &Catalogue) -> Result<(), Refusal> {
-    let mut search = Search { document, catalogue, left: MOST_FIELDS };
+    let mut search = Search { document, catalogue, left: MAX_SELECTIONS };
     for (_, operation) in document.operations.iter() {
         search.object(&[&operation.node.selection_set.node], &mut Vec::new())?;
     }
@@ -39,12 +39,8 @@ impl<'a> Search<'a> {
     /// Compares the fields of an object that all these selections are for.
     fn object(&mut self, sets: &[&'a SelectionSet], path: &mut Vec<&'a str>) -> Result<(), Refusal> {
         let (mut fields, mut fragments) = (BTreeMap::new(), HashSet::new());
-        sets.iter().for_each(|set| self.collect(set, None, &mut fields, &mut fragments));
+        sets.iter().try_for_each(|set| self.collect(set, None, &mut fields, &mut fragments))?;
         for (name, selected) in fields {
-            self.left = self.left.saturating_sub(selected.len());
-            if self.left == 0 {
-                return Ok(());
-            }
             path.push(name);
             self.compare(&selected, path)?;
             // Objects of different types are never one object.
@@ -63,19 +59,23 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
-    /// Returns the type of a condition, unless objects of several types meet it.
+    /// Returns the type of a condition, unless objects of several types meet it or the schema has none of this name.
     fn object_type(&self, condition: &'a Name) -> Option<&'a str> {
-        Some(condition.as_str()).filter(|name| !self.catalogue.is_interface(name))
+        let is_object =
+            |name: &&str| self.catalogue.type_named(name).is_some() && !self.catalogue.is_interface(name);
+        Some(condition.as_str()).filter(is_object)
     }
 
     fn collect(
-        &self,
+        &mut self,
         set: &'a SelectionSet,
         kind: Option<&'a str>,
         fields: &mut BTreeMap<&'a str, Vec<Selected<'a>>>,
-        fragments: &mut HashSet<&'a str>,
-    ) {
+        fragments: &mut HashSet<(Option<&'a str>, &'a str)>,
+    ) -> Result<(), Refusal> {
         for selection in &set.items {
+            let too_complex = Refusal::TooComplex { what: "fields to compare", limit: MAX_SELECTIONS };
+            self.left = self.left.checked_sub(1).ok_or(too_complex)?;
             match &selection.node {
                 Selection::Field(field) => {
                     fields
@@ -87,18 +87,21 @@ impl<'a> Search<'a> {
                     let condition = fragment.node.type_condition.as_ref();
                     let kind =
                         condition.and_then(|condition| self.object_type(&condition.node.on.node)).or(kind);
-                    self.collect(&fragment.node.selection_set.node, kind, fields, fragments);
+                    self.collect(&fragment.node.selection_set.node, kind, fields, fragments)?;
                 }
                 Selection::FragmentSpread(spread) => {
                     let name = &spread.node.fragment_name.node;
                     let Some(fragment) = self.document.fragments.get(name) else { continue };
-                    if fragments.insert(name.as_str()) {
-                        let kind = self.object_type(&fragment.node.type_condition.node.on.node).or(kind);
-                        self.collect(&fragment.node.selection_set.node, kind, fields, fragments);
+                    let kind = self.object_type(&fragment.node.type_condition.node.on.node).or(kind);
+                    // A fragment for all types is for each of them.
+                    if !fragments.contains(&(None, name.as_str())) && fragments.insert((kind, name.as_str()))
+                    {
+                        self.collect(&fragment.node.selection_set.node, kind, fields, fragments)?;
                     }
                 }
             }
         }
+        Ok(())
     }
 
     /// Compares fields of one name. Those on two different types may differ: an object is of one of them.
@@ -145,6 +148,14 @@ mod tests {
             ("{ a { ... on Node { x: id } ... on A { x: name } } }", Some("a.x")),
             ("{ a { ... on A { ... on Node { x: id } } ... on B { x: name } } }", None),
             ("{ a { x: b { c } ... on A { x: d } } }", Some("a.x")),
+            (
+                "{ a { ... on B { ...F } ...F ... on A { x: name } } } fragment F on Node { x: id }",
+                Some("a.x"),
+            ),
+            (
+                "{ a { ... on B { ...F } ... on A { ...F x: name } } } fragment F on Node { x: id }",
+                Some("a.x"),
+            ),
             ("{ a { ... on A { ... { x: b } } ... on A { x: c } } }", Some("a.x")),
             ("{ a { b } a { b c } }", None),
             ("{ a { b(x: 1, y: 2) { c } } a { b(y: 2, x: 1) { d } } }", None),
@@ -160,5 +171,27 @@ mod tests {
             });
             assert_eq!(path.as_deref(), conflict, "{text}");
         }
+    }
+
+    #[test]
+    fn a_document_whose_types_multiply_is_refused_early() {
+        let types: Vec<String> = (0..20).map(|n| format!("T{n}")).collect();
+        let objects = types.iter().map(|name| format!("type {name} implements Node {{ id: ID! x: Node }}"));
+        let sdl = format!(
+            "interface Node {{ id: ID! x: Node }} type Query {{ a: Node }} {}",
+            objects.collect::<Vec<_>>().join(" ")
+        );
+        let catalogue = Catalogue::new(&sdl, PageSizes { default: 20, maximum: 100 }, &[]).unwrap();
+        let on_each = types.iter().map(|name| format!("... on {name} {{ x {{ id }} }}"));
+        let mut set = "...F ".repeat(800);
+        for _ in 0..4 {
+            set = format!("...K x {{ {set} }}");
+        }
+        let text = format!(
+            "{{ a {{ {set} }} }} fragment K on Node {{ {} }} fragment F on Node {{ id }}",
+            on_each.collect::<Vec<_>>().join(" ")
+        );
+        let document = async_graphql::parser::parse_query(text).unwrap();
+        assert!(matches!(refuse_conflicts(&document, &catalogue), Err(Refusal::TooComplex { .. })));
     }
 }

@@ -317,7 +317,8 @@ impl<'v> InputChecker<'_, 'v> {
     fn named(&mut self, name: &Name, value: &'v Value) -> Result<(), InputError> {
         let fits = match (name.as_str(), value) {
             ("String", value) => matches!(value, Value::String(_)),
-            ("ID", value) => matches!(value, Value::String(_) | Value::Number(_)),
+            ("ID", Value::Number(number)) => number.is_i64(),
+            ("ID", value) => matches!(value, Value::String(_)),
             ("Boolean", value) => matches!(value, Value::Boolean(_)),
             // An application may take larger numbers, to say what is wrong with them.
             ("Int" | "Float", value) => matches!(value, Value::Number(_)),

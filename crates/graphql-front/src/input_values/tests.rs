@@ -6,7 +6,7 @@ use async_graphql::value;
 const SDL: &str = "
     enum Kind { GOOD BAD }
     scalar Day
-    input Filter { kind: [Kind!] size: Int! depth: Int! = 7 inner: [Filter!] on: Day }
+    input Filter { kind: [Kind!] size: Int! depth: Int! = 7 inner: [Filter!] on: Day ref: ID }
     input Key @oneOf { id: ID number: String }
     interface Node { id: ID! }
     type Town implements Node { id: ID! near(of: Filter, flag: Boolean! = false): Town }
@@ -57,6 +57,15 @@ fn literals_with_variables_in_them_are_judged_whether_these_have_values_or_not()
             Some("`of.other` is no field of `Filter`."),
         ),
         ("query($v: ID!) { key(of: {id: $v}) }", None),
+        ("query($v: Int) { filter(of: {size: 1, depth: $v, ref: 1}) }", None),
+        (
+            "query($v: Int) { filter(of: {size: 1, depth: $v, ref: 1.5}) }",
+            Some("`of.ref` is not of the type `ID`."),
+        ),
+        (
+            "query($v: Int) { filter(of: {size: 1, depth: $v, ref: 9300000000000000000}) }",
+            Some("`of.ref` is not of the type `ID`."),
+        ),
         (
             "query($v: ID!) { key(of: {id: $v, number: \"1\"}) }",
             Some("`of` takes exactly one of its fields, with a value."),
@@ -160,4 +169,8 @@ fn values_are_judged_by_the_types_of_their_variables() {
         (false, Some("`$v` of the type `Int!` has no value.".to_owned()))
     );
     assert_eq!(judged(inside, value!({ "v": 1 })), (true, None));
+    let id = "query($v: ID, $w: Int) { filter(of: {size: 1, ref: $v, depth: $w}) }";
+    let fault = Some("`$v` is not of the type `ID`.".to_owned());
+    assert_eq!(judged(id, value!({ "v": 1.5 })), (false, fault.clone()));
+    assert_eq!(judged(id, value!({ "v": 9_300_000_000_000_000_000_u64 })), (false, fault));
 }
