@@ -11,6 +11,7 @@ create table payment_settlement (
     constraint payment_settlement_payer check (num_nonnulls(employer_id, association_id) = 1),
     constraint payment_settlement_month check (extract(day from month) = 1)
 );
+create index payment_settlement_by_payment on payment_settlement (payment_id);
 create index payment_settlement_by_employer on payment_settlement (employer_id, month) where employer_id is not null;
 create index payment_settlement_by_association on payment_settlement (association_id, month) where association_id is not null;
 

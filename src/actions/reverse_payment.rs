@@ -3,6 +3,8 @@
 //! Months that are no longer covered are no longer recorded for the people whom the payment covered. A payment that is
 //! reversed already is answered as the first time.
 
+use std::collections::BTreeSet;
+
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
@@ -123,7 +125,8 @@ impl Mutation for Reversal<'_> {
         let before = Ledger::of(&account.receipts, &account.kept);
         let after = account.allocate(&receipts, &kept);
         write_allocations(conn, &account.kept, &after.allocations()).await?;
-        let uncovered = (uncovered(&account, &before, &after), &after);
+        let settled = settlement::months_with(conn, found.id).await?;
+        let uncovered = (uncovered(&account, (&before, &after), &settled), &after);
         let erased = account.unsettle(conn, (self.actor, found.id), uncovered).await?;
         unrecorded += erased.len();
         people.extend(erased);
@@ -197,12 +200,16 @@ fn without(
     (receipts.copied().collect(), account.capped.iter().filter(stays).copied().collect())
 }
 
-/// Returns the months that have lost money of the whole bill and are not covered any more. A month without money is covered by
-/// none, also if nobody is billed for it any more.
-fn uncovered(account: &Account<'_>, before: &Ledger, after: &Ledger) -> Vec<NaiveDate> {
+/// Returns the months that have lost money of the whole bill, or were settled when the payment was the latest one, and are not covered
+/// any more. A month without money is covered by none, also if nobody is billed for it any more.
+fn uncovered(
+    account: &Account<'_>,
+    (before, after): (&Ledger, &Ledger),
+    settled: &[NaiveDate],
+) -> Vec<NaiveDate> {
     let paid = |ledger: &Ledger, month| ledger.paid(month, Purpose::Contribution);
-    let is_uncovered = |&month: &NaiveDate| {
-        paid(after, month) < paid(before, month) && after.contributions(month) < account.due(month).max(1)
-    };
-    before.months().filter(is_uncovered).collect()
+    let lost = before.months().filter(|&month| paid(after, month) < paid(before, month));
+    let months: BTreeSet<NaiveDate> = lost.chain(settled.iter().copied()).collect();
+    let is_uncovered = |&month: &NaiveDate| after.contributions(month) < account.due(month).max(1);
+    months.into_iter().filter(is_uncovered).collect()
 }

@@ -53,6 +53,12 @@ pub async fn of_month(
     Ok(rows.fetch_all(conn).await?)
 }
 
+/// Returns the months that were settled when a payment was the latest one.
+pub async fn months_with(conn: &mut PgConnection, payment: i64) -> Result<Vec<NaiveDate>, StoreError> {
+    let sql = "select month from payment_settlement where payment_id = $1";
+    Ok(sqlx::query_scalar(sql).bind(payment).fetch_all(conn).await?)
+}
+
 /// Removes settlements.
 pub async fn remove(conn: &mut PgConnection, ids: &[i64]) -> Result<(), StoreError> {
     sqlx::query("delete from payment_settlement where id = any($1)").bind(ids).execute(conn).await?;
